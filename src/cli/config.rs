@@ -1,0 +1,85 @@
+//! `driftd config`: check or show a configuration.
+
+use super::output;
+use crate::config::{Config, load, show};
+use crate::feature::Kind;
+use crate::ingest::SourceKind;
+use crate::ingest::inputs;
+use crate::monitor::figures::Statistics;
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Numbers with so few values are often codes, which `categorical` treats better.
+const CODES_MAX: u64 = 20;
+
+#[derive(clap::Args)]
+pub struct ConfigArguments {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum ConfigCommand {
+    /// List everything that is wrong, with file, line and key; then load the references
+    Check { file: PathBuf },
+    /// Write the configuration with all defaults
+    Show { file: PathBuf },
+}
+
+pub fn run(arguments: ConfigArguments) -> Result<ExitCode> {
+    match arguments.command {
+        ConfigCommand::Check { file } => {
+            let text = check(&load(&file)?)?;
+            output::write(None, text.as_bytes())?;
+        }
+        ConfigCommand::Show { file } => output::write(None, show(&load(&file)?).as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Looks at what the configuration points to; what was found, with hints.
+fn check(config: &Config) -> Result<String> {
+    let mut text = String::new();
+    let mut faults = Vec::new();
+    for model in &config.models {
+        let name = &model.model.name;
+        for source in &model.sources {
+            if let SourceKind::Directory(directory) = &source.kind
+                && let Err(error) = crate::ingest::listing::list(&directory.path)
+            {
+                faults.push(format!("model {name:?}: source {:?}: {error}", source.name));
+            }
+        }
+        let reference = match inputs::reference(&model.reference_path, &model.reference, &|_| {}) {
+            Ok(reference) => reference,
+            Err(error) => {
+                faults.push(format!("model {name:?}: {error}"));
+                continue;
+            }
+        };
+        let (rows, features) = (reference.rows, reference.features.len());
+        text += &format!("model {name:?}: reference of {rows} rows, {features} features\n");
+        for feature in &reference.features {
+            let grid = &feature.grid;
+            if let Some(status) = grid.unscored {
+                text += &format!("  {:?} is not scored: {}\n", grid.name, status.name());
+                continue;
+            }
+            let distinct = Statistics::of(grid, &feature.profile).distinct;
+            let looks_coded = distinct.is_some_and(|n| n <= CODES_MAX);
+            if grid.kind == Kind::Numeric && !grid.declared && looks_coded {
+                text += &format!(
+                    "  {:?} is numeric with {} values; if they are codes, declare \
+                     kind = \"categorical\"\n",
+                    grid.name,
+                    distinct.unwrap_or_default()
+                );
+            }
+        }
+    }
+    if !faults.is_empty() {
+        bail!(faults.join("\n"));
+    }
+    Ok(text + "the configuration is good\n")
+}

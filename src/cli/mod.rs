@@ -1,0 +1,114 @@
+//! The command line: arguments here, a file per command beside it.
+//!
+//! Standard output carries only the result; logs and progress go to standard error. Exit status:
+//! 0 done and no drift, 1 drift found, 2 could not do it.
+
+mod check;
+mod config;
+mod merge;
+mod metrics;
+mod output;
+mod profile;
+mod progress;
+mod run;
+mod settings;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Exit status when drift was found.
+const DRIFT: u8 = 1;
+/// Exit status when the command could not do its work.
+const FAILURE: u8 = 2;
+
+#[derive(Parser)]
+#[command(name = "driftd", version, about, long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+struct Arguments {
+    /// How log lines are written to standard error; RUST_LOG sets which
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG_ABOUT: &str = "\
+Drift and data-quality daemon for machine-learning features.
+
+driftd fixes cells for every feature from the data that a model was trained on, counts what the \
+model sees now into the same cells, and scores the difference: PSI, KS, Jensen-Shannon, χ² and \
+missing values. As a daemon it watches directories of Parquet files and sockets, and Prometheus \
+scrapes it; `driftd check` does the same once.";
+
+const EXAMPLES: &str = "\
+Examples:
+  driftd check --reference train.parquet logs/today.parquet
+  driftd check --reference train.parquet --each 'logs/*.parquet' --format json
+  driftd profile train.parquet --output train.profile
+  driftd config check driftd.toml && driftd run --config driftd.toml
+
+Exit status: 0 done and no drift, 1 drift found, 2 could not do it.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch sources and serve metrics until SIGTERM
+    Run(run::RunArguments),
+    /// Compare files with a reference once; exit status 1 when a feature drifted
+    Check(check::CheckArguments),
+    /// Make a reference profile, or with --grid a profile that adds to others
+    Profile(profile::ProfileArguments),
+    /// Add profiles that were counted on the grid of one reference
+    Merge(merge::MergeArguments),
+    /// Check a configuration, or show it with all defaults
+    Config(config::ConfigArguments),
+    /// List all metrics: name, type, labels, help
+    Metrics,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Parses the arguments, runs the command, tells how it went.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    init_logs(arguments.log_format);
+    let outcome = match arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Profile(arguments) => profile::run(arguments),
+        Command::Merge(arguments) => merge::run(arguments),
+        Command::Config(arguments) => config::run(arguments),
+        Command::Metrics => metrics::run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("driftd: {error:#}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn init_logs(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
+        }
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+/// The reader of our output went away, which is its right.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,77 @@
+//! `driftd profile`: a reference profile, or counts on the grid of one.
+
+use super::check::pane;
+use super::output;
+use super::settings::{ConfigChoice, load_reference};
+use crate::ingest::inputs::{self, Input, read_profile};
+use crate::monitor::reference::{CurrentProfile, Profile, Reference};
+use crate::monitor::table::Table;
+use crate::window::pane::Pane;
+use anyhow::{Result, anyhow, bail};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub struct ProfileArguments {
+    /// Parquet files, directories or globs
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Where the profile goes
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Count on the grid of this reference profile, so that the result merges with others
+    #[arg(long, value_name = "PROFILE")]
+    grid: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigChoice,
+}
+
+pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
+    let files = parquet_files(&arguments.inputs)?;
+    let settings = arguments.config.settings()?;
+    let profile = match &arguments.grid {
+        Some(grid) => current(grid, &files, &settings.reference)?,
+        None if files.len() == 1 => {
+            Profile::Reference(load_reference(&files[0], &settings.reference)?)
+        }
+        None => {
+            let tables = files.iter().map(|f| inputs::open(f)).collect::<Result<Vec<_>, _>>()?;
+            let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
+            Profile::Reference(Reference::build(&tables, &settings.reference, &|| {})?)
+        }
+    };
+    output::write(Some(&arguments.output), &profile.to_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parquet_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        match inputs::resolve(path)? {
+            Input::Parquet(paths) => files.extend(paths),
+            Input::Profile(path) => bail!(
+                "{} is a profile already; profiles are added with driftd merge",
+                path.display()
+            ),
+        }
+    }
+    Ok(files)
+}
+
+fn current(
+    grid: &Path,
+    files: &[PathBuf],
+    config: &crate::monitor::reference::ReferenceConfig,
+) -> Result<Profile> {
+    let Profile::Reference(reference) = read_profile(grid)? else {
+        bail!("{}: only a reference profile has a grid", grid.display());
+    };
+    let reference = reference.select(config)?;
+    let mut all = Pane::new(reference.grids());
+    for file in files {
+        all.merge(&pane(&reference, file)?)
+            .map_err(|error| anyhow!("{}: {error}", file.display()))?;
+    }
+    let names = reference.grids().map(|grid| grid.name.clone()).collect();
+    Ok(Profile::Current(CurrentProfile { names, pane: all }))
+}

@@ -1,0 +1,23 @@
+//! `driftd run`: the daemon.
+
+use crate::config::load;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub struct RunArguments {
+    /// Configuration file; paths in it are relative to it
+    #[arg(long, default_value = "config/driftd.toml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub fn run(arguments: RunArguments) -> Result<ExitCode> {
+    let config = load(&arguments.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(crate::daemon::run(config))?;
+    Ok(ExitCode::SUCCESS)
+}

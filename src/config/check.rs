@@ -1,0 +1,322 @@
+//! From what was written to values that can be used, with defaults.
+
+use super::raw::{Section, unknown};
+use super::{Config, Model};
+use crate::drift::verdict::DriftConfig;
+use crate::drift::{MEASURES, measure};
+use crate::export::ExportConfig;
+use crate::export::metrics::Family;
+use crate::ingest::{DirectoryConfig, SourceConfig, SourceKind, TcpConfig};
+use crate::monitor::model::ModelConfig;
+use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
+use crate::net::ServerConfig;
+use crate::schema::columns::ColumnsConfig;
+use crate::store::StateConfig;
+use crate::window::{WindowConfig, WindowKind};
+use glob::Pattern;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9797);
+const WINDOWS_MAX_DEFAULT: u64 = 100;
+const RECONCILE_DEFAULT: Duration = Duration::from_secs(5);
+const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(60);
+const LINE_BYTES_MAX_DEFAULT: u64 = 1 << 20;
+const CONNECTIONS_MAX_DEFAULT: u64 = 256;
+const BATCH_ROWS_DEFAULT: u64 = 10_000;
+const BATCH_EVERY_DEFAULT: Duration = Duration::from_secs(60);
+
+/// The whole file. None when something was missing that cannot be defaulted; faults are noted in
+/// the sections either way.
+pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
+    let server = root.section("server");
+    let server = ServerConfig { listen: listen(server.as_ref()).unwrap_or(LISTEN_DEFAULT) };
+    let state = state(root, folder);
+    let export = export(root);
+    let sections = root.sections("model");
+    if sections.is_empty() {
+        root.fault("model", "is missing: nothing to watch without a [[model]]");
+    }
+    let models: Vec<Option<Model>> =
+        sections.iter().map(|section| model(section, folder)).collect();
+    let mut seen = BTreeSet::new();
+    for (section, model) in sections.iter().zip(models.iter().flatten()) {
+        if !seen.insert((model.model.name.clone(), model.model.version.clone())) {
+            section.fault("name", "is used by another model of the same version");
+        }
+    }
+    Some(Config { server, state, export, models: models.into_iter().collect::<Option<_>>()? })
+}
+
+fn listen(section: Option<&Section<'_>>) -> Option<SocketAddr> {
+    let section = section?;
+    let address = socket_address(section);
+    section.finish();
+    address
+}
+
+fn socket_address(section: &Section<'_>) -> Option<SocketAddr> {
+    let text = section.string("listen")?;
+    let address = text.parse();
+    if address.is_err() {
+        section.fault("listen", format!("{text:?} is no address such as \"127.0.0.1:9797\""));
+    }
+    address.ok()
+}
+
+fn state(root: &Section<'_>, folder: &Path) -> StateConfig {
+    let mut config = StateConfig { path: None, windows_max: WINDOWS_MAX_DEFAULT };
+    if let Some(section) = root.section("state") {
+        config.path = section.string("path").map(|path| folder.join(path));
+        config.windows_max = section.integer("windows_max", 1).unwrap_or(WINDOWS_MAX_DEFAULT);
+        section.finish();
+    }
+    config
+}
+
+fn export(root: &Section<'_>) -> ExportConfig {
+    let mut config = ExportConfig::default();
+    let Some(section) = root.section("export") else { return config };
+    if let Some(names) = section.strings("families") {
+        config.families = names
+            .iter()
+            .filter_map(|name| {
+                let family = Family::ALL.into_iter().find(|family| family.name() == name);
+                if family.is_none() {
+                    let known = Family::ALL.iter().map(|family| family.name());
+                    section.fault("families", unknown(name, known));
+                }
+                family
+            })
+            .collect();
+    }
+    if let Some(series_max) = section.integer("series_max", 0) {
+        config.series_max = series_max as usize;
+    }
+    section.finish();
+    config
+}
+
+fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
+    let name = section.required_string("name");
+    let version = section.string("version").unwrap_or_default();
+    let reference_path = reference(section, folder);
+    let sources = sources(section, folder);
+    let windows = windows(section, &sources);
+    let (features, feature_thresholds) = features(section);
+    let columns = columns(section);
+    let drift = drift(section, feature_thresholds);
+    section.finish();
+    let windows = windows?;
+    Some(Model {
+        model: ModelConfig { name: name?, version, windows, drift },
+        reference_path: reference_path?,
+        reference: ReferenceConfig { columns, features },
+        sources: sources?,
+    })
+}
+
+fn reference(model: &Section<'_>, folder: &Path) -> Option<PathBuf> {
+    let Some(section) = model.section("reference") else {
+        model.fault("reference", "is missing: there is nothing to compare with");
+        return None;
+    };
+    let path = section.required_string("path").map(|path| folder.join(path));
+    section.finish();
+    path
+}
+
+fn sources(model: &Section<'_>, folder: &Path) -> Option<Vec<SourceConfig>> {
+    let sections = model.sections("source");
+    if sections.is_empty() {
+        model.fault("source", "is missing: there is nothing to watch");
+    }
+    let mut names = BTreeSet::new();
+    let sources = sections.iter().map(|section| {
+        let name = section.required_string("name");
+        if let Some(name) = name.as_ref().filter(|name| !names.insert((*name).clone())) {
+            section.fault("name", format!("{name:?} is used by another source of the model"));
+        }
+        let kind = source_kind(section, folder);
+        section.finish();
+        Some(SourceConfig { name: name?, kind: kind? })
+    });
+    sources.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn source_kind(section: &Section<'_>, folder: &Path) -> Option<SourceKind> {
+    if section.required_string("type").as_deref() == Some("tcp") {
+        let listen = socket_address(section);
+        if section.string("listen").is_none() {
+            section.fault("listen", "is missing");
+        }
+        let line_bytes_max = section.integer("line_bytes_max", 1);
+        let connections_max = section.integer("connections_max", 1);
+        return Some(SourceKind::Tcp(TcpConfig {
+            listen: listen?,
+            line_bytes_max: line_bytes_max.unwrap_or(LINE_BYTES_MAX_DEFAULT) as usize,
+            connections_max: connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT) as usize,
+        }));
+    }
+    let is_directory = section.choice("type", &[("directory", ()), ("tcp", ())]);
+    let path = section.required_string("path").map(|path| folder.join(path));
+    let reconcile_interval = section.duration("reconcile_interval");
+    let stuck_after = section.duration("stuck_after");
+    let duplicates = section.choice("duplicates", &[("skip", false), ("count", true)]);
+    is_directory?;
+    Some(SourceKind::Directory(DirectoryConfig {
+        path: path?,
+        reconcile_interval: reconcile_interval.unwrap_or(RECONCILE_DEFAULT),
+        stuck_after: stuck_after.unwrap_or(STUCK_AFTER_DEFAULT),
+        count_duplicates: duplicates.unwrap_or(false),
+    }))
+}
+
+fn windows(model: &Section<'_>, sources: &Option<Vec<SourceConfig>>) -> Option<Vec<WindowConfig>> {
+    let sections = model.sections("window");
+    if sections.is_empty() {
+        let kind = WindowKind::Batch { rows_max: BATCH_ROWS_DEFAULT, every: BATCH_EVERY_DEFAULT };
+        return Some(vec![WindowConfig { name: "batch".to_owned(), kind }]);
+    }
+    let is_tcp = |source: &SourceConfig| matches!(source.kind, SourceKind::Tcp(_));
+    let has_stream = sources.as_ref().is_none_or(|sources| sources.iter().any(is_tcp));
+    let mut names = BTreeSet::new();
+    let windows = sections.iter().map(|section| {
+        let name = section.required_string("name");
+        if let Some(name) = name.as_ref().filter(|name| !names.insert((*name).clone())) {
+            section.fault("name", format!("{name:?} is used by another window of the model"));
+        }
+        let kind = window_kind(section, has_stream);
+        section.finish();
+        Some(WindowConfig { name: name?, kind: kind? })
+    });
+    windows.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn window_kind(section: &Section<'_>, has_stream: bool) -> Option<WindowKind> {
+    section.required_string("type")?;
+    if section.choice("type", &[("batch", false), ("rows", true)])? {
+        let size = section.integer("size", 1);
+        if size.is_none() {
+            section.fault("size", "a window of type \"rows\" needs its size in rows");
+        }
+        return Some(WindowKind::Rows { size: size? });
+    }
+    let rows = section.integer("rows", 1);
+    let every = section.duration("every");
+    for (key, is_given) in [("rows", rows.is_some()), ("every", every.is_some())] {
+        if is_given && !has_stream {
+            section.fault(key, "only cuts a tcp source; a file is always one batch");
+        }
+    }
+    Some(WindowKind::Batch {
+        rows_max: rows.unwrap_or(BATCH_ROWS_DEFAULT),
+        every: every.unwrap_or(BATCH_EVERY_DEFAULT),
+    })
+}
+
+fn columns(model: &Section<'_>) -> ColumnsConfig {
+    let Some(section) = model.section("columns") else { return ColumnsConfig::default() };
+    let patterns = |key| {
+        let names = section.strings(key)?;
+        let patterns = names.iter().filter_map(|name| match Pattern::new(name) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                section.fault(key, format!("{name:?} is no name or pattern: {error}"));
+                None
+            }
+        });
+        Some(patterns.collect::<Vec<_>>())
+    };
+    let config = ColumnsConfig {
+        include: patterns("include"),
+        exclude: patterns("exclude").unwrap_or_default(),
+        id: section.string("id"),
+        label: section.string("label"),
+    };
+    section.finish();
+    config
+}
+
+type Thresholds = BTreeMap<&'static str, f64>;
+
+fn drift(model: &Section<'_>, feature_thresholds: BTreeMap<String, Thresholds>) -> DriftConfig {
+    let mut config = DriftConfig { feature_thresholds, ..DriftConfig::default() };
+    let Some(section) = model.section("drift") else { return config };
+    if let Some(names) = section.strings("measures") {
+        config.measures = known_measures(&section, "measures", &names);
+    }
+    config.thresholds.extend(thresholds(&section));
+    if let Some(names) = section.strings("decide") {
+        let decide = known_measures(&section, "decide", &names);
+        config.decide = decide.iter().map(|measure| measure.name()).collect();
+    } else {
+        let is_measured = |name: &&str| config.measures.iter().any(|m| m.name() == *name);
+        config.decide.retain(is_measured);
+    }
+    for name in &config.decide {
+        if !config.measures.iter().any(|measure| measure.name() == *name) {
+            section.fault("decide", format!("{name:?} is not among the measures"));
+        }
+        if !config.thresholds.contains_key(name) {
+            section.fault("decide", format!("{name:?} has no threshold; give it one"));
+        }
+    }
+    if let Some(rows_min) = section.integer("rows_min", 1) {
+        config.rows_min = rows_min;
+    }
+    section.finish();
+    config
+}
+
+fn known_measures(
+    section: &Section<'_>,
+    key: &str,
+    names: &[String],
+) -> Vec<&'static dyn crate::drift::Measure> {
+    let found = names.iter().filter_map(|name| {
+        let found = measure(name);
+        if found.is_none() {
+            section.fault(key, unknown(name, MEASURES.iter().map(|measure| measure.name())));
+        }
+        found
+    });
+    found.collect()
+}
+
+fn thresholds(section: &Section<'_>) -> Thresholds {
+    let numbers = section.numbers("thresholds").into_iter();
+    numbers
+        .filter_map(|(name, threshold)| {
+            let Some(measure) = measure(&name) else {
+                let known = MEASURES.iter().map(|measure| measure.name());
+                section.fault("thresholds", unknown(&name, known));
+                return None;
+            };
+            Some((measure.name(), threshold))
+        })
+        .collect()
+}
+
+fn features(
+    model: &Section<'_>,
+) -> (BTreeMap<String, FeatureConfig>, BTreeMap<String, Thresholds>) {
+    const KINDS: &[(&str, DeclaredKind)] = &[
+        ("numeric", DeclaredKind::Numeric),
+        ("categorical", DeclaredKind::Categorical),
+        ("boolean", DeclaredKind::Boolean),
+        ("ignore", DeclaredKind::Ignore),
+    ];
+    let mut features = BTreeMap::new();
+    let mut all_thresholds = BTreeMap::new();
+    for (name, section) in model.named_sections("feature") {
+        let kind = section.choice("kind", KINDS);
+        let distinct = section.boolean("distinct").unwrap_or(false);
+        all_thresholds.insert(name.clone(), thresholds(&section));
+        features.insert(name, FeatureConfig { kind, distinct });
+        section.finish();
+    }
+    (features, all_thresholds)
+}

@@ -1,0 +1,94 @@
+//! The configuration file: as written, then checked.
+//!
+//! ```text
+//! text ──raw──▶ sections with positions ──check──▶ Config (built values) ──▶ the parts
+//! ```
+//!
+//! Each part owns its own `Config`; only this folder knows the file. All faults are found in one
+//! go, each with its line and key. No port is bound and no thread is started here.
+
+mod check;
+mod raw;
+mod show;
+mod units;
+
+pub use show::show;
+pub use units::duration_text;
+
+use crate::export::ExportConfig;
+use crate::ingest::SourceConfig;
+use crate::monitor::model::ModelConfig;
+use crate::monitor::reference::ReferenceConfig;
+use crate::net::ServerConfig;
+use crate::store::StateConfig;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A checked configuration.
+pub struct Config {
+    pub server: ServerConfig,
+    pub state: StateConfig,
+    pub export: ExportConfig,
+    pub models: Vec<Model>,
+}
+
+/// One `[[model]]` with everything below it.
+pub struct Model {
+    pub model: ModelConfig,
+    /// Parquet file, directory of them, glob, or `.profile`.
+    pub reference_path: PathBuf,
+    pub reference: ReferenceConfig,
+    pub sources: Vec<SourceConfig>,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1; 0 when the file as a whole is meant.
+    pub line: usize,
+    /// Dotted, such as `model.drift.rows_min`; empty when no key is meant.
+    pub key: String,
+    pub message: String,
+}
+
+/// Everything that is wrong with one file.
+#[derive(Debug)]
+pub struct Faults {
+    pub file: PathBuf,
+    pub faults: Vec<Fault>,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}", self.file.display())?;
+            if fault.line > 0 {
+                write!(f, ":{}", fault.line)?;
+            }
+            if !fault.key.is_empty() {
+                write!(f, ": {}", fault.key)?;
+            }
+            write!(f, ": {}", fault.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Reads and checks a configuration file. Paths in it are relative to it.
+pub fn load(file: &Path) -> Result<Config, Faults> {
+    let faults = |faults| Faults { file: file.to_owned(), faults };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the configuration: {error}");
+        faults(vec![Fault { line: 0, key: String::new(), message }])
+    })?;
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    parse(&text, &folder).map_err(faults)
+}
+
+/// Checks a configuration; `folder` is what its paths are relative to.
+pub fn parse(text: &str, folder: &Path) -> Result<Config, Vec<Fault>> {
+    raw::with_document(text, |document| check::config(document, folder))
+}

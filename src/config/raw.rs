@@ -1,0 +1,259 @@
+//! What was written: TOML with positions, read key by key.
+//!
+//! A fault never stops the reading. Keys that nobody asked for are faults too, with the nearest
+//! key that would have been read.
+
+use super::Fault;
+use super::units::parse_duration;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Names further apart than this are no typing error.
+const SUGGESTION_DISTANCE_MAX: usize = 3;
+
+/// Parses the text and hands its root section to `check`; all faults, or the result.
+pub fn with_document<T>(
+    text: &str,
+    check: impl FnOnce(&Section<'_>) -> Option<T>,
+) -> Result<T, Vec<Fault>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(errors.iter().map(|error| syntax_fault(text, error)).collect());
+    }
+    let faults = RefCell::new(Vec::new());
+    let root = Section::new(document.get_ref(), String::new(), document.span(), text, &faults);
+    let checked = check(&root);
+    root.finish();
+    let mut faults = faults.into_inner();
+    faults.sort_by_key(|fault: &Fault| fault.line);
+    match checked {
+        Some(checked) if faults.is_empty() => Ok(checked),
+        _ => Err(faults),
+    }
+}
+
+fn syntax_fault(text: &str, error: &toml::de::Error) -> Fault {
+    let line = error.span().map_or(0, |span| line(text, span.start));
+    Fault { line, key: String::new(), message: error.message().to_owned() }
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    text[..offset.min(text.len())].matches('\n').count() + 1
+}
+
+/// One table of the file, and which of its keys were read.
+pub struct Section<'a> {
+    table: &'a DeTable<'a>,
+    path: String,
+    span: Range<usize>,
+    text: &'a str,
+    read: RefCell<Vec<&'a str>>,
+    faults: &'a RefCell<Vec<Fault>>,
+}
+
+impl<'a> Section<'a> {
+    fn new(
+        table: &'a DeTable<'a>,
+        path: String,
+        span: Range<usize>,
+        text: &'a str,
+        faults: &'a RefCell<Vec<Fault>>,
+    ) -> Section<'a> {
+        Section { table, path, span, text, read: RefCell::default(), faults }
+    }
+
+    fn key_path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Notes a fault at a key of this section, or at the section when it has no such key.
+    pub fn fault(&self, key: &str, message: impl Into<String>) {
+        let found = self.table.get_key_value(key);
+        let offset = found.map_or(self.span.start, |(name, _)| name.span().start);
+        let (line, key) = (line(self.text, offset), self.key_path(key));
+        self.faults.borrow_mut().push(Fault { line, key, message: message.into() });
+    }
+
+    /// The value of a key, which counts as read.
+    fn get(&self, key: &'a str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.read.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    fn typed<T>(
+        &self,
+        key: &'a str,
+        wanted: &str,
+        read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.get(key)?.get_ref();
+        let typed = read(value);
+        if typed.is_none() {
+            self.fault(key, format!("must be {wanted}, not {}", described(value)));
+        }
+        typed
+    }
+
+    pub fn string(&self, key: &'a str) -> Option<String> {
+        self.typed(key, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub fn required_string(&self, key: &'a str) -> Option<String> {
+        if self.table.get(key).is_none() {
+            self.fault(key, "is missing");
+        }
+        self.string(key).filter(|text| {
+            if text.is_empty() {
+                self.fault(key, "must not be empty");
+            }
+            !text.is_empty()
+        })
+    }
+
+    pub fn strings(&self, key: &'a str) -> Option<Vec<String>> {
+        self.typed(key, "a list of strings", |value| {
+            let items = value.as_array()?.iter();
+            items.map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+        })
+    }
+
+    /// A whole number from `min` on.
+    pub fn integer(&self, key: &'a str, min: u64) -> Option<u64> {
+        self.typed(key, &format!("a whole number, {min} or more"), |value| {
+            let integer = value.as_integer()?;
+            let digits = integer.as_str().replace('_', "");
+            let number = u64::from_str_radix(&digits, integer.radix()).ok()?;
+            (min <= number && number <= i64::MAX as u64).then_some(number)
+        })
+    }
+
+    pub fn boolean(&self, key: &'a str) -> Option<bool> {
+        self.typed(key, "true or false", DeValue::as_bool)
+    }
+
+    pub fn duration(&self, key: &'a str) -> Option<Duration> {
+        self.typed(key, "a duration such as \"5s\" or \"10m\"", |value| {
+            parse_duration(value.as_str()?).filter(|duration| !duration.is_zero())
+        })
+    }
+
+    /// One of a closed list, by name.
+    pub fn choice<T: Copy>(&self, key: &'a str, choices: &[(&str, T)]) -> Option<T> {
+        let name = self.string(key)?;
+        let found = choices.iter().find(|(choice, _)| *choice == name);
+        if found.is_none() {
+            self.fault(key, unknown(&name, choices.iter().map(|(choice, _)| *choice)));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// A table of finite numbers, none below 0.
+    pub fn numbers(&self, key: &'a str) -> Vec<(String, f64)> {
+        let Some(section) = self.section(key) else { return Vec::new() };
+        let number = |(name, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
+            let name: &'a str = AsRef::<str>::as_ref(name.get_ref());
+            section.read.borrow_mut().push(name);
+            let digits = match value.get_ref() {
+                DeValue::Float(float) => float.as_str(),
+                DeValue::Integer(integer) => integer.as_str(),
+                _ => "",
+            };
+            let number = digits.replace('_', "").parse::<f64>().ok();
+            let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+            if number.is_none() {
+                section.fault(name, "must be a number, 0 or more");
+            }
+            number.map(|number| (name.to_owned(), number))
+        };
+        section.table.iter().filter_map(number).collect()
+    }
+
+    pub fn section(&self, key: &'a str) -> Option<Section<'a>> {
+        let value = self.get(key)?;
+        self.enter(value, self.key_path(key))
+    }
+
+    /// A list of tables, `[[key]]`.
+    pub fn sections(&self, key: &'a str) -> Vec<Section<'a>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.fault(key, format!("must be written as [[{}]]", self.key_path(key)));
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.enter(item, self.key_path(key))).collect()
+    }
+
+    /// The tables below a key, by their names: `[key.NAME]`.
+    pub fn named_sections(&self, key: &'a str) -> Vec<(String, Section<'a>)> {
+        let Some(section) = self.section(key) else { return Vec::new() };
+        let entries = section.table.iter();
+        entries
+            .filter_map(|(name, value)| {
+                let name: &'a str = name.get_ref().as_ref();
+                section.read.borrow_mut().push(name);
+                let entered = section.enter(value, section.key_path(name))?;
+                Some((name.to_owned(), entered))
+            })
+            .collect()
+    }
+
+    fn enter(&self, value: &'a Spanned<DeValue<'a>>, path: String) -> Option<Section<'a>> {
+        match value.get_ref().as_table() {
+            Some(table) => Some(Section::new(table, path, value.span(), self.text, self.faults)),
+            None => {
+                let (line, message) = (line(self.text, value.span().start), "must be a table");
+                self.faults.borrow_mut().push(Fault { line, key: path, message: message.into() });
+                None
+            }
+        }
+    }
+
+    /// Notes every key that was not read.
+    pub fn finish(&self) {
+        let read = self.read.borrow();
+        for (name, _) in self.table.iter() {
+            let name: &str = name.get_ref().as_ref();
+            if !read.contains(&name) {
+                self.fault(name, unknown_key(name, read.iter().copied()));
+            }
+        }
+    }
+}
+
+fn described(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(integer) => integer.as_str().to_owned(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        other => other.type_str().to_owned(),
+    }
+}
+
+fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    known
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= SUGGESTION_DISTANCE_MAX)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn unknown_key<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    match nearest(name, known) {
+        Some(candidate) => format!("unknown key; did you mean {candidate:?}?"),
+        None => "unknown key".to_owned(),
+    }
+}
+
+/// The message for a name that is not in a closed list.
+pub fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clone) -> String {
+    let list = known.clone().collect::<Vec<_>>().join(", ");
+    match nearest(name, known) {
+        Some(candidate) => {
+            format!("{name:?} is unknown; did you mean {candidate:?}? There are: {list}")
+        }
+        None => format!("{name:?} is unknown; there are: {list}"),
+    }
+}

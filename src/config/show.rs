@@ -1,0 +1,133 @@
+//! The effective configuration, as TOML that loads to the same.
+
+use super::{Config, Model, duration_text};
+use crate::ingest::SourceKind;
+use crate::window::WindowKind;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Every key with the value in force, defaults included.
+pub fn show(config: &Config) -> String {
+    let mut root = Table::new();
+    root.insert("server".into(), table([("listen", text(config.server.listen))]));
+    let mut state = vec![("windows_max", integer(config.state.windows_max))];
+    state.extend(config.state.path.as_ref().map(|path| ("path", path_text(path))));
+    root.insert("state".into(), table(state));
+    let families = config.export.families.iter().map(|family| text(family.name())).collect();
+    let series_max = integer(config.export.series_max as u64);
+    root.insert(
+        "export".into(),
+        table([("families", Value::Array(families)), ("series_max", series_max)]),
+    );
+    root.insert("model".into(), Value::Array(config.models.iter().map(model).collect()));
+    toml::to_string(&root).expect("plain data has a TOML form")
+}
+
+fn model(model: &Model) -> Value {
+    let has_stream = model.sources.iter().any(|s| matches!(s.kind, SourceKind::Tcp(_)));
+    let columns = &model.reference.columns;
+    let patterns = |patterns: &[glob::Pattern]| {
+        Value::Array(patterns.iter().map(|pattern| text(pattern.as_str())).collect())
+    };
+    let mut shown_columns = vec![("exclude", patterns(&columns.exclude))];
+    shown_columns.extend(columns.include.as_deref().map(|include| ("include", patterns(include))));
+    shown_columns.extend(columns.id.as_ref().map(|id| ("id", text(id))));
+    shown_columns.extend(columns.label.as_ref().map(|label| ("label", text(label))));
+    table([
+        ("name", text(&model.model.name)),
+        ("version", text(&model.model.version)),
+        ("reference", table([("path", path_text(&model.reference_path))])),
+        ("source", Value::Array(model.sources.iter().map(source).collect())),
+        (
+            "window",
+            Value::Array(model.model.windows.iter().map(|w| window(w, has_stream)).collect()),
+        ),
+        ("columns", table(shown_columns)),
+        ("drift", drift(model)),
+        ("feature", Value::Table(features(model))),
+    ])
+}
+
+fn source(source: &crate::ingest::SourceConfig) -> Value {
+    let mut shown = vec![("name", text(&source.name))];
+    match &source.kind {
+        SourceKind::Directory(directory) => shown.extend([
+            ("type", text("directory")),
+            ("path", path_text(&directory.path)),
+            ("reconcile_interval", text(duration_text(directory.reconcile_interval))),
+            ("stuck_after", text(duration_text(directory.stuck_after))),
+            ("duplicates", text(if directory.count_duplicates { "count" } else { "skip" })),
+        ]),
+        SourceKind::Tcp(tcp) => shown.extend([
+            ("type", text("tcp")),
+            ("listen", text(tcp.listen)),
+            ("line_bytes_max", integer(tcp.line_bytes_max as u64)),
+            ("connections_max", integer(tcp.connections_max as u64)),
+        ]),
+    }
+    table(shown)
+}
+
+fn window(window: &crate::window::WindowConfig, has_stream: bool) -> Value {
+    let mut shown = vec![("name", text(&window.name))];
+    match window.kind {
+        // Without a tcp source, keys that cut a stream are refused.
+        WindowKind::Batch { .. } if !has_stream => shown.push(("type", text("batch"))),
+        WindowKind::Batch { rows_max, every } => shown.extend([
+            ("type", text("batch")),
+            ("rows", integer(rows_max)),
+            ("every", text(duration_text(every))),
+        ]),
+        WindowKind::Rows { size } => {
+            shown.extend([("type", text("rows")), ("size", integer(size))]);
+        }
+    }
+    table(shown)
+}
+
+fn drift(model: &Model) -> Value {
+    let drift = &model.model.drift;
+    let measures = drift.measures.iter().map(|measure| text(measure.name())).collect();
+    let decide = drift.decide.iter().map(text).collect();
+    table([
+        ("measures", Value::Array(measures)),
+        ("decide", Value::Array(decide)),
+        ("rows_min", integer(drift.rows_min)),
+        ("thresholds", thresholds(&drift.thresholds)),
+    ])
+}
+
+fn features(model: &Model) -> Table {
+    let shown = model.reference.features.iter().map(|(name, own)| {
+        let mut keys = vec![("distinct", Value::Boolean(own.distinct))];
+        keys.extend(
+            own.kind.map(|kind| ("kind", Value::try_from(kind).expect("a kind has a TOML form"))),
+        );
+        if let Some(own) = model.model.drift.feature_thresholds.get(name) {
+            keys.push(("thresholds", thresholds(own)));
+        }
+        (name.clone(), table(keys))
+    });
+    shown.collect()
+}
+
+fn thresholds(thresholds: &std::collections::BTreeMap<&'static str, f64>) -> Value {
+    table(thresholds.iter().map(|(measure, threshold)| (*measure, Value::Float(*threshold))))
+}
+
+fn table<'k>(entries: impl IntoIterator<Item = (&'k str, Value)>) -> Value {
+    Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn text(value: impl std::fmt::Display) -> Value {
+    Value::String(value.to_string())
+}
+
+/// Absolute, since the output may be saved in another folder.
+fn path_text(path: &Path) -> Value {
+    text(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display())
+}
+
+fn integer(value: u64) -> Value {
+    Value::Integer(value as i64)
+}

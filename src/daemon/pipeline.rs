@@ -1,0 +1,317 @@
+//! The way of a file: open → plan → count → merge → close → commit → publish.
+//!
+//! One pipeline per model, on one thread; counting fans out to all cores. Nothing is shown before
+//! it is committed, and nothing is committed that was not counted whole.
+
+use super::Shared;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ingest::directory::Directory;
+use crate::ingest::ndjson::Batch;
+use crate::ingest::open::OpenFile;
+use crate::monitor::figures::WindowFigures;
+use crate::monitor::model::{Change, Monitor};
+use crate::monitor::table::rows;
+use crate::position::{Arrival, Identity, PathState, Stat};
+use crate::store::windows::{pane_record, place_record};
+use crate::store::{Commit, Counted, ModelStore, PathRecord, Verified};
+use crate::telemetry::{ErrorReason, FileResult, SourceTelemetry};
+use crate::time::Timestamp;
+use crate::window::pane::PaneKey;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+/// Rows of a stream are committed at the latest after this time; a crash loses no more.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pause before a failed commit is tried again.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// One source, as the state and the counters know it.
+pub struct Source {
+    pub id: i64,
+    pub name: String,
+    pub telemetry: Arc<SourceTelemetry>,
+    /// Of a directory source: its paths, and when to list it next.
+    pub directory: Option<(Directory, Timestamp)>,
+}
+
+/// A model, its sources and its state.
+pub struct Pipeline {
+    pub monitor: Monitor,
+    pub store: ModelStore,
+    pub sources: Vec<Source>,
+    pub shared: Shared,
+    pub uncommitted: Uncommitted,
+    pub is_ready: bool,
+}
+
+/// What was counted and is not in the state yet.
+#[derive(Default)]
+pub struct Uncommitted {
+    commit: Commit,
+    touched: BTreeSet<PaneKey>,
+    since: Option<Timestamp>,
+}
+
+impl Pipeline {
+    /// Counts one file, whole or not at all.
+    fn count_file(&mut self, source: usize, path: &Path) -> Result<()> {
+        let root = self.directory(source).config().path.clone();
+        let file = OpenFile::open(&root, path)?;
+        let identity = file.identity()?;
+        let count_duplicates = self.directory(source).config().count_duplicates;
+        if let Verified::Counted(first) = self.store.verify(self.sources[source].id, &identity)?
+            && !count_duplicates
+        {
+            return self.skip_duplicate(source, &file, &first);
+        }
+        let table = file.table()?;
+        let plan = self.monitor.plan(&table, Arrival::File);
+        let delta = self.monitor.count(&table, &plan)?;
+        file.check_untouched()?;
+        let now = self.shared.clock.now();
+        let mut change = self.monitor.merge(delta, &plan, now);
+        self.monitor.close(&plan.completed, now, &mut change);
+        self.note(change, now);
+        self.note_counted(source, &file, identity, rows(&table), now);
+        self.commit()?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Counts rows of a stream; they are committed with others, within the interval.
+    pub fn count_batch(&mut self, source: usize, batch: &Batch) -> Result<()> {
+        let n_rows = rows(batch);
+        let now = self.shared.clock.now();
+        if n_rows > 0 {
+            let plan = self.monitor.plan(batch, Arrival::Stream);
+            let delta = self.monitor.count(batch, &plan)?;
+            let mut change = self.monitor.merge(delta, &plan, now);
+            self.monitor.close(&plan.completed, now, &mut change);
+            self.note(change, now);
+        }
+        let Source { name, telemetry, .. } = &self.sources[source];
+        telemetry.rows.add(n_rows);
+        telemetry.bytes.add(batch.bytes);
+        telemetry.last_success.set(now.0);
+        self.uncommitted.commit.add_total(name, "rows", n_rows);
+        self.uncommitted.commit.add_total(name, "bytes", batch.bytes);
+        self.uncommitted.since.get_or_insert(now);
+        self.commit_if_due(now)
+    }
+
+    /// Does everything whose time has come; when to come again.
+    pub fn tick(&mut self) -> Result<Timestamp> {
+        for source in 0..self.sources.len() {
+            self.look(source)?;
+        }
+        if !self.is_ready {
+            self.is_ready = true;
+            self.shared.process.models_ready.add(1);
+        }
+        let now = self.shared.clock.now();
+        if let Some(change) = self.monitor.expire(now) {
+            self.note(change, now);
+        }
+        self.commit_if_due(now)?;
+        let looks = self.sources.iter().filter_map(|s| s.directory.as_ref().map(|(_, at)| *at));
+        let commit_at = self.uncommitted.since.map(|since| later(since, COMMIT_INTERVAL));
+        let next = looks.chain(self.monitor.deadline()).chain(commit_at).min();
+        Ok(next.unwrap_or(later(now, COMMIT_INTERVAL)))
+    }
+
+    /// Asks for a listing at the next tick, because something seems to have changed.
+    pub fn wake(&mut self) {
+        let now = self.shared.clock.now();
+        for (_, at) in self.sources.iter_mut().filter_map(|source| source.directory.as_mut()) {
+            *at = now;
+        }
+    }
+
+    /// Lists a directory whose time has come and counts what is ready there.
+    fn look(&mut self, source: usize) -> Result<()> {
+        let now = self.shared.clock.now();
+        let Source { id, telemetry, directory, .. } = &mut self.sources[source];
+        let Some((directory, at)) = directory.as_mut().filter(|(_, at)| *at <= now) else {
+            return Ok(());
+        };
+        *at = later(now, directory.config().reconcile_interval);
+        let look = match directory.look(now, telemetry) {
+            Ok(look) => look,
+            Err(error) => {
+                telemetry.errors(ErrorReason::List).add(1);
+                error!(%error, "a source was not listed");
+                return Ok(());
+            }
+        };
+        if let Some(wait) = look.again_in {
+            *at = (*at).min(later(now, wait));
+        }
+        directory.report(now, telemetry);
+        let id = *id;
+        self.uncommitted.commit.forgotten.extend(look.vanished.into_iter().map(|p| (id, p)));
+        for path in &look.ready {
+            if self.shared.stop.is_on() {
+                break;
+            }
+            self.take_file(source, path)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a file and deals with its faults; only the state's own faults come out.
+    fn take_file(&mut self, source: usize, path: &Path) -> Result<()> {
+        let stat_before =
+            std::fs::symlink_metadata(path).map(|m| crate::ingest::identity::stat(&m));
+        let outcome = self.count_file(source, path);
+        let telemetry = Arc::clone(&self.sources[source].telemetry);
+        if let Err(error) = outcome {
+            match (error.kind(), stat_before) {
+                (ErrorKind::State, _) => return Err(error),
+                (_, Err(_)) => debug!(path = %path.display(), "gone; the next listing will tell"),
+                (ErrorKind::Incomplete, _) => {
+                    debug!(path = %path.display(), %error, "not complete")
+                }
+                (ErrorKind::Io, _) => {
+                    telemetry.errors(ErrorReason::Read).add(1);
+                    warn!(path = %path.display(), %error, "not read; will be tried again");
+                }
+                (_, Ok(stat)) => self.quarantine(source, path, stat, &error)?,
+            }
+        }
+        let now = self.shared.clock.now();
+        self.directory(source).report(now, &telemetry);
+        Ok(())
+    }
+
+    fn quarantine(&mut self, source: usize, path: &Path, stat: Stat, error: &Error) -> Result<()> {
+        let reason = error.to_string();
+        warn!(path = %path.display(), reason, "quarantined until it changes");
+        self.sources[source].telemetry.files(FileResult::Quarantined).add(1);
+        let name = self.sources[source].name.clone();
+        self.uncommitted.commit.add_total(name, "files_quarantined", 1);
+        self.settle(source, path, stat, Some(reason));
+        self.commit()
+    }
+
+    fn skip_duplicate(&mut self, source: usize, file: &OpenFile, first: &Path) -> Result<()> {
+        // The same path with the same content was only touched.
+        if file.path != first {
+            info!(path = %file.path.display(), first = %first.display(), "counted before");
+            self.sources[source].telemetry.files(FileResult::Duplicate).add(1);
+            let name = self.sources[source].name.clone();
+            self.uncommitted.commit.add_total(name, "files_duplicate", 1);
+        }
+        self.settle(source, &file.path, file.stat, None);
+        self.commit()
+    }
+
+    fn note_counted(
+        &mut self,
+        source: usize,
+        file: &OpenFile,
+        identity: Identity,
+        n_rows: u64,
+        now: Timestamp,
+    ) {
+        let Source { id, name, telemetry, .. } = &self.sources[source];
+        let (id, name) = (*id, name.clone());
+        let bytes = file.stat.size;
+        telemetry.files(FileResult::Counted).add(1);
+        telemetry.rows.add(n_rows);
+        telemetry.bytes.add(bytes);
+        let commit = &mut self.uncommitted.commit;
+        commit.add_total(&name, "files_counted", 1);
+        commit.add_total(&name, "rows", n_rows);
+        commit.add_total(&name, "bytes", bytes);
+        let path = file.path.clone();
+        commit.counted.push(Counted { source: id, identity, path, rows: n_rows, at: now });
+        self.settle(source, &file.path, file.stat, None);
+        info!(path = %file.path.display(), rows = n_rows, "counted");
+    }
+
+    fn settle(&mut self, source: usize, path: &Path, stat: Stat, quarantined: Option<String>) {
+        let state = quarantined.clone().map_or(PathState::Done, PathState::Quarantined);
+        self.directory(source).settle(path, stat, state);
+        let record = PathRecord {
+            source: self.sources[source].id,
+            path: path.to_owned(),
+            stat,
+            quarantined,
+        };
+        self.uncommitted.commit.paths.push(record);
+    }
+
+    fn note(&mut self, change: Change, now: Timestamp) {
+        for figures in &change.closed {
+            log_window(figures);
+            let name = format!("windows_{}", figures.verdict().name());
+            self.uncommitted.commit.add_total(&figures.window, name, 1);
+        }
+        self.uncommitted.touched.extend(change.touched);
+        self.uncommitted.commit.closed.extend(change.closed);
+        self.uncommitted.since.get_or_insert(now);
+    }
+
+    fn commit_if_due(&mut self, now: Timestamp) -> Result<()> {
+        let is_due = self.uncommitted.since.is_some_and(|since| {
+            now.since(since) >= COMMIT_INTERVAL || !self.uncommitted.commit.closed.is_empty()
+        });
+        if is_due {
+            self.commit()?;
+            self.publish();
+        }
+        Ok(())
+    }
+
+    /// Commits everything noted. A state that cannot be written holds up the pipeline, since
+    /// going on would only lose more; it is tried again until it works or the daemon stops.
+    pub fn commit(&mut self) -> Result<()> {
+        let Uncommitted { mut commit, touched, .. } = std::mem::take(&mut self.uncommitted);
+        commit.panes = touched.iter().map(|key| pane_record(key, self.monitor.pane(key))).collect();
+        let windows = self.monitor.config().windows.iter();
+        commit.places = windows
+            .zip(self.monitor.places())
+            .map(|(window, place)| place_record(&window.name, &place))
+            .collect();
+        loop {
+            let Err(error) = self.store.commit(&commit) else { return Ok(()) };
+            self.shared.process.state_write_errors.add(1);
+            error!(%error, "the state was not written; trying again");
+            if self.shared.stop.is_on() {
+                return Err(error);
+            }
+            std::thread::sleep(COMMIT_RETRY);
+        }
+    }
+
+    pub fn publish(&self) {
+        self.shared.published.publish(self.monitor.snapshot());
+    }
+
+    fn directory(&mut self, source: usize) -> &mut Directory {
+        let directory = self.sources[source].directory.as_mut();
+        &mut directory.expect("files come from directories").0
+    }
+}
+
+fn log_window(figures: &WindowFigures) {
+    let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
+    let drifted: Vec<&str> = drifted.map(|feature| feature.name.as_str()).collect();
+    info!(
+        window = figures.window,
+        slot = figures.slot,
+        rows = figures.rows,
+        verdict = figures.verdict().name(),
+        judged = figures.judged(),
+        drifted = ?drifted,
+        "window closed"
+    );
+}
+
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp(time.0.saturating_add(by.as_micros() as i64))
+}

@@ -1,0 +1,151 @@
+//! One model's task: loads the reference, restores the state, then waits for files, rows and time.
+
+use super::pipeline::{Pipeline, Source, Uncommitted};
+use super::{BoundModel, BoundSource, Shared, events};
+use crate::config::Model;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ingest::SourceKind;
+use crate::ingest::directory::Directory;
+use crate::ingest::inputs;
+use crate::ingest::ndjson::{Batch, LineFeature};
+use crate::ingest::tcp::{self, Intake};
+use crate::monitor::model::{Monitor, Remembered};
+use crate::monitor::reference::Reference;
+use crate::store::ModelStore;
+use notify::RecommendedWatcher;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinSet, block_in_place};
+use tracing::{info, warn};
+
+/// Batches of rows that wait between sockets and their model; while it is full nothing is read.
+const BATCHES_MAX: usize = 4;
+
+/// Events come in bursts; one listing serves those of this time.
+const EVENT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Watches one model until the daemon stops.
+pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
+    let BoundModel { model, store, same_windows, sources } = bound;
+    let reference = Arc::new(block_in_place(|| load_reference(&model))?);
+    let remembered = block_in_place(|| restore(&store, &model, &reference, same_windows))?;
+    let monitor = Monitor::new(model.model, Arc::clone(&reference), remembered);
+
+    let wake = Arc::new(Notify::new());
+    let (sender, batches) = mpsc::channel(BATCHES_MAX);
+    let features: Arc<[LineFeature]> = reference.grids().map(LineFeature::from).collect();
+    let mut connections = JoinSet::new();
+    let mut watchers: Vec<RecommendedWatcher> = Vec::new();
+    let mut piped = Vec::new();
+    for (index, source) in sources.into_iter().enumerate() {
+        let BoundSource { config, telemetry, listener } = source;
+        let id = store.source(&config.name)?;
+        let directory = match config.kind {
+            SourceKind::Directory(directory) => {
+                watchers.extend(events::watch(
+                    &directory.path,
+                    Arc::clone(&wake),
+                    Arc::clone(&telemetry),
+                ));
+                let known = store.paths(id)?.into_iter();
+                Some((Directory::new(directory, known), shared.clock.now()))
+            }
+            SourceKind::Tcp(config) => {
+                let intake = Intake {
+                    config,
+                    features: Arc::clone(&features),
+                    telemetry: Arc::clone(&telemetry),
+                    source: index,
+                    batches: sender.clone(),
+                    shutdown: shared.stop.subscribe(),
+                };
+                let listener = listener.expect("tcp sources are bound before anything is loaded");
+                connections.spawn(tcp::serve(listener, intake));
+                None
+            }
+        };
+        piped.push(Source { id, name: config.name, telemetry, directory });
+    }
+    // The pipeline ends when the last connection has let go of its sender.
+    drop(sender);
+    let uncommitted = Uncommitted::default();
+    let mut pipeline =
+        Pipeline { monitor, store, sources: piped, shared, uncommitted, is_ready: false };
+    pipeline.publish();
+    drive(&mut pipeline, batches, &wake).await?;
+    drop(watchers);
+    block_in_place(|| pipeline.commit())
+}
+
+/// Waits for rows, events and time, and lets the pipeline work.
+async fn drive(
+    pipeline: &mut Pipeline,
+    mut batches: mpsc::Receiver<(usize, Batch)>,
+    wake: &Notify,
+) -> Result<()> {
+    let stop = pipeline.shared.stop.clone();
+    loop {
+        let next = block_in_place(|| pipeline.tick())?;
+        let wait = next.since(pipeline.shared.clock.now());
+        tokio::select! {
+            () = stop.wait() => break,
+            Some((source, batch)) = batches.recv() => {
+                block_in_place(|| pipeline.count_batch(source, &batch))?;
+            }
+            () = wake.notified() => {
+                tokio::time::sleep(EVENT_PAUSE).await;
+                pipeline.wake();
+            }
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    // Connections hand over what they have read, then end.
+    while let Some((source, batch)) = batches.recv().await {
+        block_in_place(|| pipeline.count_batch(source, &batch))?;
+    }
+    Ok(())
+}
+
+fn load_reference(model: &Model) -> Result<Reference> {
+    let started = std::time::Instant::now();
+    let reference = inputs::reference(&model.reference_path, &model.reference, &|_| {})?;
+    info!(
+        model = model.model.name,
+        rows = reference.rows,
+        features = reference.features.len(),
+        seconds = started.elapsed().as_secs_f64(),
+        "reference loaded"
+    );
+    if reference.features.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            "no column of the reference is a feature; see model.columns",
+        ));
+    }
+    Ok(reference)
+}
+
+/// What the state knows of the model, as far as it still fits.
+fn restore(
+    store: &ModelStore,
+    model: &Model,
+    reference: &Reference,
+    same_windows: bool,
+) -> Result<Remembered> {
+    let windows = &model.model.windows;
+    if !same_windows {
+        warn!(model = model.model.name, "the windows changed; open windows start anew");
+        store.forget_open()?;
+    }
+    let mut remembered = store.remembered(windows)?;
+    for (key, pane) in &mut remembered.panes.0 {
+        let counted = std::mem::replace(pane, crate::window::pane::Pane::new([].iter()));
+        let (rebased, n_lost) = counted.rebase(reference.grids());
+        if n_lost > 0 {
+            warn!(?key, features = n_lost, "the reference changed; open counts start anew");
+        }
+        *pane = rebased;
+    }
+    Ok(remembered)
+}

@@ -1,0 +1,314 @@
+//! The table of metrics. `driftd metrics`, the collectors and the README read it.
+
+use crate::monitor::figures::Statistics;
+
+/// What a metric's samples mean over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    Gauge,
+    Counter,
+}
+
+impl MetricKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            MetricKind::Gauge => "gauge",
+            MetricKind::Counter => "counter",
+        }
+    }
+}
+
+/// Groups of per-feature metrics that are exported together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    Drift,
+    Quality,
+    Moments,
+    Percentiles,
+    Reference,
+    PValues,
+}
+
+impl Family {
+    pub const ALL: [Family; 6] = [
+        Family::Drift,
+        Family::Quality,
+        Family::Moments,
+        Family::Percentiles,
+        Family::Reference,
+        Family::PValues,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Drift => "drift",
+            Family::Quality => "quality",
+            Family::Moments => "moments",
+            Family::Percentiles => "percentiles",
+            Family::Reference => "reference",
+            Family::PValues => "p_values",
+        }
+    }
+}
+
+/// One metric: everything that is said of it anywhere.
+#[derive(Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: MetricKind,
+    /// None for metrics that are always exported.
+    pub family: Option<Family>,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+const FEATURE: &[&str] = &["model_name", "model_version", "window", "feature"];
+const MEASURE: &[&str] =
+    &["model_name", "model_version", "window", "feature", "baseline", "measure"];
+const WINDOW: &[&str] = &["model_name", "model_version", "window"];
+const BASELINE: &[&str] = &["model_name", "model_version", "window", "baseline"];
+const SOURCE: &[&str] = &["model_name", "model_version", "source"];
+
+const fn gauge(
+    name: &'static str,
+    family: Option<Family>,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: MetricKind::Gauge, family, labels, help }
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: MetricKind::Counter, family: None, labels, help }
+}
+
+pub const DRIFT_SCORE: Metric = gauge(
+    "driftd_drift_score",
+    Some(Family::Drift),
+    MEASURE,
+    "Distance between reference and window by one measure; higher is worse. Do not aggregate over measure.",
+);
+pub const DRIFT_THRESHOLD: Metric = gauge(
+    "driftd_drift_threshold",
+    Some(Family::Drift),
+    MEASURE,
+    "Score from which a deciding measure calls the feature drifted.",
+);
+pub const DRIFT_DETECTED: Metric = gauge(
+    "driftd_drift_detected",
+    Some(Family::Drift),
+    &["model_name", "model_version", "window", "feature", "baseline"],
+    "Verdict on the feature, 0 or 1; absent when it was not judged.",
+);
+pub const FEATURE_STATUS: Metric = gauge(
+    "driftd_feature_status",
+    Some(Family::Drift),
+    &["model_name", "model_version", "window", "feature", "status"],
+    "1 for the status that holds.",
+);
+pub const DRIFT_P_VALUE: Metric = gauge(
+    "driftd_drift_p_value",
+    Some(Family::PValues),
+    MEASURE,
+    "Probability of such a score without drift, of the measures that have one.",
+);
+pub const FEATURE_PERCENTILE: Metric = gauge(
+    "driftd_feature_percentile",
+    Some(Family::Percentiles),
+    &["model_name", "model_version", "window", "feature", "percentile"],
+    "Value below which that per cent of the window's finite values lie.",
+);
+pub const REFERENCE_PERCENTILE: Metric = gauge(
+    "driftd_reference_percentile",
+    Some(Family::Reference),
+    &["model_name", "model_version", "window", "feature", "percentile"],
+    "Value below which that per cent of the reference's finite values lie.",
+);
+
+pub const WINDOW_ROWS: Metric =
+    gauge("driftd_window_rows", None, WINDOW, "Rows of the latest closed window.");
+pub const WINDOW_START: Metric = gauge(
+    "driftd_window_start_timestamp_seconds",
+    None,
+    WINDOW,
+    "Event time at which the latest closed window starts; absent without event time.",
+);
+pub const WINDOW_END: Metric = gauge(
+    "driftd_window_end_timestamp_seconds",
+    None,
+    WINDOW,
+    "Event time at which the latest closed window ends; absent without event time.",
+);
+pub const WINDOW_CLOSED: Metric = gauge(
+    "driftd_window_closed_timestamp_seconds",
+    None,
+    WINDOW,
+    "Wall-clock time at which the latest closed window was closed.",
+);
+pub const OPEN_WINDOW_ROWS: Metric =
+    gauge("driftd_open_window_rows", None, WINDOW, "Rows counted into the window that is open.");
+pub const FEATURES_MONITORED: Metric =
+    gauge("driftd_features_monitored", None, WINDOW, "Features of the reference.");
+pub const FEATURES_JUDGED: Metric = gauge(
+    "driftd_features_judged",
+    None,
+    BASELINE,
+    "Features of the latest closed window that were judged.",
+);
+pub const FEATURES_DRIFTED: Metric = gauge(
+    "driftd_features_drifted",
+    None,
+    BASELINE,
+    "Features of the latest closed window that were judged drifted.",
+);
+pub const FEATURES_DRIFTED_RATIO: Metric = gauge(
+    "driftd_features_drifted_ratio",
+    None,
+    BASELINE,
+    "Drifted among the judged features; absent when none was judged.",
+);
+pub const WINDOWS_CLOSED: Metric = counter(
+    "driftd_windows_closed_total",
+    &["model_name", "model_version", "window", "verdict"],
+    "Windows closed, by verdict on the whole window.",
+);
+pub const SERIES_DROPPED: Metric = gauge(
+    "driftd_series_dropped",
+    None,
+    &[],
+    "Series not exported because of series_max; whole features, in name order.",
+);
+
+pub const SOURCE_ROWS: Metric = counter("driftd_source_rows_total", SOURCE, "Rows counted.");
+pub const SOURCE_BYTES: Metric =
+    counter("driftd_source_bytes_total", SOURCE, "Bytes of files counted and of lines received.");
+pub const SOURCE_FILES_DONE: Metric = counter(
+    "driftd_source_files_total",
+    &["model_name", "model_version", "source", "result"],
+    "Files dealt with, by result.",
+);
+pub const SOURCE_REJECTED: Metric = counter(
+    "driftd_source_rows_rejected_total",
+    &["model_name", "model_version", "source", "reason"],
+    "Rows that arrived and were not counted, by reason.",
+);
+pub const SOURCE_LATE: Metric = counter(
+    "driftd_source_late_rows_total",
+    SOURCE,
+    "Rows that arrived after their window was closed.",
+);
+pub const SOURCE_ERRORS: Metric = counter(
+    "driftd_source_errors_total",
+    &["model_name", "model_version", "source", "reason"],
+    "Failures of the source that no single file's content is to blame for, by reason.",
+);
+pub const SOURCE_FILES: Metric = gauge(
+    "driftd_source_files",
+    None,
+    &["model_name", "model_version", "source", "state"],
+    "Files that are waiting to be complete, stuck at that, or unreadable.",
+);
+pub const SOURCE_LAST_SUCCESS: Metric = gauge(
+    "driftd_source_last_success_timestamp_seconds",
+    None,
+    SOURCE,
+    "Wall-clock time of the last listing or message that worked; absent before the first.",
+);
+pub const SOURCE_OLDEST_PENDING: Metric = gauge(
+    "driftd_source_oldest_pending_timestamp_seconds",
+    None,
+    SOURCE,
+    "Wall-clock time at which the oldest waiting file was first seen; absent when none waits.",
+);
+pub const BUILD_INFO: Metric =
+    gauge("driftd_build_info", None, &["version"], "1; the version is in the label.");
+pub const STATE_WRITE_ERRORS: Metric = counter(
+    "driftd_state_write_errors_total",
+    &[],
+    "Commits of the state that failed; each is tried again until it succeeds.",
+);
+
+/// A statistic of a feature, on both sides.
+pub struct StatisticMetric {
+    pub feature: Metric,
+    pub reference: Metric,
+    pub value: fn(&Statistics) -> Option<f64>,
+}
+
+macro_rules! statistics {
+    ($($name:literal, $family:ident, $value:expr, $help:literal;)+) => {
+        /// Every statistic that is one number.
+        pub const STATISTICS: &[StatisticMetric] = &[$(StatisticMetric {
+            feature: gauge(
+                concat!("driftd_feature_", $name), Some(Family::$family), FEATURE, $help,
+            ),
+            reference: gauge(
+                concat!("driftd_reference_", $name),
+                Some(Family::Reference),
+                FEATURE,
+                concat!("Of the reference. ", $help),
+            ),
+            value: $value,
+        }),+];
+    };
+}
+
+statistics! {
+    "rows", Quality, |s| Some(s.rows as f64), "Rows, missing included.";
+    "missing_ratio", Quality, |s| s.missing_ratio,
+        "Rows without a usable value: null, NaN, of the wrong type, or without the column.";
+    "null_ratio", Quality, |s| s.null_ratio, "Nulls among the rows.";
+    "nan_ratio", Quality, |s| s.nan_ratio, "NaNs among the rows.";
+    "infinite_ratio", Quality, |s| s.infinite_ratio, "Infinities among the rows.";
+    "zero_ratio", Quality, |s| s.zero_ratio, "Zeros among the rows.";
+    "unseen_ratio", Quality, |s| s.unseen_ratio,
+        "Present values that are not in the reference, of categorical features.";
+    "out_of_range_ratio", Quality, |s| s.out_of_range_ratio,
+        "Present values outside the reference's least and greatest, of numeric features.";
+    "outlier_ratio", Quality, |s| s.outlier_ratio,
+        "Present values outside Tukey's fences of the reference; absent when its quartiles coincide.";
+    "mean", Moments, |s| s.mean, "Mean of the finite values.";
+    "stddev", Moments, |s| s.stddev, "Sample standard deviation of the finite values.";
+    "min", Moments, |s| s.min, "Least finite value.";
+    "max", Moments, |s| s.max, "Greatest finite value.";
+    "distinct_values", Moments, |s| s.distinct.map(|n| n as f64),
+        "Distinct values; exact where each has a cell, else estimated within 2 %.";
+}
+
+/// All metrics in the order that they are documented in, `process_*` aside.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    const BEFORE: &[&Metric] =
+        &[&DRIFT_SCORE, &DRIFT_THRESHOLD, &DRIFT_DETECTED, &FEATURE_STATUS, &DRIFT_P_VALUE];
+    const AFTER: &[&Metric] = &[
+        &FEATURE_PERCENTILE,
+        &REFERENCE_PERCENTILE,
+        &WINDOW_ROWS,
+        &WINDOW_START,
+        &WINDOW_END,
+        &WINDOW_CLOSED,
+        &OPEN_WINDOW_ROWS,
+        &FEATURES_MONITORED,
+        &FEATURES_JUDGED,
+        &FEATURES_DRIFTED,
+        &FEATURES_DRIFTED_RATIO,
+        &WINDOWS_CLOSED,
+        &SERIES_DROPPED,
+        &SOURCE_ROWS,
+        &SOURCE_BYTES,
+        &SOURCE_FILES_DONE,
+        &SOURCE_REJECTED,
+        &SOURCE_LATE,
+        &SOURCE_ERRORS,
+        &SOURCE_FILES,
+        &SOURCE_LAST_SUCCESS,
+        &SOURCE_OLDEST_PENDING,
+        &BUILD_INFO,
+        &STATE_WRITE_ERRORS,
+    ];
+    let statistics = STATISTICS.iter().flat_map(|s| [&s.feature, &s.reference]);
+    BEFORE.iter().copied().chain(statistics).chain(AFTER.iter().copied())
+}

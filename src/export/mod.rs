@@ -1,0 +1,28 @@
+//! What Prometheus sees: the table of metrics, samples made from a snapshot, pages.
+//!
+//! No gauge is kept and set. Samples are made when a page is asked for, from an immutable
+//! snapshot, so that series vanish with their feature and a scrape never waits for ingestion.
+
+pub mod label;
+pub mod live;
+pub mod metrics;
+pub mod page;
+pub mod sample;
+pub mod snapshot;
+
+use metrics::Family;
+
+/// `[export]`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportConfig {
+    pub families: Vec<Family>,
+    /// Series of features at most; whole features are dropped beyond, in name order.
+    pub series_max: usize,
+}
+
+impl Default for ExportConfig {
+    fn default() -> ExportConfig {
+        let families = vec![Family::Drift, Family::Quality, Family::Moments];
+        ExportConfig { families, series_max: 100_000 }
+    }
+}

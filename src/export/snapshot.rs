@@ -1,0 +1,192 @@
+//! Samples of a snapshot: scores, statistics, windows.
+
+use super::ExportConfig;
+use super::label::label_value;
+use super::metrics::{self, Family, Metric, STATISTICS};
+use super::sample::{Samples, desc};
+use crate::monitor::figures::{FeatureFigures, Statistics, WindowFigures, WindowVerdict};
+use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
+use crate::profile::percentiles::PERCENTILES;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use std::sync::Arc;
+
+/// What a window is compared with, until there are other baselines.
+const BASELINE: &str = "reference";
+
+/// Makes the samples of one snapshot.
+pub struct SnapshotCollector {
+    snapshot: Arc<Snapshot>,
+    config: ExportConfig,
+    descs: Vec<Desc>,
+}
+
+/// The samples of one feature of one window, kept apart until the series are counted.
+struct FeatureSamples<'a> {
+    name: &'a str,
+    samples: Vec<Sample<'a>>,
+}
+
+struct Sample<'a> {
+    metric: &'static Metric,
+    labels: Vec<std::borrow::Cow<'a, str>>,
+    value: f64,
+}
+
+impl SnapshotCollector {
+    pub fn new(snapshot: Arc<Snapshot>, config: ExportConfig) -> SnapshotCollector {
+        let descs = metrics::all().filter(|metric| !is_live(metric)).map(desc).collect();
+        SnapshotCollector { snapshot, config, descs }
+    }
+
+    fn exports(&self, metric: &Metric) -> bool {
+        metric.family.is_none_or(|family| self.config.families.contains(&family))
+    }
+
+    fn features<'a>(&self, model: &'a ModelSnapshot) -> Vec<FeatureSamples<'a>> {
+        let mut features = Vec::new();
+        for window in &model.windows {
+            if let Some(latest) = &window.latest {
+                features.extend(latest.features.iter().map(|feature| {
+                    let mut out = FeatureSamples { name: &feature.name, samples: Vec::new() };
+                    out.add_feature([&model.name, &model.version, &window.name], feature);
+                    out
+                }));
+            }
+            if self.config.families.contains(&Family::Reference) {
+                features.extend(model.reference.features.iter().map(|(name, statistics)| {
+                    let mut out = FeatureSamples { name, samples: Vec::new() };
+                    out.add_reference([&model.name, &model.version, &window.name], statistics);
+                    out
+                }));
+            }
+        }
+        features.iter_mut().for_each(|f| f.samples.retain(|sample| self.exports(sample.metric)));
+        features
+    }
+}
+
+/// Metrics that do not come from a snapshot; see [`super::live`].
+pub(super) fn is_live(metric: &Metric) -> bool {
+    metric.labels.contains(&"source")
+        || metric.name == metrics::BUILD_INFO.name
+        || metric.name == metrics::STATE_WRITE_ERRORS.name
+}
+
+impl Collector for SnapshotCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut samples = Samples::default();
+        let mut features: Vec<FeatureSamples<'_>> = Vec::new();
+        for model in &self.snapshot.models {
+            model.windows.iter().for_each(|window| add_window(&mut samples, model, window));
+            features.extend(self.features(model));
+        }
+        // The budget goes to features in name order, so that the same ones are always there.
+        features.sort_by(|a, b| a.name.cmp(b.name));
+        let (mut kept, mut dropped) = (0, 0);
+        for same_name in features.chunk_by(|a, b| a.name == b.name) {
+            let series: usize = same_name.iter().map(|feature| feature.samples.len()).sum();
+            if dropped > 0 || kept + series > self.config.series_max {
+                dropped += series;
+                continue;
+            }
+            kept += series;
+            for sample in same_name.iter().flat_map(|feature| &feature.samples) {
+                let labels: Vec<&str> = sample.labels.iter().map(AsRef::as_ref).collect();
+                samples.add(sample.metric, &labels, sample.value);
+            }
+        }
+        samples.add(&metrics::SERIES_DROPPED, &[], dropped as f64);
+        samples.into_families()
+    }
+}
+
+impl<'a> FeatureSamples<'a> {
+    fn push(&mut self, metric: &'static Metric, window: [&'a str; 3], rest: &[&'a str], v: f64) {
+        let labels = window.iter().copied().chain([self.name]).chain(rest.iter().copied());
+        self.samples.push(Sample { metric, labels: labels.map(label_value).collect(), value: v });
+    }
+
+    fn add_feature(&mut self, window: [&'a str; 3], feature: &'a FeatureFigures) {
+        for measured in &feature.measures {
+            let labels = [BASELINE, measured.measure.as_str()];
+            self.push(&metrics::DRIFT_SCORE, window, &labels, measured.score);
+            if let Some(threshold) = measured.threshold {
+                self.push(&metrics::DRIFT_THRESHOLD, window, &labels, threshold);
+            }
+            if let Some(p_value) = measured.p_value {
+                self.push(&metrics::DRIFT_P_VALUE, window, &labels, p_value);
+            }
+        }
+        if let Some(drifted) = feature.drifted {
+            let value = f64::from(u8::from(drifted));
+            self.push(&metrics::DRIFT_DETECTED, window, &[BASELINE], value);
+        }
+        self.push(&metrics::FEATURE_STATUS, window, &[feature.status.name()], 1.0);
+        for statistic in STATISTICS {
+            if let Some(value) = (statistic.value)(&feature.statistics) {
+                self.push(&statistic.feature, window, &[], value);
+            }
+        }
+        self.add_percentiles(&metrics::FEATURE_PERCENTILE, window, &feature.statistics);
+    }
+
+    fn add_reference(&mut self, window: [&'a str; 3], statistics: &'a Statistics) {
+        for statistic in STATISTICS {
+            if let Some(value) = (statistic.value)(statistics) {
+                self.push(&statistic.reference, window, &[], value);
+            }
+        }
+        self.add_percentiles(&metrics::REFERENCE_PERCENTILE, window, statistics);
+    }
+
+    fn add_percentiles(
+        &mut self,
+        metric: &'static Metric,
+        window: [&'a str; 3],
+        statistics: &Statistics,
+    ) {
+        const NAMES: [&str; PERCENTILES.len()] = ["1", "5", "25", "50", "75", "95", "99"];
+        for (name, &value) in NAMES.into_iter().zip(statistics.percentiles.iter().flatten()) {
+            self.push(metric, window, &[name], value);
+        }
+    }
+}
+
+fn add_window(samples: &mut Samples, model: &ModelSnapshot, window: &WindowSnapshot) {
+    let labels = [model.name.as_str(), &model.version, &window.name];
+    let [name, version, window_name] = labels;
+    samples.add(&metrics::OPEN_WINDOW_ROWS, &labels, window.open_rows as f64);
+    let monitored = model.reference.features.len();
+    samples.add(&metrics::FEATURES_MONITORED, &labels, monitored as f64);
+    for (verdict, &closed) in WindowVerdict::ALL.iter().zip(&window.closed) {
+        let labels = [name, version, window_name, verdict.name()];
+        samples.add(&metrics::WINDOWS_CLOSED, &labels, closed as f64);
+    }
+    if let Some(latest) = &window.latest {
+        add_latest(samples, labels, latest);
+    }
+}
+
+fn add_latest(samples: &mut Samples, labels: [&str; 3], latest: &WindowFigures) {
+    samples.add(&metrics::WINDOW_ROWS, &labels, latest.rows as f64);
+    for (metric, time) in [
+        (&metrics::WINDOW_START, latest.start),
+        (&metrics::WINDOW_END, latest.end),
+        (&metrics::WINDOW_CLOSED, latest.closed),
+    ] {
+        if let Some(time) = time {
+            samples.add(metric, &labels, time.as_seconds());
+        }
+    }
+    let labels = [labels[0], labels[1], labels[2], BASELINE];
+    samples.add(&metrics::FEATURES_JUDGED, &labels, latest.judged() as f64);
+    samples.add(&metrics::FEATURES_DRIFTED, &labels, latest.drifted() as f64);
+    if let Some(ratio) = latest.drifted_ratio() {
+        samples.add(&metrics::FEATURES_DRIFTED_RATIO, &labels, ratio);
+    }
+}

@@ -1,0 +1,102 @@
+//! Words about one feature: its kind, the width its values are compared in, its status.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a feature is profiled; inferred once, from the reference, and pinned there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Ordered values on a grid of cells.
+    Numeric,
+    /// Strings and dictionaries: a cell per frequent value.
+    Categorical,
+    /// Two values; categorical in everything but its physical type.
+    Boolean,
+    /// Dates and timestamps, profiled as seconds since 1970; scored only when declared numeric.
+    Temporal,
+    /// Lists, structs, maps, binary: rows and missing values only.
+    Unsupported,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Numeric => "numeric",
+            Kind::Categorical => "categorical",
+            Kind::Boolean => "boolean",
+            Kind::Temporal => "temporal",
+            Kind::Unsupported => "unsupported",
+        }
+    }
+
+    /// Whether values lie on a numeric grid.
+    pub fn is_ordered(self) -> bool {
+        matches!(self, Kind::Numeric | Kind::Temporal)
+    }
+
+    pub fn is_categorical(self) -> bool {
+        matches!(self, Kind::Categorical | Kind::Boolean)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The floating-point type that values arrive in; integers and decimals count as `F64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Width {
+    F32,
+    F64,
+}
+
+/// What can be said of a feature in one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Scored and judged.
+    Ok,
+    /// Scored where possible, not judged: the effective rows do not suffice.
+    TooFewRows,
+    /// The column is in no row of the window.
+    Absent,
+    /// Every value of the window is missing.
+    NoValues,
+    /// The column holds values of another kind than the reference's.
+    Retyped,
+    /// The reference has no value to compare with.
+    NoReference,
+    /// An identifier, a date or a timestamp: not scored unless its kind is declared.
+    Identifier,
+    /// A type that is not scored: lists, structs, binary.
+    Unsupported,
+}
+
+impl Status {
+    pub const ALL: [Status; 8] = [
+        Status::Ok,
+        Status::TooFewRows,
+        Status::Absent,
+        Status::NoValues,
+        Status::Retyped,
+        Status::NoReference,
+        Status::Identifier,
+        Status::Unsupported,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::TooFewRows => "too_few_rows",
+            Status::Absent => "absent",
+            Status::NoValues => "no_values",
+            Status::Retyped => "retyped",
+            Status::NoReference => "no_reference",
+            Status::Identifier => "identifier",
+            Status::Unsupported => "unsupported",
+        }
+    }
+}

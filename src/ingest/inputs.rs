@@ -1,0 +1,87 @@
+//! What a path given by a user stands for: a file, a directory, a glob, a profile.
+
+use super::listing::{is_data, list};
+use super::open::OpenFile;
+use super::parquet::ParquetTable;
+use crate::error::{Error, Result};
+use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
+use crate::monitor::table::Table;
+use std::path::{Path, PathBuf};
+
+/// Ending of a profile.
+const PROFILE: &str = "profile";
+
+/// One path, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    Profile(PathBuf),
+    Parquet(Vec<PathBuf>),
+}
+
+/// Finds the files behind a path. An input without any file is an error.
+pub fn resolve(path: &Path) -> Result<Input> {
+    if path.is_dir() {
+        let listing = list(path)?;
+        if let Some(error) = listing.errors.into_iter().next() {
+            return Err(error);
+        }
+        let files: Vec<PathBuf> = listing.files.into_iter().map(|file| file.path).collect();
+        if files.is_empty() {
+            return Err(Error::config(format!("{} holds no Parquet file", path.display())));
+        }
+        return Ok(Input::Parquet(files));
+    }
+    if path.is_file() {
+        let is_profile = path.extension().is_some_and(|ending| ending == PROFILE);
+        let path = path.to_owned();
+        return Ok(if is_profile { Input::Profile(path) } else { Input::Parquet(vec![path]) });
+    }
+    let pattern = path.to_string_lossy();
+    if !pattern.contains(['*', '?', '[']) {
+        return Err(Error::config(format!("{pattern}: no such file or directory")));
+    }
+    let paths = glob::glob(&pattern)
+        .map_err(|error| Error::config(format!("{pattern} is no pattern: {error}")))?;
+    let files: Vec<PathBuf> = paths.flatten().filter(|p| p.is_file() && is_data(p)).collect();
+    if files.is_empty() {
+        return Err(Error::config(format!("{pattern} matches no Parquet file")));
+    }
+    Ok(Input::Parquet(files))
+}
+
+/// Opens one file as a table; `key=value` folders anywhere in its path count.
+pub fn open(path: &Path) -> Result<ParquetTable> {
+    OpenFile::open(Path::new(""), path)
+        .and_then(|file| file.table())
+        .map_err(|error| error.context(path.display()))
+}
+
+pub fn read_profile(path: &Path) -> Result<Profile> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, &error))?;
+    Profile::from_bytes(&bytes).map_err(|error| error.context(path.display()))
+}
+
+/// Loads a reference from any of these; `step` is called once per column profiled, with the
+/// number of columns there are at most.
+pub fn reference(
+    path: &Path,
+    config: &ReferenceConfig,
+    step: &(dyn Fn(usize) + Sync),
+) -> Result<Reference> {
+    let context = |error: Error| error.context(format_args!("reference {}", path.display()));
+    match resolve(path).map_err(context)? {
+        Input::Profile(file) => match read_profile(&file)? {
+            Profile::Reference(reference) => reference.select(config).map_err(context),
+            Profile::Current(_) => Err(context(Error::config(
+                "a profile that was counted on another's grid cannot be the reference; \
+                 name the reference that it was counted with",
+            ))),
+        },
+        Input::Parquet(files) => {
+            let tables = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
+            let columns = tables.first().map_or(0, |table| table.schema().fields().len());
+            let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
+            Reference::build(&tables, config, &|| step(columns)).map_err(context)
+        }
+    }
+}

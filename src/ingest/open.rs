@@ -1,0 +1,60 @@
+//! Opening one file for counting, and noticing when it changed underneath.
+
+use super::identity::{identify, stat};
+use super::parquet::{ParquetTable, check_ends};
+use super::partition::{PartitionValue, partition_label, partition_values};
+use crate::error::{Error, ErrorKind, Result};
+use crate::position::{Identity, Stat};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file that is written to its end.
+pub struct OpenFile {
+    pub path: PathBuf,
+    pub stat: Stat,
+    file: Arc<File>,
+    partition: Vec<PartitionValue>,
+}
+
+impl OpenFile {
+    /// Fails with [`ErrorKind::Incomplete`] while the file is being written. Folders below `root`
+    /// can hold partition values.
+    pub fn open(root: &Path, path: &Path) -> Result<OpenFile> {
+        let io = |tried| move |error: std::io::Error| Error::io(tried, path, &error);
+        let file = File::open(path).map_err(io("open"))?;
+        let metadata = file.metadata().map_err(io("stat"))?;
+        if !metadata.is_file() {
+            return Err(Error::new(ErrorKind::Io, format!("{} is not a file", path.display())));
+        }
+        let stat = stat(&metadata);
+        check_ends(&file, stat.size, path)?;
+        let partition = partition_values(root, path);
+        Ok(OpenFile { path: path.to_owned(), stat, file: Arc::new(file), partition })
+    }
+
+    /// Reads the whole content once.
+    pub fn identity(&self) -> Result<Identity> {
+        identify(&self.file, &self.path, self.stat.size, partition_label(&self.partition))
+    }
+
+    /// The file as a table. A footer that makes the decoder panic is a footer that cannot be read.
+    pub fn table(&self) -> Result<ParquetTable> {
+        let open = || ParquetTable::open(Arc::clone(&self.file), self.stat.size, &self.partition);
+        catch_unwind(AssertUnwindSafe(open))
+            .unwrap_or_else(|_| Err(Error::decode("the footer made the decoder fail")))
+    }
+
+    /// Fails when the content may have changed since it was identified; what was counted of it
+    /// must then be thrown away.
+    pub fn check_untouched(&self) -> Result<()> {
+        let metadata = self.file.metadata().map_err(|e| Error::io("stat", &self.path, &e))?;
+        // A rename or a new hard link changes ctime and nothing that was read.
+        let now = stat(&metadata);
+        if (now.size, now.mtime_ns) != (self.stat.size, self.stat.mtime_ns) {
+            return Err(Error::new(ErrorKind::Incomplete, "changed while it was read"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! A Parquet file as a table: metadata once, column chunks by range, decoded by whoever counts.
+//!
+//! Files are read with positioned reads, never mapped and never slurped. Strings are asked for as
+//! dictionaries, so that a text is looked up once per page and not once per row.
+
+use super::partition::PartitionValue;
+use crate::error::{Error, ErrorKind, Result};
+use crate::monitor::table::{Blocks, Table};
+use crate::profile::column::Block;
+use crate::schema::kinds::is_string;
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::{ChunkReader, Length};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use bytes::{Buf, Bytes};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Rows decoded at a time: some 100 KB of doubles, which stay in the second cache.
+const BATCH_ROWS: usize = 16_384;
+
+/// Rows that a footer may claim for one row group; beyond, it is forged.
+const ROW_GROUP_ROWS_MAX: i64 = 1 << 40;
+
+/// An opened Parquet file.
+pub struct ParquetTable {
+    file: Arc<File>,
+    metadata: ArrowReaderMetadata,
+    /// The file's columns, then those of its path.
+    schema: Schema,
+    partition: Vec<PartitionValue>,
+    row_groups: Vec<u64>,
+}
+
+impl ParquetTable {
+    /// Reads the footer. A partition value becomes a column where the file has none of that name.
+    pub fn open(file: Arc<File>, size: u64, partition: &[PartitionValue]) -> Result<ParquetTable> {
+        let metadata = read_metadata(&FileRange { file: Arc::clone(&file), size })?;
+        let row_groups = metadata.metadata().row_groups().iter().map(|group| {
+            let rows = group.num_rows();
+            let valid = (0..=ROW_GROUP_ROWS_MAX).contains(&rows);
+            valid.then_some(rows as u64).ok_or_else(|| {
+                Error::decode(format!("the footer claims {rows} rows in a row group"))
+            })
+        });
+        let row_groups = row_groups.collect::<Result<Vec<_>>>()?;
+        let mut fields: Vec<FieldRef> = metadata.schema().fields().iter().cloned().collect();
+        let own = |key: &str| metadata.schema().column_with_name(key).is_some();
+        let partition: Vec<_> = partition.iter().filter(|p| !own(&p.key)).cloned().collect();
+        fields.extend(partition.iter().map(|p| {
+            Arc::new(Field::new(&p.key, constant(p.value.as_deref(), 0).data_type().clone(), true))
+        }));
+        Ok(ParquetTable { file, schema: Schema::new(fields), metadata, partition, row_groups })
+    }
+
+    /// The leaf columns of a top-level column.
+    fn leaves(&self, column: usize) -> impl Iterator<Item = usize> {
+        let schema = self.metadata.parquet_schema();
+        (0..schema.num_columns()).filter(move |leaf| schema.get_column_root_idx(*leaf) == column)
+    }
+
+    fn n_file_columns(&self) -> usize {
+        self.metadata.schema().fields().len()
+    }
+}
+
+/// The footer, with strings asked for as dictionaries where the file allows it.
+fn read_metadata(file: &FileRange) -> Result<ArrowReaderMetadata> {
+    let decode = |error: ParquetError| Error::decode(error.to_string());
+    let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(decode)?;
+    let fields: Vec<FieldRef> = plain.schema().fields().iter().map(dictionary_field).collect();
+    let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    let with_dictionaries = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options);
+    Ok(with_dictionaries.unwrap_or(plain))
+}
+
+fn dictionary_field(field: &FieldRef) -> FieldRef {
+    let is_text = match field.data_type() {
+        DataType::Dictionary(_, values) => is_string(values),
+        data_type => is_string(data_type),
+    };
+    if !is_text {
+        return Arc::clone(field);
+    }
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    Arc::new(field.as_ref().clone().with_data_type(dictionary))
+}
+
+impl Table for ParquetTable {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn row_groups(&self) -> &[u64] {
+        &self.row_groups
+    }
+
+    fn weight(&self, row_group: usize, column: usize) -> u64 {
+        let group = self.metadata.metadata().row_group(row_group);
+        self.leaves(column).map(|leaf| group.column(leaf).uncompressed_size().max(0) as u64).sum()
+    }
+
+    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
+        let decode = |error: ParquetError| Error::decode(error.to_string());
+        if let Some(value) = column.checked_sub(self.n_file_columns()) {
+            return Ok(constant_blocks(&self.partition[value], self.row_groups[row_group]));
+        }
+        let chunks = ChunkBytes::fetch(self, row_group, column)?;
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [column]);
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, self.metadata.clone())
+                .with_row_groups(vec![row_group])
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+                .map_err(decode)?;
+        Ok(Box::new(reader.map(|batch| match batch {
+            Ok(batch) => Ok(Block::new(Arc::clone(batch.column(0)))),
+            Err(error) => Err(Error::decode(error.to_string())),
+        })))
+    }
+}
+
+/// A partition value as an array: a number where it reads as one, a text otherwise.
+fn constant(value: Option<&str>, rows: usize) -> ArrayRef {
+    match value {
+        None => arrow_array::new_null_array(&DataType::Null, rows),
+        Some(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
+            (Ok(integer), _) => Arc::new(Int64Array::from_value(integer, rows)),
+            (_, Ok(float)) => Arc::new(Float64Array::from_value(float, rows)),
+            _ => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))),
+        },
+    }
+}
+
+fn constant_blocks(value: &PartitionValue, rows: u64) -> Blocks<'_> {
+    let batch = BATCH_ROWS as u64;
+    let sizes = (0..rows.div_ceil(batch)).map(move |i| (rows - i * batch).min(batch) as usize);
+    Box::new(sizes.map(|rows| Ok(Block::new(constant(value.value.as_deref(), rows)))))
+}
+
+/// The encoded bytes of one top-level column of one row group.
+struct ChunkBytes {
+    /// Offset in the file, and the bytes from there.
+    parts: Vec<(u64, Bytes)>,
+    file_size: u64,
+}
+
+impl ChunkBytes {
+    fn fetch(table: &ParquetTable, row_group: usize, column: usize) -> Result<ChunkBytes> {
+        let file_size = table.file.metadata().map_err(|e| Error::decode(e.to_string()))?.len();
+        let group = table.metadata.metadata().row_group(row_group);
+        let mut parts = Vec::new();
+        for leaf in table.leaves(column) {
+            let chunk = group.column(leaf);
+            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+            let start = start.min(chunk.data_page_offset());
+            let (Ok(start), Ok(length)) =
+                (u64::try_from(start), u64::try_from(chunk.compressed_size()))
+            else {
+                return Err(Error::decode("a column chunk lies before the file"));
+            };
+            // Before allocating: a forged footer must not ask for more than there is.
+            if start.checked_add(length).is_none_or(|end| end > file_size) {
+                return Err(Error::decode("a column chunk lies beyond the end of the file"));
+            }
+            let mut bytes = vec![0; length as usize];
+            table.file.read_exact_at(&mut bytes, start).map_err(|error| {
+                Error::new(ErrorKind::Io, format!("cannot read a column chunk: {error}"))
+            })?;
+            parts.push((start, Bytes::from(bytes)));
+        }
+        Ok(ChunkBytes { parts, file_size })
+    }
+
+    fn tail(&self, start: u64) -> std::result::Result<Bytes, ParquetError> {
+        self.parts
+            .iter()
+            .find(|(from, bytes)| (*from..from + bytes.len() as u64).contains(&start))
+            .map(|(from, bytes)| bytes.slice((start - from) as usize..))
+            .ok_or_else(|| ParquetError::EOF(format!("offset {start} is outside its column chunk")))
+    }
+}
+
+impl Length for ChunkBytes {
+    fn len(&self) -> u64 {
+        self.file_size
+    }
+}
+
+impl ChunkReader for ChunkBytes {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> std::result::Result<Self::T, ParquetError> {
+        Ok(self.tail(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> std::result::Result<Bytes, ParquetError> {
+        let tail = self.tail(start)?;
+        if tail.len() < length {
+            return Err(ParquetError::EOF("a page lies beyond its column chunk".into()));
+        }
+        Ok(tail.slice(..length))
+    }
+}
+
+/// The whole file, for the footer.
+struct FileRange {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl Length for FileRange {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for FileRange {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> std::result::Result<Self::T, ParquetError> {
+        let length = self.size.saturating_sub(start) as usize;
+        Ok(self.get_bytes(start, length)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> std::result::Result<Bytes, ParquetError> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
+            return Err(ParquetError::EOF("the footer points beyond the end of the file".into()));
+        }
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+/// Whether the bytes at both ends are those of a finished Parquet file.
+pub fn check_ends(file: &File, size: u64, path: &Path) -> Result<()> {
+    let read = |offset: u64, bytes: &mut [u8]| {
+        file.read_exact_at(bytes, offset).map_err(|error| Error::io("read", path, &error))
+    };
+    let mut head = [0; 4];
+    let mut tail = [0; 8];
+    if size >= 4 {
+        read(0, &mut head)?;
+        // Zeros may be the room that a writer reserved.
+        if !matches!(&head, b"PAR1" | b"PARE" | b"\0\0\0\0") {
+            return Err(Error::decode("not a Parquet file: it does not start with PAR1"));
+        }
+    }
+    let incomplete = |what: &str| Err(Error::new(ErrorKind::Incomplete, what));
+    if size < 12 {
+        return incomplete("shorter than any Parquet file");
+    }
+    read(size - 8, &mut tail)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    match &magic {
+        b"PARE" => {
+            return Err(Error::decode("an encrypted Parquet file, which driftd cannot read"));
+        }
+        b"PAR1" => {}
+        _ => return incomplete("the footer is not written yet"),
+    }
+    if u64::from(u32::from_le_bytes([a, b, c, d])) + 12 > size {
+        return Err(Error::decode("the footer is longer than the file"));
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! driftd
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod drift;
+pub mod error;
+pub mod export;
+pub mod feature;
+pub mod ingest;
+pub mod monitor;
+pub mod net;
+pub mod position;
+pub mod profile;
+pub mod report;
+pub mod schema;
+pub mod stats;
+pub mod store;
+pub mod telemetry;
+pub mod time;
+pub mod window;

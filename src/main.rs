@@ -1,0 +1,7 @@
+//! The `driftd` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    driftd::cli::main()
+}

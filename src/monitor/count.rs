@@ -1,0 +1,183 @@
+//! Counting one table: a task per row group and column, on all cores.
+//!
+//! A worker decodes one column chunk and counts it while the values are in cache; it touches
+//! nothing shared until its chunk is done. The delta belongs to the table alone and is thrown away
+//! if any task fails.
+
+use super::reference::Reference;
+use super::table::{Table, rows};
+use crate::error::{Error, Result};
+use crate::profile::Accumulator;
+use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
+use crate::schema::binding::{Binding, bind};
+use crate::window::pane::{Pane, PaneKey, Panes};
+use crate::window::plan::{Plan, Run};
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+thread_local! {
+    /// The numbers of one block; kept per worker so that no task allocates it again.
+    static SCRATCH: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One column chunk to decode and count.
+struct Task {
+    feature: usize,
+    row_group: usize,
+    binding: (usize, crate::feature::Width),
+    weight: u64,
+}
+
+/// Counts of one feature, by pane.
+type Counts = BTreeMap<PaneKey, FeatureProfile>;
+
+/// Counts every row of `table` into the panes of `plan`.
+pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Panes> {
+    let grids: Vec<&FeatureGrid> = reference.grids().collect();
+    let wanted = grids.iter().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
+    let bindings = bind(table.schema(), wanted);
+    let stretches = stretches(table, plan);
+    let counts: Vec<Mutex<Counts>> = grids.iter().map(|_| Mutex::default()).collect();
+
+    tasks(table, &bindings).into_par_iter().try_for_each(|task| -> Result<()> {
+        let grid = grids[task.feature];
+        let part = count_chunk(grid, table, &task, &stretches[task.row_group])
+            .map_err(|error| error.context(format_args!("column {:?}", grid.name)))?;
+        let mut counts = counts[task.feature].lock().expect("no task panics while it merges");
+        merge(&mut counts, part);
+        Ok(())
+    })?;
+
+    let mut panes = Panes::default();
+    for (index, counts) in counts.into_iter().enumerate() {
+        let counts = counts.into_inner().expect("no task panics while it merges");
+        fill(&mut panes, index, counts, bindings[index], plan, &grids);
+    }
+    Ok(panes)
+}
+
+/// The runs of each row group.
+fn stretches(table: &dyn Table, plan: &Plan) -> Vec<Vec<Run>> {
+    assert_eq!(plan.runs.iter().map(|run| run.rows).sum::<u64>(), rows(table));
+    let mut offset = 0;
+    let groups = table.row_groups().iter();
+    groups
+        .map(|&rows| {
+            let stretch = plan.stretch(offset, rows);
+            offset += rows;
+            stretch
+        })
+        .collect()
+}
+
+/// Every bound column of every row group, the most expensive first, so that no core ends up with
+/// a long chunk when the others are done.
+fn tasks(table: &dyn Table, bindings: &[Binding]) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (feature, binding) in bindings.iter().enumerate() {
+        let Binding::Column { column, width } = *binding else { continue };
+        for (row_group, &rows) in table.row_groups().iter().enumerate() {
+            if rows > 0 {
+                let weight = table.weight(row_group, column);
+                tasks.push(Task { feature, row_group, binding: (column, width), weight });
+            }
+        }
+    }
+    tasks.sort_by_key(|task| Reverse(task.weight));
+    tasks
+}
+
+/// Decodes and counts one chunk. A decoder's panic is the file's fault, not ours.
+fn count_chunk(grid: &FeatureGrid, table: &dyn Table, task: &Task, runs: &[Run]) -> Result<Counts> {
+    let counted = catch_unwind(AssertUnwindSafe(|| {
+        SCRATCH.with_borrow_mut(|scratch| count_blocks(grid, table, task, runs, scratch))
+    }));
+    counted.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(Error::decode(format!("the decoder failed: {text}")))
+    })
+}
+
+fn count_blocks(
+    grid: &FeatureGrid,
+    table: &dyn Table,
+    task: &Task,
+    runs: &[Run],
+    scratch: &mut Vec<f64>,
+) -> Result<Counts> {
+    let (column, width) = task.binding;
+    let mut counts = Counts::new();
+    let mut runs = runs.iter();
+    let mut run = runs.next().cloned();
+    for block in table.read(task.row_group, column)? {
+        let block = block?;
+        let mut offset = 0;
+        while offset < block.rows() {
+            let Some(open) = &mut run else {
+                return Err(Error::decode("more values than the row group has rows"));
+            };
+            let taken = (block.rows() - offset).min(open.rows as usize);
+            let part = block.slice(offset, taken);
+            let profile =
+                counts.entry(open.pane.clone()).or_insert_with(|| FeatureProfile::new(grid));
+            profile.update(FeatureInput { grid, width, block: &part, scratch });
+            offset += taken;
+            open.rows -= taken as u64;
+            if open.rows == 0 {
+                run = runs.next().cloned();
+            }
+        }
+    }
+    if run.is_some() {
+        return Err(Error::decode("fewer values than the row group has rows"));
+    }
+    counts.values().for_each(FeatureProfile::assert_complete);
+    Ok(counts)
+}
+
+fn merge(into: &mut Counts, from: Counts) {
+    for (key, profile) in from {
+        match into.get_mut(&key) {
+            Some(into) => into.merge(&profile).expect("one grid per feature"),
+            None => {
+                into.insert(key, profile);
+            }
+        }
+    }
+}
+
+/// Puts one feature's counts into the panes, with the rows that no column was read for.
+fn fill(
+    panes: &mut Panes,
+    index: usize,
+    mut counts: Counts,
+    binding: Binding,
+    plan: &Plan,
+    grids: &[&FeatureGrid],
+) {
+    for run in &plan.runs {
+        let pane =
+            panes.0.entry(run.pane.clone()).or_insert_with(|| Pane::new(grids.iter().copied()));
+        let profile = &mut pane.features[index];
+        match binding {
+            Binding::Absent => profile.add_absent(run.rows),
+            Binding::Retyped => profile.add_retyped(run.rows),
+            Binding::Column { .. } => {
+                if let Some(counted) = counts.remove(&run.pane) {
+                    *profile = counted;
+                }
+            }
+        }
+        if index == 0 {
+            pane.rows += run.rows;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Figures: what is shown of a window, as plain numbers.
+//!
+//! One shape for the report, the state, the API and the metrics. A figure that does not exist is
+//! `None`, and never NaN.
+
+use crate::drift::verdict::Verdict;
+use crate::feature::Status;
+use crate::profile::extremes::Exact;
+use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
+use crate::profile::numeric::{NumericFrame, NumericProfile};
+use crate::profile::percentiles::{PERCENTILES, percentile};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Statistics of one feature on one side.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Rows, missing included.
+    pub rows: u64,
+    pub missing_ratio: Option<f64>,
+    pub null_ratio: Option<f64>,
+    pub nan_ratio: Option<f64>,
+    pub infinite_ratio: Option<f64>,
+    pub zero_ratio: Option<f64>,
+    pub mean: Option<f64>,
+    pub stddev: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// Least and greatest as written, for integers and decimals.
+    pub exact: Option<(Exact, Exact)>,
+    /// In the order of [`PERCENTILES`].
+    pub percentiles: Option<[f64; PERCENTILES.len()]>,
+    pub distinct: Option<u64>,
+    pub unseen_ratio: Option<f64>,
+    pub out_of_range_ratio: Option<f64>,
+    pub outlier_ratio: Option<f64>,
+}
+
+/// A measure's figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeasureFigures {
+    pub measure: String,
+    pub score: f64,
+    pub p_value: Option<f64>,
+    pub threshold: Option<f64>,
+    pub error: Option<f64>,
+}
+
+/// One feature of one window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureFigures {
+    pub name: String,
+    pub kind: crate::feature::Kind,
+    pub status: Status,
+    pub drifted: Option<bool>,
+    pub statistics: Statistics,
+    pub measures: Vec<MeasureFigures>,
+}
+
+/// One closed window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowFigures {
+    /// Label `window`.
+    pub window: String,
+    /// Numbered from 0 per window.
+    pub slot: u64,
+    /// Event time; none without a time column.
+    pub start: Option<Timestamp>,
+    pub end: Option<Timestamp>,
+    /// Wall clock; none for a one-off check.
+    pub closed: Option<Timestamp>,
+    pub rows: u64,
+    pub features: Vec<FeatureFigures>,
+}
+
+/// What a window as a whole amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowVerdict {
+    Drifted,
+    Ok,
+    Unjudged,
+}
+
+impl WindowVerdict {
+    pub const ALL: [WindowVerdict; 3] =
+        [WindowVerdict::Drifted, WindowVerdict::Ok, WindowVerdict::Unjudged];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            WindowVerdict::Drifted => "drifted",
+            WindowVerdict::Ok => "ok",
+            WindowVerdict::Unjudged => "unjudged",
+        }
+    }
+}
+
+impl WindowFigures {
+    pub fn judged(&self) -> usize {
+        self.features.iter().filter(|feature| feature.drifted.is_some()).count()
+    }
+
+    pub fn drifted(&self) -> usize {
+        self.features.iter().filter(|feature| feature.drifted == Some(true)).count()
+    }
+
+    /// Drifted features among the judged; none when nothing was judged.
+    pub fn drifted_ratio(&self) -> Option<f64> {
+        (self.judged() > 0).then(|| self.drifted() as f64 / self.judged() as f64)
+    }
+
+    pub fn verdict(&self) -> WindowVerdict {
+        match (self.judged(), self.drifted()) {
+            (0, _) => WindowVerdict::Unjudged,
+            (_, 0) => WindowVerdict::Ok,
+            _ => WindowVerdict::Drifted,
+        }
+    }
+}
+
+impl FeatureFigures {
+    pub fn new(grid: &FeatureGrid, profile: &FeatureProfile, verdict: Verdict) -> FeatureFigures {
+        let measures = verdict.measured.into_iter().map(|measured| MeasureFigures {
+            measure: measured.measure.to_owned(),
+            score: measured.score.score,
+            p_value: measured.score.p_value,
+            threshold: measured.threshold,
+            error: measured.score.error,
+        });
+        FeatureFigures {
+            name: grid.name.clone(),
+            kind: grid.kind,
+            status: verdict.status,
+            drifted: verdict.drifted,
+            statistics: Statistics::of(grid, profile),
+            measures: measures.collect(),
+        }
+    }
+}
+
+impl Statistics {
+    pub fn of(grid: &FeatureGrid, profile: &FeatureProfile) -> Statistics {
+        let tally = &profile.tally;
+        let mut statistics = Statistics {
+            rows: tally.rows,
+            missing_ratio: ratio(tally.missing(), tally.rows),
+            null_ratio: ratio(tally.nulls, tally.rows),
+            ..Statistics::default()
+        };
+        match (&grid.frame, &profile.values) {
+            (Frame::Numeric(frame), Values::Numeric(values)) => {
+                statistics.nan_ratio = ratio(tally.nans, tally.rows);
+                statistics.add_numeric(frame, values);
+            }
+            (Frame::Categorical(categories), Values::Categorical(counts)) => {
+                let present = counts.total();
+                if present > 0 {
+                    statistics.distinct = Some(counts.distinct());
+                }
+                if categories.knows_unseen() && !categories.kept().is_empty() {
+                    statistics.unseen_ratio = ratio(counts.unseen(), present);
+                }
+            }
+            _ => {}
+        }
+        statistics
+    }
+
+    fn add_numeric(&mut self, frame: &NumericFrame, values: &NumericProfile) {
+        let present = values.total();
+        self.infinite_ratio = ratio(values.infinities(), self.rows);
+        self.zero_ratio = ratio(values.zeros(), self.rows);
+        self.mean = values.moments().mean();
+        self.stddev = values.moments().stddev();
+        self.min = values.extremes().min();
+        self.max = values.extremes().max();
+        self.exact = values.extremes().exact();
+        let (grid, cells) = values.cells(frame);
+        let percentiles =
+            PERCENTILES.map(|percent| percentile(grid, cells.counts(), values.extremes(), percent));
+        if let [Some(_), ..] = percentiles {
+            self.percentiles = Some(percentiles.map(Option::unwrap_or_default));
+        }
+        if present > 0 {
+            self.distinct = values.distinct(frame);
+        }
+        if grid.range().is_some() {
+            self.out_of_range_ratio = ratio(grid.out_of_range(cells.counts()), present);
+        }
+        self.outlier_ratio = values.outliers(frame).and_then(|rows| ratio(rows, present));
+    }
+}
+
+fn ratio(rows: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| rows as f64 / of as f64)
+}

@@ -1,0 +1,12 @@
+//! A model under watch: its reference, what is being counted, what was found.
+//!
+//! The top of the pure part: no files, no sockets, no clock. Tables come in through a trait,
+//! "now" is an argument, and the only thread pool of the crate works here.
+
+pub mod count;
+pub mod figures;
+pub mod model;
+pub mod reference;
+pub mod score;
+pub mod snapshot;
+pub mod table;

@@ -1,0 +1,183 @@
+//! One model: plans and merges what arrives, closes windows, keeps the latest figures.
+
+use super::count::count;
+use super::figures::{Statistics, WindowFigures, WindowVerdict};
+use super::reference::Reference;
+use super::score::{WindowLabel, score};
+use super::snapshot::{ModelSnapshot, ReferenceFigures, WindowSnapshot};
+use super::table::{Table, rows};
+use crate::drift::verdict::DriftConfig;
+use crate::error::Result;
+use crate::position::Arrival;
+use crate::time::Timestamp;
+use crate::window::WindowConfig;
+use crate::window::cursor::{Cursor, Place};
+use crate::window::pane::{Pane, PaneKey, Panes};
+use crate::window::plan::Plan;
+use std::sync::Arc;
+
+/// What identifies a model, and how its windows are judged.
+#[derive(Clone)]
+pub struct ModelConfig {
+    pub name: String,
+    pub version: String,
+    pub windows: Vec<WindowConfig>,
+    pub drift: DriftConfig,
+}
+
+/// What the state remembers of a model.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    /// Per window, in the order of the configuration.
+    pub places: Vec<Place>,
+    pub panes: Panes,
+    pub latest: Vec<Option<WindowFigures>>,
+}
+
+/// What one step changed, for the state to commit before it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Windows that closed, in order.
+    pub closed: Vec<Arc<WindowFigures>>,
+    /// Panes to write again or, when they are no longer open, to delete.
+    pub touched: Vec<PaneKey>,
+}
+
+/// A model and its open panes.
+pub struct Monitor {
+    config: ModelConfig,
+    reference: Arc<Reference>,
+    reference_figures: Arc<ReferenceFigures>,
+    cursors: Vec<Cursor>,
+    open: Panes,
+    windows: Vec<WindowSnapshot>,
+}
+
+impl Monitor {
+    pub fn new(config: ModelConfig, reference: Arc<Reference>, remembered: Remembered) -> Monitor {
+        let mut latest = remembered.latest.into_iter();
+        let windows = config.windows.iter().map(|window| WindowSnapshot {
+            name: window.name.clone(),
+            latest: latest.next().flatten().map(Arc::new),
+            open_rows: 0,
+            closed: [0; WindowVerdict::ALL.len()],
+        });
+        let mut places = remembered.places.into_iter();
+        let cursors = config
+            .windows
+            .iter()
+            .map(|window| Cursor::resume(window.kind, places.next().unwrap_or_default()));
+        let features = reference.features.iter().map(|feature| {
+            (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
+        });
+        let figures = ReferenceFigures { rows: reference.rows, features: features.collect() };
+        Monitor {
+            windows: windows.collect(),
+            cursors: cursors.collect(),
+            open: remembered.panes,
+            reference_figures: Arc::new(figures),
+            config,
+            reference,
+        }
+    }
+
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// Which panes the rows of `table` go to.
+    pub fn plan(&self, table: &dyn Table, arrival: Arrival) -> Plan {
+        Plan::new(&self.cursors, arrival, rows(table))
+    }
+
+    /// Counts `table` apart from everything else; nothing of the model changes.
+    pub fn count(&self, table: &dyn Table, plan: &Plan) -> Result<Panes> {
+        count(&self.reference, table, plan)
+    }
+
+    /// Adds what was counted by `plan`.
+    pub fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) -> Change {
+        let touched = delta.0.keys().cloned().collect();
+        self.open.merge(delta).expect("the delta was counted on this reference");
+        self.cursors.clone_from(&plan.cursors);
+        self.cursors.iter_mut().for_each(|cursor| cursor.touch(now));
+        Change { closed: Vec::new(), touched }
+    }
+
+    /// Closes the windows that `plan` completed.
+    pub fn close(&mut self, completed: &[(usize, u64)], now: Timestamp, change: &mut Change) {
+        for &(window, slot) in completed {
+            let figures = Arc::new(self.figures(window, slot, now));
+            let shown = &mut self.windows[window];
+            let verdict = figures.verdict();
+            let index = WindowVerdict::ALL.iter().position(|v| *v == verdict);
+            shown.closed[index.expect("every verdict is listed")] += 1;
+            shown.latest = Some(Arc::clone(&figures));
+            change.closed.push(figures);
+        }
+        let cursors = &self.cursors;
+        let is_open = |key: &PaneKey| key.0.iter().zip(cursors).any(|(slot, c)| c.is_open(*slot));
+        let done: Vec<PaneKey> = self.open.0.keys().filter(|key| !is_open(key)).cloned().collect();
+        for key in done {
+            self.open.0.remove(&key);
+            if !change.touched.contains(&key) {
+                change.touched.push(key);
+            }
+        }
+    }
+
+    /// Closes the windows whose time is over.
+    pub fn expire(&mut self, now: Timestamp) -> Option<Change> {
+        let cursors = self.cursors.iter_mut().enumerate();
+        let completed: Vec<(usize, u64)> =
+            cursors.filter_map(|(window, cursor)| Some((window, cursor.expire(now)?))).collect();
+        if completed.is_empty() {
+            return None;
+        }
+        let mut change = Change::default();
+        self.close(&completed, now, &mut change);
+        Some(change)
+    }
+
+    /// When [`Monitor::expire`] has something to do next.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.cursors.iter().filter_map(Cursor::deadline).min()
+    }
+
+    /// The positions of the windows, in the order of the configuration.
+    pub fn places(&self) -> Vec<Place> {
+        self.cursors.iter().map(Cursor::place).collect()
+    }
+
+    /// An open pane; none once all its windows have closed.
+    pub fn pane(&self, key: &PaneKey) -> Option<&Pane> {
+        self.open.0.get(key)
+    }
+
+    pub fn snapshot(&self) -> ModelSnapshot {
+        let mut windows = self.windows.clone();
+        for (window, cursor) in windows.iter_mut().zip(&self.cursors) {
+            window.open_rows = cursor.open_rows();
+        }
+        ModelSnapshot {
+            name: self.config.name.clone(),
+            version: self.config.version.clone(),
+            reference: Arc::clone(&self.reference_figures),
+            windows,
+        }
+    }
+
+    fn figures(&self, window: usize, slot: u64, now: Timestamp) -> WindowFigures {
+        let merged = self.open.window(window, slot);
+        // A file without rows closes its window all the same.
+        let pane = merged.unwrap_or_else(|| Pane::new(self.reference.grids()));
+        let name = self.config.windows[window].name.clone();
+        let label = WindowLabel { window: name, slot, closed: Some(now) };
+        score(&self.reference, &pane, &self.config.drift, label)
+            .expect("panes are counted on the model's reference")
+    }
+}

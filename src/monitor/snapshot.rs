@@ -1,0 +1,64 @@
+//! What readers see: an immutable picture of every model, replaced as a whole.
+
+use super::figures::{Statistics, WindowFigures, WindowVerdict};
+use std::sync::{Arc, RwLock};
+
+/// All models at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Grows with every change; a page that was encoded for it stays right.
+    pub generation: u64,
+    pub models: Vec<Arc<ModelSnapshot>>,
+}
+
+/// One model.
+#[derive(Debug, Clone)]
+pub struct ModelSnapshot {
+    /// Label `model_name`.
+    pub name: String,
+    /// Label `model_version`.
+    pub version: String,
+    pub reference: Arc<ReferenceFigures>,
+    pub windows: Vec<WindowSnapshot>,
+}
+
+/// The reference's side of what is shown.
+#[derive(Debug, Clone, Default)]
+pub struct ReferenceFigures {
+    pub rows: u64,
+    /// Name and statistics, in the reference's order.
+    pub features: Vec<(String, Statistics)>,
+}
+
+/// One configured window of a model.
+#[derive(Debug, Clone)]
+pub struct WindowSnapshot {
+    pub name: String,
+    /// The closed window with the greatest end, then the greatest slot.
+    pub latest: Option<Arc<WindowFigures>>,
+    pub open_rows: u64,
+    /// Windows that this process closed, in the order of [`WindowVerdict::ALL`].
+    pub closed: [u64; WindowVerdict::ALL.len()],
+}
+
+/// Where the newest snapshot is found. A reader holds the lock only to copy a pointer.
+#[derive(Debug, Default)]
+pub struct Published(RwLock<Arc<Snapshot>>);
+
+impl Published {
+    pub fn load(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0.read().expect("no writer panics"))
+    }
+
+    /// Replaces one model, or adds it.
+    pub fn publish(&self, model: ModelSnapshot) {
+        let mut current = self.0.write().expect("no writer panics");
+        let mut models = current.models.clone();
+        let model = Arc::new(model);
+        match models.iter_mut().find(|m| m.name == model.name && m.version == model.version) {
+            Some(old) => *old = model,
+            None => models.push(model),
+        }
+        *current = Arc::new(Snapshot { generation: current.generation + 1, models });
+    }
+}

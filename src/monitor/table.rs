@@ -1,0 +1,28 @@
+//! What counting needs of a file or batch: a schema, row groups, and encoded columns that are
+//! decoded where they are counted.
+
+use crate::error::Result;
+use crate::profile::column::Block;
+use arrow_schema::Schema;
+
+/// Rows in columns. Nothing of it is decoded until a column of a row group is read.
+pub trait Table: Sync {
+    fn schema(&self) -> &Schema;
+
+    /// Rows of each row group.
+    fn row_groups(&self) -> &[u64];
+
+    /// What decoding this column costs, in bytes as stored; tasks are started largest first.
+    fn weight(&self, row_group: usize, column: usize) -> u64;
+
+    /// Decodes one top-level column of one row group, block by block.
+    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>>;
+}
+
+/// The blocks of one column of one row group, in row order.
+pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block>> + 'a>;
+
+/// All rows of a table.
+pub fn rows(table: &dyn Table) -> u64 {
+    table.row_groups().iter().sum()
+}

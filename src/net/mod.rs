@@ -1,0 +1,33 @@
+//! Listening and serving HTTP. Knows no page; the routes are an argument.
+
+use crate::error::{Error, ErrorKind, Result};
+use axum::Router;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// `[server]`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+}
+
+/// Binds before anything else is done, so that a taken port is found at once.
+pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        Error::new(ErrorKind::Config, format!("cannot listen on {listen}: {error}"))
+    })
+}
+
+/// Answers requests until shutdown, then finishes those under way.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    mut shutdown: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let stop = async move {
+        // An error means that the sender is gone, which is a shutdown too.
+        let _ = shutdown.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+}

@@ -1,0 +1,67 @@
+//! Counts per cell of one numeric grid.
+
+use super::grid::{NumericGrid, cell};
+use super::{Accumulator, Mismatch, merge_counts};
+use serde::{Deserialize, Serialize};
+
+/// One count per cell of a [`NumericGrid`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cells(Vec<u64>);
+
+impl Cells {
+    pub fn new(grid: &NumericGrid) -> Cells {
+        Cells(vec![0; grid.n_cells()])
+    }
+
+    pub fn counts(&self) -> &[u64] {
+        &self.0
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub fn infinities(&self) -> u64 {
+        self.0[0] + self.0[self.0.len() - 1]
+    }
+
+    pub fn add_infinities(&mut self, negative: u64, positive: u64) {
+        let last = self.0.len() - 1;
+        self.0[0] += negative;
+        self.0[last] += positive;
+    }
+
+    /// Adds the counts of another grid of the same feature, each cell as if all its values lay at
+    /// its upper edge. Exact for atoms; a window needs it only when its files differ in width.
+    pub fn merge_rounded(&mut self, grid: &NumericGrid, other: &Cells, other_grid: &NumericGrid) {
+        let last = other.0.len() - 1;
+        for (index, &count) in other.0.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let upper = if index == last { f64::INFINITY } else { other_grid.edges()[index] };
+            self.0[grid.cell(narrow(upper))] += count;
+        }
+    }
+}
+
+impl Accumulator for Cells {
+    /// Values that are not NaN, placed on the grid that the counts were made for.
+    type Input<'a> = (&'a NumericGrid, &'a [f64]);
+
+    fn update(&mut self, (grid, values): (&NumericGrid, &[f64])) {
+        assert_eq!(self.0.len(), grid.n_cells(), "cells belong to their grid");
+        let edges = grid.edges();
+        for &value in values {
+            self.0[cell(edges, value)] += 1;
+        }
+    }
+
+    fn merge(&mut self, other: &Cells) -> Result<(), Mismatch> {
+        merge_counts(&mut self.0, &other.0)
+    }
+}
+
+/// Rounds to single precision. A finite value beyond its range stays what it is: it is far out,
+/// not infinite.
+pub fn narrow(value: f64) -> f64 {
+    let rounded = f64::from(value as f32);
+    if rounded.is_infinite() { value } else { rounded }
+}

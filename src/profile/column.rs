@@ -1,0 +1,278 @@
+//! From Arrow arrays to values that can be counted: numbers as doubles, everything categorical as
+//! text.
+//!
+//! The only place that knows Arrow's types by name. Buffers are the caller's and are reused.
+
+use super::extremes::{Exact, Span};
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{DataType, TimeUnit};
+
+/// Some rows of one column.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub array: ArrayRef,
+    /// Rows that hold no value of the column's type; the array has nulls there. Only sources
+    /// without a schema of their own have any.
+    pub faults: Option<Faults>,
+}
+
+/// Rows whose value is missing for another reason than null.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    pub absent: BooleanBuffer,
+    pub wrong_type: BooleanBuffer,
+}
+
+impl Block {
+    pub fn new(array: ArrayRef) -> Block {
+        Block { array, faults: None }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.array.len()
+    }
+
+    #[must_use]
+    pub fn slice(&self, offset: usize, rows: usize) -> Block {
+        let faults = self.faults.as_ref().map(|faults| Faults {
+            absent: faults.absent.slice(offset, rows),
+            wrong_type: faults.wrong_type.slice(offset, rows),
+        });
+        Block { array: self.array.slice(offset, rows), faults }
+    }
+}
+
+/// Appends the values that are not null, as doubles, and tells their span where the type is
+/// written with more digits than a double has. Types that hold no numbers append nothing.
+pub fn numbers(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
+    match array.data_type() {
+        DataType::Float64 => floats::<Float64Type>(array, out, |x| x),
+        DataType::Float32 => floats::<Float32Type>(array, out, f64::from),
+        DataType::Float16 => floats::<Float16Type>(array, out, f64::from),
+        DataType::Int64 => integers::<Int64Type>(array, out, |x| x as f64),
+        DataType::Int32 => integers::<Int32Type>(array, out, f64::from),
+        DataType::Int16 => integers::<Int16Type>(array, out, f64::from),
+        DataType::Int8 => integers::<Int8Type>(array, out, f64::from),
+        DataType::UInt64 => integers::<UInt64Type>(array, out, |x| x as f64),
+        DataType::UInt32 => integers::<UInt32Type>(array, out, f64::from),
+        DataType::UInt16 => integers::<UInt16Type>(array, out, f64::from),
+        DataType::UInt8 => integers::<UInt8Type>(array, out, f64::from),
+        DataType::Decimal32(_, s) => decimals::<Decimal32Type>(array, out, *s, |x| x.into()),
+        DataType::Decimal64(_, s) => decimals::<Decimal64Type>(array, out, *s, |x| x.into()),
+        DataType::Decimal128(_, s) => decimals::<Decimal128Type>(array, out, *s, |x| x),
+        DataType::Decimal256(..) => big_decimals(array, out),
+        _ => seconds(array, out),
+    }
+}
+
+/// Calls `f` with every text that is not null and the number of rows it stands in. A text may
+/// come more than once. Types that hold nothing to be written as a text call nothing.
+pub fn texts(array: &dyn Array, mut f: impl FnMut(&str, u64)) {
+    texts_of(array, &mut f);
+}
+
+fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
+    match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().iter().flatten().for_each(|text| f(text, 1)),
+        DataType::LargeUtf8 => {
+            array.as_string::<i64>().iter().flatten().for_each(|text| f(text, 1));
+        }
+        DataType::Utf8View => array.as_string_view().iter().flatten().for_each(|text| f(text, 1)),
+        DataType::Boolean => {
+            let array = array.as_boolean();
+            for (text, rows) in [("true", array.true_count()), ("false", array.false_count())] {
+                if rows > 0 {
+                    f(text, rows as u64);
+                }
+            }
+        }
+        DataType::Dictionary(..) => dictionary_texts(array, f),
+        _ => {
+            let mut values = Vec::new();
+            numbers(array, &mut values);
+            values.retain(|value| !value.is_nan());
+            values.sort_unstable_by(f64::total_cmp);
+            for run in values.chunk_by(|a, b| a == b) {
+                f(&number_text(run[0]), run.len() as u64);
+            }
+        }
+    }
+}
+
+/// A dictionary is counted by key first, so that each of its values is looked up once.
+fn dictionary_texts(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
+    let dictionary = array.as_any_dictionary();
+    let values = dictionary.values();
+    let mut rows = vec![0u64; values.len()];
+    if values.is_empty() {
+        return;
+    }
+    let keys = dictionary.normalized_keys();
+    match dictionary.keys().nulls() {
+        None => keys.iter().for_each(|&key| rows[key] += 1),
+        Some(nulls) => nulls.valid_indices().for_each(|row| rows[keys[row]] += 1),
+    }
+    let used = rows.iter().enumerate().filter(|(_, rows)| **rows > 0);
+    for (key, &rows) in used {
+        if values.is_valid(key) {
+            texts_of(&*values.slice(key, 1), &mut |text, _| f(text, rows));
+        }
+    }
+}
+
+/// A code reads the same whether it was logged as 1, 1.0 or "1".
+pub fn number_text(value: f64) -> String {
+    format!("{value}")
+}
+
+fn for_each_valid<T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<T>,
+    mut f: impl FnMut(&[T::Native]),
+) {
+    let values = array.values();
+    match array.nulls() {
+        None => f(values),
+        // Runs of valid rows, so that the loop over a run has no test in it.
+        Some(nulls) => nulls.valid_slices().for_each(|(start, end)| f(&values[start..end])),
+    }
+}
+
+fn floats<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    out: &mut Vec<f64>,
+    convert: impl Fn(T::Native) -> f64,
+) -> Option<Span> {
+    // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
+    for_each_valid::<T>(array.as_primitive(), |values| {
+        out.extend(values.iter().map(|&value| convert(value) + 0.0));
+    });
+    None
+}
+
+fn integers<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    out: &mut Vec<f64>,
+    convert: impl Fn(T::Native) -> f64,
+) -> Option<Span>
+where
+    T::Native: Ord + Into<i128>,
+{
+    let mut range: Option<(T::Native, T::Native)> = None;
+    for_each_valid::<T>(array.as_primitive(), |values| {
+        out.extend(values.iter().map(|&value| convert(value)));
+        range = values.iter().fold(range, |range, &value| {
+            Some(range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))))
+        });
+    });
+    range.map(|(min, max)| Span {
+        min: convert(min),
+        max: convert(max),
+        exact: Some((
+            Exact { unscaled: min.into(), scale: 0 },
+            Exact { unscaled: max.into(), scale: 0 },
+        )),
+    })
+}
+
+fn decimals<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    out: &mut Vec<f64>,
+    scale: i8,
+    widen: impl Fn(T::Native) -> i128,
+) -> Option<Span> {
+    let convert = |unscaled: i128| decimal_value(Exact { unscaled, scale });
+    let mut range: Option<(i128, i128)> = None;
+    for_each_valid::<T>(array.as_primitive(), |values| {
+        for value in values {
+            let value = widen(*value);
+            out.push(convert(value));
+            range =
+                Some(range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+        }
+    });
+    range.map(|(min, max)| Span {
+        min: convert(min),
+        max: convert(max),
+        exact: Some((Exact { unscaled: min, scale }, Exact { unscaled: max, scale })),
+    })
+}
+
+/// The double nearest to a decimal. Both sides of the division are exact up to 2^53 and 10^22, so
+/// the quotient is correctly rounded; beyond, the decimal is read as text.
+fn decimal_value(decimal: Exact) -> f64 {
+    if decimal.unscaled.unsigned_abs() < 1 << 53 && (0..=22).contains(&decimal.scale) {
+        return decimal.unscaled as f64 / 10f64.powi(decimal.scale.into());
+    }
+    decimal.to_string().parse().unwrap_or(f64::NAN)
+}
+
+fn big_decimals(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
+    let array = array.as_primitive::<Decimal256Type>();
+    let valid = (0..array.len()).filter(|&row| array.is_valid(row));
+    out.extend(valid.map(|row| array.value_as_string(row).parse().unwrap_or(f64::NAN)));
+    None
+}
+
+/// Dates and timestamps as seconds since 1970.
+fn seconds(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
+    let per_day = 86_400.0;
+    match array.data_type() {
+        DataType::Date32 => floats::<Date32Type>(array, out, |day| f64::from(day) * per_day),
+        DataType::Date64 => floats::<Date64Type>(array, out, |ms| ms as f64 / 1e3),
+        DataType::Timestamp(unit, _) => match unit {
+            TimeUnit::Second => floats::<TimestampSecondType>(array, out, |t| t as f64),
+            TimeUnit::Millisecond => {
+                floats::<TimestampMillisecondType>(array, out, |t| t as f64 / 1e3)
+            }
+            TimeUnit::Microsecond => {
+                floats::<TimestampMicrosecondType>(array, out, |t| t as f64 / 1e6)
+            }
+            TimeUnit::Nanosecond => {
+                floats::<TimestampNanosecondType>(array, out, |t| t as f64 / 1e9)
+            }
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Decimal128Array, DictionaryArray, Float32Array, Int64Array};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn decimals_become_the_nearest_double() {
+        let array = Decimal128Array::from(vec![Some(1), None, Some(-7), Some(1 << 60)])
+            .with_precision_and_scale(30, 1)
+            .unwrap();
+        let mut out = Vec::new();
+        let span = numbers(&array, &mut out).unwrap();
+        assert_eq!(out, [0.1, -0.7, 115_292_150_460_684_697.6]);
+        assert_eq!(span.exact.unwrap().1.to_string(), "115292150460684697.6");
+    }
+
+    #[test]
+    fn negative_zero_is_zero_and_nulls_are_left_out() {
+        let array = Float32Array::from(vec![Some(-0.0), None, Some(1.5)]);
+        let mut out = Vec::new();
+        numbers(&array, &mut out);
+        assert_eq!(out.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), [0, 1.5f64.to_bits()]);
+    }
+
+    #[test]
+    fn codes_and_strings_read_alike() {
+        let collect = |array: &dyn Array| {
+            let mut rows = BTreeMap::new();
+            texts(array, |text, n| *rows.entry(text.to_owned()).or_insert(0) += n);
+            rows
+        };
+        let dictionary: DictionaryArray<Int32Type> =
+            [Some("1"), Some("2"), None, Some("1")].into_iter().collect();
+        let integers = Int64Array::from(vec![Some(1), Some(2), None, Some(1)]);
+        assert_eq!(collect(&dictionary), collect(&integers));
+    }
+}

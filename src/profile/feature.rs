@@ -1,0 +1,192 @@
+//! One feature: what the reference fixed for it, and what was counted of it.
+
+use super::categories::{CategoryCounts, CategoryGrid};
+use super::column::{Block, numbers, texts};
+use super::grid::GridId;
+use super::numeric::{NumericFrame, NumericInput, NumericProfile};
+use super::tally::Tally;
+use super::{Accumulator, Mismatch};
+use crate::feature::{Kind, Status, Width};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+/// What the reference fixed for one feature.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FeatureGrid {
+    pub name: String,
+    pub kind: Kind,
+    /// The kind was given by the user, not inferred.
+    pub declared: bool,
+    /// Why the feature is profiled but not scored, if so.
+    pub unscored: Option<Status>,
+    pub frame: Frame,
+    pub id: GridId,
+}
+
+/// The cells of one feature.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Frame {
+    Numeric(NumericFrame),
+    Categorical(CategoryGrid),
+    /// Rows and missing values only.
+    Opaque,
+}
+
+impl FeatureGrid {
+    pub fn new(
+        name: String,
+        kind: Kind,
+        declared: bool,
+        unscored: Option<Status>,
+        frame: Frame,
+    ) -> FeatureGrid {
+        let mut hash = Xxh3::new();
+        hash.update(name.as_bytes());
+        hash.update(&[0]);
+        hash.update(kind.name().as_bytes());
+        hash.update(&[u8::from(declared)]);
+        match &frame {
+            Frame::Numeric(frame) => frame.hash_into(&mut hash),
+            Frame::Categorical(grid) => grid.hash_into(&mut hash),
+            Frame::Opaque => {}
+        }
+        FeatureGrid { name, kind, declared, unscored, frame, id: GridId(hash.digest128()) }
+    }
+
+    pub fn n_bins(&self) -> usize {
+        match &self.frame {
+            Frame::Numeric(frame) => frame.n_bins(),
+            Frame::Categorical(grid) => grid.n_bins(),
+            Frame::Opaque => 0,
+        }
+    }
+}
+
+/// The counts of one feature in a pane, a window or the reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureProfile {
+    pub grid: GridId,
+    pub tally: Tally,
+    pub values: Values,
+}
+
+/// The counts of present values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Values {
+    Numeric(Box<NumericProfile>),
+    Categorical(CategoryCounts),
+    /// Present rows.
+    Opaque(u64),
+}
+
+/// Rows of one column, and the buffer that their numbers are read into.
+pub struct FeatureInput<'a> {
+    pub grid: &'a FeatureGrid,
+    pub width: Width,
+    pub block: &'a Block,
+    pub scratch: &'a mut Vec<f64>,
+}
+
+impl FeatureProfile {
+    pub fn new(grid: &FeatureGrid) -> FeatureProfile {
+        let values = match &grid.frame {
+            Frame::Numeric(frame) => Values::Numeric(Box::new(NumericProfile::new(grid.id, frame))),
+            Frame::Categorical(categories) => {
+                Values::Categorical(CategoryCounts::new(grid.id, categories))
+            }
+            Frame::Opaque => Values::Opaque(0),
+        };
+        FeatureProfile { grid: grid.id, tally: Tally::default(), values }
+    }
+
+    /// Rows of a file that has no such column.
+    pub fn add_absent(&mut self, rows: u64) {
+        self.tally.update(Tally { rows, absent: rows, ..Tally::default() });
+    }
+
+    /// Rows of a file whose column is of another kind.
+    pub fn add_retyped(&mut self, rows: u64) {
+        self.tally.update(Tally { rows, wrong_type: rows, ..Tally::default() });
+    }
+
+    /// Every row is counted exactly once, as missing or in a cell.
+    pub fn assert_complete(&self) {
+        let present = match &self.values {
+            Values::Numeric(profile) => profile.total(),
+            Values::Categorical(counts) => counts.total(),
+            Values::Opaque(rows) => *rows,
+        };
+        assert_eq!(self.tally.present(), present, "every row goes somewhere, once");
+    }
+}
+
+/// Rows, nulls and faults of a block; NaNs are found when the values are read.
+fn tally(block: &Block) -> Tally {
+    let count = |bits: &arrow_buffer::BooleanBuffer| bits.count_set_bits() as u64;
+    let (absent, wrong_type) = block
+        .faults
+        .as_ref()
+        .map_or((0, 0), |faults| (count(&faults.absent), count(&faults.wrong_type)));
+    // Logical, since a dictionary's null may be a key that points to a null value.
+    let nulls = block.array.logical_null_count() as u64;
+    let rows = block.rows() as u64;
+    Tally { rows, nulls: nulls - absent - wrong_type, nans: 0, wrong_type, absent }
+}
+
+impl Accumulator for FeatureProfile {
+    type Input<'a> = FeatureInput<'a>;
+
+    fn update(&mut self, input: FeatureInput<'_>) {
+        let FeatureInput { grid, width, block, scratch } = input;
+        assert_eq!(self.grid, grid.id, "a profile stays on its grid");
+        let mut tally = tally(block);
+        match (&grid.frame, &mut self.values) {
+            (Frame::Numeric(frame), Values::Numeric(profile)) => {
+                scratch.clear();
+                let span = numbers(&*block.array, scratch);
+                let read = scratch.len();
+                scratch.retain(|value| !value.is_nan());
+                tally.nans = (read - scratch.len()) as u64;
+                profile.update(NumericInput { frame, width, values: scratch, span });
+            }
+            (Frame::Categorical(categories), Values::Categorical(counts)) => {
+                let boolean = grid.kind == Kind::Boolean;
+                let present = tally.present();
+                let mut written = 0;
+                texts(&*block.array, |text, rows| {
+                    written += rows;
+                    match boolean_text(boolean, text) {
+                        Some(text) => counts.update((categories, text, rows)),
+                        None => tally.wrong_type += rows,
+                    }
+                });
+                // Codes that are logged as floats can be NaN, which has no text.
+                tally.nans = present - written;
+            }
+            (Frame::Opaque, Values::Opaque(present)) => *present += tally.present(),
+            _ => unreachable!("a profile is made from its grid"),
+        }
+        self.tally.update(tally);
+    }
+
+    fn merge(&mut self, other: &FeatureProfile) -> Result<(), Mismatch> {
+        match (&mut self.values, &other.values) {
+            _ if self.grid != other.grid => return Err(Mismatch),
+            (Values::Numeric(into), Values::Numeric(from)) => into.merge(from)?,
+            (Values::Categorical(into), Values::Categorical(from)) => into.merge(from)?,
+            (Values::Opaque(into), Values::Opaque(from)) => *into += from,
+            _ => return Err(Mismatch),
+        }
+        self.tally.merge(&other.tally)
+    }
+}
+
+/// The two texts of a boolean, also for one that is logged as 0 and 1.
+pub fn boolean_text(is_boolean: bool, text: &str) -> Option<&str> {
+    match text {
+        _ if !is_boolean => Some(text),
+        "true" | "1" => Some("true"),
+        "false" | "0" => Some("false"),
+        _ => None,
+    }
+}

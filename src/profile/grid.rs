@@ -1,0 +1,154 @@
+//! The cells of one numeric feature, fixed by the reference.
+//!
+//! Every boundary is an inclusive upper edge: cell `i` is `(edges[i-1], edges[i]]`. The first edge
+//! is −∞ and the last is `f64::MAX`, so that −∞ and +∞ have the first and the last cell of their
+//! own. "Below v" is the edge `v.next_down()`, hence the cell that holds exactly one double is an
+//! atom. One search places any value.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The identity of a grid: profiles compare and merge only within one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GridId(pub u128);
+
+/// Upper edges of the cells, and which of them separate the bins of `psi`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumericGrid {
+    /// Ascending; −∞ first, `f64::MAX` last.
+    edges: Vec<f64>,
+    /// Indexes into `edges`, ascending: a bin ends at each.
+    cuts: Vec<u32>,
+    /// Cells of finite reference values; outside them lie the guards.
+    range: Option<(f64, f64)>,
+}
+
+impl NumericGrid {
+    /// `edges` must be ascending from −∞ to `f64::MAX`, and `cuts` values among them.
+    pub fn new(edges: Vec<f64>, cuts: &[f64], range: Option<(f64, f64)>) -> NumericGrid {
+        assert!(edges.first() == Some(&f64::NEG_INFINITY) && edges.last() == Some(&f64::MAX));
+        assert!(edges.is_sorted_by(|a, b| a < b), "edges ascend");
+        let index = |cut: &f64| edges.partition_point(|edge| edge < cut) as u32;
+        let cuts: Vec<u32> = cuts.iter().map(index).collect();
+        assert!(cuts.is_sorted_by(|a, b| a < b), "cuts ascend");
+        NumericGrid { edges, cuts, range }
+    }
+
+    /// How many cells there are, the two of the infinities included.
+    pub fn n_cells(&self) -> usize {
+        self.edges.len() + 1
+    }
+
+    pub fn n_bins(&self) -> usize {
+        self.cuts.len() + 1
+    }
+
+    /// Least and greatest finite reference value.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        self.range
+    }
+
+    /// The cell of a value that is not NaN.
+    pub fn cell(&self, value: f64) -> usize {
+        cell(&self.edges, value)
+    }
+
+    /// Lower end, exclusive, and upper end, inclusive, of a finite cell.
+    pub fn bounds(&self, cell: usize) -> (f64, f64) {
+        (self.edges[cell - 1], self.edges[cell])
+    }
+
+    /// The only value that a cell can hold, when there is only one.
+    pub fn atom(&self, cell: usize) -> Option<f64> {
+        if cell == 0 || cell == self.edges.len() {
+            return None;
+        }
+        let (lower, upper) = self.bounds(cell);
+        (lower.next_up() == upper).then_some(upper)
+    }
+
+    /// Sums cell counts into the bins of `psi`, in bin order.
+    pub fn bins(&self, counts: &[u64]) -> Vec<u64> {
+        let ends = self.cuts.iter().map(|&cut| cut as usize + 1).chain([counts.len()]);
+        let mut start = 0;
+        ends.map(|end| counts[std::mem::replace(&mut start, end)..end].iter().sum()).collect()
+    }
+
+    /// Values outside the reference's least and greatest, infinities included.
+    pub fn out_of_range(&self, counts: &[u64]) -> u64 {
+        let Some((min, max)) = self.range else { return counts.iter().sum() };
+        let below: u64 = counts[..self.cell(min.next_down()) + 1].iter().sum();
+        let above: u64 = counts[self.cell(max) + 1..].iter().sum();
+        below + above
+    }
+
+    pub fn hash_into(&self, hash: &mut Xxh3) {
+        for edge in &self.edges {
+            hash.update(&edge.to_bits().to_le_bytes());
+        }
+        for cut in &self.cuts {
+            hash.update(&cut.to_le_bytes());
+        }
+    }
+
+    pub(super) fn edges(&self) -> &[f64] {
+        &self.edges
+    }
+}
+
+/// How many of the ascending `edges` are less than `value`: a binary search without branches to
+/// mispredict, since neighbouring values of a feature have nothing to do with one another.
+#[inline]
+pub(super) fn cell(edges: &[f64], value: f64) -> usize {
+    let mut base = 0;
+    let mut size = edges.len();
+    while size > 1 {
+        let half = size / 2;
+        let middle = base + half;
+        base = std::hint::select_unpredictable(edges[middle - 1] < value, middle, base);
+        size -= half;
+    }
+    base + usize::from(edges[base] < value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid() -> NumericGrid {
+        let edges = vec![f64::NEG_INFINITY, 0.0, 1f64.next_down(), 1.0, 4.0, f64::MAX];
+        NumericGrid::new(edges, &[1f64.next_down(), 1.0], Some((0.5, 4.0)))
+    }
+
+    #[test]
+    fn every_value_has_one_cell() {
+        let grid = grid();
+        for (value, cell) in [
+            (f64::NEG_INFINITY, 0),
+            (f64::MIN, 1),
+            (0.0, 1),
+            (f64::MIN_POSITIVE, 2),
+            (1.0, 3),
+            (1f64.next_up(), 4),
+            (4.0, 4),
+            (4.1, 5),
+            (f64::MAX, 5),
+            (f64::INFINITY, 6),
+        ] {
+            assert_eq!(grid.cell(value), cell, "{value}");
+        }
+        assert_eq!(grid.n_cells(), 7);
+    }
+
+    #[test]
+    fn an_atom_is_a_cell_of_one_double() {
+        let grid = grid();
+        assert_eq!(grid.atom(3), Some(1.0));
+        assert!([0, 1, 2, 4, 5, 6].into_iter().all(|cell| grid.atom(cell).is_none()));
+    }
+
+    #[test]
+    fn bins_are_sums_of_cells() {
+        assert_eq!(grid().bins(&[1, 2, 4, 8, 16, 32, 64]), [7, 8, 112]);
+    }
+}

@@ -1,0 +1,209 @@
+//! Cutting a numeric grid from the sorted values of a reference.
+//!
+//! Up to [`ATOMS_MAX`] distinct values each get an atom of their own, and every score on the grid
+//! is exact. Beyond, a frequent value is an atom and the rest are cut into cells of at most a
+//! thousandth of the rows, which bounds the error of `ks` by a thousandth.
+
+use super::grid::NumericGrid;
+
+/// Distinct finite values up to which each is an atom.
+pub const ATOMS_MAX: usize = 1_000;
+
+/// A cell holds at most one part in this many of the reference's present rows.
+const CELLS_PER_REFERENCE: u64 = 1_000;
+
+/// Guard edges on either side; w·2^64 reaches far beyond anything but an error of units.
+const GUARDS: i32 = 64;
+
+/// A value with at least one tenth of the present rows is a bin of its own.
+const HEAVY_PARTS: u64 = 10;
+
+/// The present values of a reference.
+#[derive(Debug, Clone, Copy)]
+pub struct SortedReference<'a> {
+    /// Ascending, −0.0 as 0.0.
+    pub finite: &'a [f64],
+    pub negative_infinities: u64,
+    pub positive_infinities: u64,
+}
+
+struct Run {
+    value: f64,
+    rows: u64,
+}
+
+impl SortedReference<'_> {
+    pub fn present(&self) -> u64 {
+        self.negative_infinities + self.finite.len() as u64 + self.positive_infinities
+    }
+
+    /// The value at a rank among all present values, the infinities at the ends.
+    fn at(&self, rank: u64) -> f64 {
+        match rank.checked_sub(self.negative_infinities) {
+            None => f64::NEG_INFINITY,
+            Some(rank) => self.finite.get(rank as usize).copied().unwrap_or(f64::INFINITY),
+        }
+    }
+
+    /// Deciles by linear interpolation (Hyndman and Fan's type 7), with the ranks in integers.
+    /// A decile between a finite value and an infinity does not exist.
+    fn deciles(&self) -> Vec<f64> {
+        let Some(last) = self.present().checked_sub(1) else { return Vec::new() };
+        (1..10)
+            .map(|d| {
+                let (rank, rest) = (d * last / 10, d * last % 10);
+                let value = self.at(rank);
+                if rest == 0 {
+                    value
+                } else {
+                    value + rest as f64 / 10.0 * (self.at(rank + 1) - value)
+                }
+            })
+            .filter(|decile| decile.is_finite())
+            .collect()
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let chunks = self.finite.chunk_by(|a, b| a == b);
+        chunks.map(|run| Run { value: run[0], rows: run.len() as u64 }).collect()
+    }
+
+    /// The grid of these values.
+    pub fn grid(&self) -> NumericGrid {
+        let present = self.present();
+        let runs = self.runs();
+        let mut edges = cell_edges(&runs, present);
+        let cuts = self.cuts(&runs);
+        edges.extend_from_slice(&cuts);
+        let range = runs.first().zip(runs.last()).map(|(first, last)| (first.value, last.value));
+        if let Some((min, max)) = range {
+            edges.push(min.next_down());
+            edges.extend(guard_edges(min, max));
+        }
+        edges.extend([f64::NEG_INFINITY, f64::MAX]);
+        edges.retain(|edge| *edge < f64::INFINITY);
+        edges.sort_unstable_by(f64::total_cmp);
+        edges.dedup();
+        NumericGrid::new(edges, &cuts, range)
+    }
+
+    /// The cuts between the bins of `psi`: deciles, and both sides of each heavy value.
+    fn cuts(&self, runs: &[Run]) -> Vec<f64> {
+        let present = self.present();
+        let is_heavy = |rows: u64| rows > 0 && rows * HEAVY_PARTS >= present;
+        let heavy: Vec<f64> =
+            runs.iter().filter(|run| is_heavy(run.rows)).map(|run| run.value).collect();
+        let mut cuts: Vec<f64> =
+            self.deciles().into_iter().filter(|decile| !heavy.contains(decile)).collect();
+        for value in heavy {
+            cuts.extend([value.next_down(), value]);
+        }
+        if is_heavy(self.negative_infinities) {
+            cuts.push(f64::NEG_INFINITY);
+        }
+        if is_heavy(self.positive_infinities) {
+            cuts.push(f64::MAX);
+        }
+        // −0.0 is 0.0, also as an interpolated decile.
+        cuts.iter_mut().for_each(|cut| *cut += 0.0);
+        cuts.sort_unstable_by(f64::total_cmp);
+        cuts.dedup();
+        cuts
+    }
+}
+
+/// The edges of atoms and cells between least and greatest value.
+fn cell_edges(runs: &[Run], present: u64) -> Vec<f64> {
+    let mut edges = Vec::new();
+    let atom = |edges: &mut Vec<f64>, value: f64| edges.extend([value.next_down(), value]);
+    if runs.len() <= ATOMS_MAX {
+        runs.iter().for_each(|run| atom(&mut edges, run.value));
+        return edges;
+    }
+    let rows_max = (present / CELLS_PER_REFERENCE).max(1);
+    let mut rows_open = 0;
+    let mut last = f64::NAN;
+    for run in runs {
+        let is_atom = run.rows * CELLS_PER_REFERENCE > present;
+        if rows_open > 0 && (is_atom || rows_open + run.rows > rows_max) {
+            edges.push(last);
+            rows_open = 0;
+        }
+        if is_atom {
+            atom(&mut edges, run.value);
+        } else {
+            rows_open += run.rows;
+        }
+        last = run.value;
+    }
+    if rows_open > 0 {
+        edges.push(last);
+    }
+    edges
+}
+
+/// Edges beyond least and greatest value, each twice as far out as the one before.
+fn guard_edges(min: f64, max: f64) -> Vec<f64> {
+    let width = if min < max {
+        // Halves first: max − min may exceed the largest double.
+        (max / 8.0) - (min / 8.0)
+    } else {
+        2f64.powi(-10) * max.abs().max(1.0)
+    };
+    (1..=GUARDS)
+        .flat_map(|k| {
+            let reach = width * (2f64.powi(k) - 1.0);
+            [max + reach, min - reach]
+        })
+        .filter(|edge| edge.is_finite())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(finite: &[f64]) -> NumericGrid {
+        SortedReference { finite, negative_infinities: 0, positive_infinities: 0 }.grid()
+    }
+
+    #[test]
+    fn a_constant_has_three_bins() {
+        let grid = grid(&[5.0; 100]);
+        assert_eq!(grid.n_bins(), 3);
+        let bin = |value: f64| {
+            let mut counts = vec![0; grid.n_cells()];
+            counts[grid.cell(value)] = 1;
+            grid.bins(&counts)
+        };
+        assert_eq!([bin(4.0), bin(5.0), bin(6.0)], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]);
+    }
+
+    #[test]
+    fn few_distinct_values_are_atoms() {
+        let values: Vec<f64> = (0..1_000).map(f64::from).collect();
+        let grid = grid(&values);
+        assert!(values.iter().all(|&v| grid.atom(grid.cell(v)) == Some(v)));
+    }
+
+    #[test]
+    fn many_distinct_values_share_cells_of_a_thousandth() {
+        let values: Vec<f64> = (0..10_000).map(f64::from).collect();
+        let grid = grid(&values);
+        let mut counts = vec![0; grid.n_cells()];
+        values.iter().for_each(|&v| counts[grid.cell(v)] += 1);
+        assert_eq!(counts.iter().max(), Some(&10));
+        assert!(counts.iter().filter(|&&n| n > 0).count() <= 1_010);
+    }
+
+    #[test]
+    fn infinities_and_extremes_do_not_break_the_grid() {
+        for finite in [&[][..], &[f64::MAX], &[f64::MIN, f64::MAX], &[-0.0, 0.0], &[5e-324]] {
+            let reference =
+                SortedReference { finite, negative_infinities: 3, positive_infinities: 2 };
+            let grid = reference.grid();
+            assert_eq!(grid.cell(f64::NEG_INFINITY), 0);
+            assert_eq!(grid.cell(f64::INFINITY), grid.n_cells() - 1);
+        }
+    }
+}

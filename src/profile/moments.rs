@@ -1,0 +1,138 @@
+//! Mean and standard deviation, from sums about a centre that is frozen with the grid.
+//!
+//! Within a block the deviations are taken from the block's own mean (two passes over values that
+//! are in cache) and then moved to the frozen centre c:
+//! Σ(x−c)² = Σ(x−m)² + 2(m−c)Σ(x−m) + n(m−c)². The sums about c add; see T. F. Chan, G. H. Golub
+//! and R. J. LeVeque, "Algorithms for computing the sample variance" (1983), for the error of the
+//! naive way. Sums of two doubles keep what a window far from c would cancel.
+
+use super::{Accumulator, Mismatch};
+use crate::stats::sum::Sum;
+use serde::{Deserialize, Serialize};
+
+/// Values per block: small enough to stay in the first cache, large enough that the move to the
+/// centre does not count.
+const BLOCK: usize = 1_024;
+
+/// n, Σ(x−c) and Σ(x−c)² of finite values.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    center: f64,
+    n: u64,
+    first: Sum,
+    second: Sum,
+}
+
+impl Moments {
+    /// Sums about `center`, which must be the same in all profiles of a feature.
+    pub fn about(center: f64) -> Moments {
+        Moments { center, n: 0, first: Sum::default(), second: Sum::default() }
+    }
+
+    /// Absent without values, and when the sums overflowed.
+    pub fn mean(&self) -> Option<f64> {
+        let mean = self.center + self.first.divided_by(self.n as f64).value();
+        (self.n > 0 && mean.is_finite()).then_some(mean)
+    }
+
+    /// The sample's standard deviation (n − 1); absent below two values and after an overflow.
+    pub fn stddev(&self) -> Option<f64> {
+        if self.n < 2 {
+            return None;
+        }
+        let n = self.n as f64;
+        let squares = self.second.minus(self.first.square().divided_by(n)).value();
+        let stddev = (squares.max(0.0) / (n - 1.0)).sqrt();
+        (squares.is_finite() && stddev.is_finite()).then_some(stddev)
+    }
+
+    fn update_block(&mut self, block: &[f64]) {
+        let n = block.len() as f64;
+        let mean = sum(block, |x| x) / n;
+        let first = sum(block, |x| x - mean);
+        let second = sum(block, |x| (x - mean) * (x - mean));
+        let mut shift = Sum::default();
+        shift.add(mean);
+        shift.add(-self.center);
+        self.n += block.len() as u64;
+        self.first.merge(shift.times(n));
+        self.first.add(first);
+        self.second.merge(shift.square().times(n));
+        self.second.merge(shift.times(2.0 * first));
+        self.second.add(second);
+    }
+}
+
+/// Eight running sums, so that the machine's vector units have something to do and the rounding
+/// error grows with n/8.
+fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += f(value);
+        }
+    }
+    let halves =
+        [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
+    let total = (halves[0] + halves[2]) + (halves[1] + halves[3]);
+    rest.iter().fold(total, |total, &value| total + f(value))
+}
+
+impl Accumulator for Moments {
+    /// Finite values.
+    type Input<'a> = &'a [f64];
+
+    fn update(&mut self, values: &[f64]) {
+        values.chunks(BLOCK).for_each(|block| self.update_block(block));
+    }
+
+    fn merge(&mut self, other: &Moments) -> Result<(), Mismatch> {
+        if self.center.to_bits() != other.center.to_bits() {
+            return Err(Mismatch);
+        }
+        self.n += other.n;
+        self.first.merge(other.first);
+        self.second.merge(other.second);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values whose moments are known without arithmetic: an equal number of c−d and c+d.
+    fn check(center: f64, about: f64, d: f64) {
+        let n = 10_000;
+        let values: Vec<f64> =
+            (0..n).map(|i| if i % 2 == 0 { about - d } else { about + d }).collect();
+        let mut moments = Moments::about(center);
+        moments.update(&values);
+        let stddev = d * (n as f64 / (n as f64 - 1.0)).sqrt();
+        let tolerance = 1e-12 * about.abs().max(stddev);
+        assert!((moments.mean().unwrap() - about).abs() <= tolerance);
+        assert!((moments.stddev().unwrap() - stddev).abs() <= tolerance);
+    }
+
+    #[test]
+    fn far_from_the_centre_nothing_cancels() {
+        check(0.0, 0.0, 1.0);
+        check(0.0, 1_000.0, 1.0);
+        check(1.7e9, 1.7e9 + 1_000.0, 1.0);
+        check(1_000.0, 0.0, 1.0);
+    }
+
+    #[test]
+    fn overflow_is_absent_not_infinite() {
+        let mut moments = Moments::about(0.0);
+        moments.update(&[f64::MAX, f64::MAX, f64::MIN]);
+        assert_eq!((moments.mean(), moments.stddev()), (None, None));
+    }
+
+    #[test]
+    fn nothing_has_no_moments() {
+        let moments = Moments::about(3.0);
+        assert_eq!((moments.mean(), moments.stddev()), (None, None));
+    }
+}

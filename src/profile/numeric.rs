@@ -1,0 +1,282 @@
+//! Everything that is counted of one numeric feature.
+
+use super::cells::{Cells, narrow};
+use super::distinct::Distinct;
+use super::extremes::{Extremes, Span};
+use super::grid::{GridId, NumericGrid};
+use super::grid_build::{ATOMS_MAX, SortedReference};
+use super::moments::Moments;
+use super::percentiles::percentile;
+use super::{Accumulator, Mismatch};
+use crate::feature::Width;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What the reference fixes for a numeric feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumericFrame {
+    /// The width of the reference's values.
+    width: Width,
+    native: NumericGrid,
+    /// Only where rounding the reference to single precision changes any value.
+    narrow: Option<NarrowLane>,
+    /// The reference's median.
+    center: f64,
+    /// Tukey's fences of the reference; none when its quartiles coincide.
+    fences: Option<(f64, f64)>,
+    /// Whether values in cells of many values are counted by hash.
+    tracks_distinct: bool,
+}
+
+/// The reference as if it had come in single precision: a model trained on doubles and served
+/// floats must not look like drift.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct NarrowLane {
+    grid: NumericGrid,
+    reference: Cells,
+}
+
+/// How a reference's column came.
+#[derive(Debug, Clone, Copy)]
+pub struct NumericOrigin {
+    pub width: Width,
+    pub is_integer: bool,
+    /// `distinct = true` in the feature's configuration.
+    pub distinct_wanted: bool,
+}
+
+impl NumericFrame {
+    pub fn new(reference: SortedReference<'_>, origin: NumericOrigin) -> NumericFrame {
+        let finite = reference.finite;
+        let native = reference.grid();
+        let n_distinct = finite.chunk_by(|a, b| a == b).take(ATOMS_MAX + 1).count();
+        NumericFrame {
+            width: origin.width,
+            narrow: if origin.width == Width::F64 { NarrowLane::new(reference) } else { None },
+            center: finite.get(finite.len() / 2).copied().unwrap_or(0.0),
+            fences: fences(&native, finite),
+            tracks_distinct: n_distinct <= ATOMS_MAX || origin.is_integer || origin.distinct_wanted,
+            native,
+        }
+    }
+
+    pub fn n_bins(&self) -> usize {
+        self.native.n_bins()
+    }
+
+    pub fn hash_into(&self, hash: &mut Xxh3) {
+        self.native.hash_into(hash);
+        if let Some(narrow) = &self.narrow {
+            narrow.grid.hash_into(hash);
+        }
+        hash.update(&self.center.to_bits().to_le_bytes());
+        hash.update(&[u8::from(self.tracks_distinct), u8::from(self.width == Width::F32)]);
+    }
+}
+
+impl NarrowLane {
+    fn new(reference: SortedReference<'_>) -> Option<NarrowLane> {
+        let rounded: Vec<f64> = reference.finite.iter().map(|&value| narrow(value)).collect();
+        if rounded == reference.finite {
+            return None;
+        }
+        let reference = SortedReference { finite: &rounded, ..reference };
+        let grid = reference.grid();
+        let mut cells = Cells::new(&grid);
+        cells.update((&grid, &rounded));
+        cells.add_infinities(reference.negative_infinities, reference.positive_infinities);
+        Some(NarrowLane { grid, reference: cells })
+    }
+}
+
+/// Q1 − 1.5 IQR and Q3 + 1.5 IQR; J. W. Tukey, "Exploratory Data Analysis" (1977).
+fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
+    let mut cells = Cells::new(grid);
+    cells.update((grid, finite));
+    let mut extremes = Extremes::default();
+    extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
+    let quartile = |percent| percentile(grid, cells.counts(), &extremes, percent);
+    let (low, high) = quartile(25).zip(quartile(75))?;
+    let reach = 1.5 * (high - low);
+    (reach > 0.0).then_some((low - reach, high + reach))
+}
+
+/// Counts and sums of one numeric feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumericProfile {
+    grid: GridId,
+    /// Rows counted on the reference's own grid …
+    native: Option<Cells>,
+    /// … and rows that came narrower, on the narrow one.
+    narrow: Option<Cells>,
+    moments: Moments,
+    extremes: Extremes,
+    zeros: u64,
+    outliers: u64,
+    /// Values in cells of many values.
+    others: Distinct,
+}
+
+/// Present values of one width, with the span as it was written.
+#[derive(Debug, Clone, Copy)]
+pub struct NumericInput<'a> {
+    pub frame: &'a NumericFrame,
+    pub width: Width,
+    /// No NaN.
+    pub values: &'a [f64],
+    pub span: Option<Span>,
+}
+
+/// A reference's and a window's cell counts over one grid.
+#[derive(Debug)]
+pub struct CellPair<'a> {
+    pub grid: &'a NumericGrid,
+    pub reference: Cow<'a, Cells>,
+    pub current: Cow<'a, Cells>,
+}
+
+impl NumericProfile {
+    pub fn new(grid: GridId, frame: &NumericFrame) -> NumericProfile {
+        NumericProfile {
+            grid,
+            native: None,
+            narrow: None,
+            moments: Moments::about(frame.center),
+            extremes: Extremes::default(),
+            zeros: 0,
+            outliers: 0,
+            others: Distinct::default(),
+        }
+    }
+
+    /// Both count vectors over one grid, that of the narrower width.
+    pub fn cell_pair<'a>(&'a self, frame: &'a NumericFrame, reference: &'a Self) -> CellPair<'a> {
+        let (grid, current) = self.cells(frame);
+        let reference = match (&self.narrow, &frame.narrow) {
+            (Some(_), Some(narrow)) => Cow::Borrowed(&narrow.reference),
+            _ => reference.cells(frame).1,
+        };
+        CellPair { grid, reference, current }
+    }
+
+    /// All rows over one grid; where some rows came narrower than others, over the narrow one.
+    pub fn cells<'a>(&'a self, frame: &'a NumericFrame) -> (&'a NumericGrid, Cow<'a, Cells>) {
+        match (&self.native, &self.narrow, &frame.narrow) {
+            (Some(native), Some(cells), Some(narrow)) => {
+                let mut cells = cells.clone();
+                cells.merge_rounded(&narrow.grid, native, &frame.native);
+                (&narrow.grid, Cow::Owned(cells))
+            }
+            (None, Some(cells), Some(narrow)) => (&narrow.grid, Cow::Borrowed(cells)),
+            (Some(native), ..) => (&frame.native, Cow::Borrowed(native)),
+            (None, ..) => (&frame.native, Cow::Owned(Cells::new(&frame.native))),
+        }
+    }
+
+    /// Rows with a value, infinities included.
+    pub fn total(&self) -> u64 {
+        self.lanes().map(Cells::total).sum()
+    }
+
+    pub fn infinities(&self) -> u64 {
+        self.lanes().map(Cells::infinities).sum()
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &Cells> {
+        self.native.iter().chain(&self.narrow)
+    }
+
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    pub fn extremes(&self) -> &Extremes {
+        &self.extremes
+    }
+
+    pub fn zeros(&self) -> u64 {
+        self.zeros
+    }
+
+    /// Values outside the reference's fences; absent when it has none.
+    pub fn outliers(&self, frame: &NumericFrame) -> Option<u64> {
+        frame.fences.map(|_| self.outliers)
+    }
+
+    /// Distinct finite values: exact where each has a cell; absent where they are not tracked.
+    pub fn distinct(&self, frame: &NumericFrame) -> Option<u64> {
+        let (grid, cells) = self.cells(frame);
+        let atoms = cells.counts().iter().enumerate();
+        let atoms = atoms.filter(|(cell, rows)| **rows > 0 && grid.atom(*cell).is_some()).count();
+        frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
+    }
+
+    fn update_finite(&mut self, finite: &[f64], span: Option<Span>) {
+        let Some(&first) = finite.first() else { return };
+        self.moments.update(finite);
+        let (min, max) =
+            finite.iter().fold((first, first), |(min, max), &x| (min.min(x), max.max(x)));
+        self.extremes.update(span.unwrap_or(Span { min, max, exact: None }));
+    }
+
+    /// Hashes the values that share a cell with others.
+    fn update_distinct(&mut self, grid: &NumericGrid, values: &[f64]) {
+        let shared = |value: f64| value.is_finite() && grid.atom(grid.cell(value)).is_none();
+        for &value in values.iter().filter(|&&value| shared(value)) {
+            self.others.update(value.to_bits());
+        }
+    }
+}
+
+impl Accumulator for NumericProfile {
+    type Input<'a> = NumericInput<'a>;
+
+    fn update(&mut self, input: NumericInput<'_>) {
+        let NumericInput { frame, width, values, span } = input;
+        let rounded: Vec<f64>;
+        let compared = if width == Width::F64 && frame.width == Width::F32 {
+            rounded = values.iter().map(|&value| narrow(value)).collect();
+            &rounded
+        } else {
+            values
+        };
+        let (grid, cells) = match &frame.narrow {
+            Some(narrow) if width == Width::F32 => (&narrow.grid, &mut self.narrow),
+            _ => (&frame.native, &mut self.native),
+        };
+        cells.get_or_insert_with(|| Cells::new(grid)).update((grid, compared));
+        if frame.tracks_distinct {
+            self.update_distinct(grid, compared);
+        }
+        self.zeros += values.iter().filter(|value| **value == 0.0).count() as u64;
+        if let Some((low, high)) = frame.fences {
+            let outside = |value: &&f64| (**value < low) | (**value > high);
+            self.outliers += values.iter().filter(outside).count() as u64;
+        }
+        if values.iter().all(|value| value.is_finite()) {
+            self.update_finite(values, span);
+        } else {
+            let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+            self.update_finite(&finite, span);
+        }
+    }
+
+    fn merge(&mut self, other: &NumericProfile) -> Result<(), Mismatch> {
+        if self.grid != other.grid {
+            return Err(Mismatch);
+        }
+        for (into, from) in [(&mut self.native, &other.native), (&mut self.narrow, &other.narrow)] {
+            match (into, from) {
+                (Some(into), Some(from)) => into.merge(from)?,
+                (into @ None, Some(from)) => *into = Some(from.clone()),
+                (_, None) => {}
+            }
+        }
+        self.zeros += other.zeros;
+        self.outliers += other.outliers;
+        self.moments.merge(&other.moments)?;
+        self.extremes.merge(&other.extremes)?;
+        self.others.merge(&other.others)
+    }
+}

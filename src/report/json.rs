@@ -1,0 +1,173 @@
+//! The report as JSON, schema 1. A number that does not exist is null.
+//!
+//! The shapes here are for readers outside and stay stable; the figures inside may change.
+
+use super::Report;
+use crate::monitor::figures::{FeatureFigures, MeasureFigures};
+use crate::profile::extremes::Exact;
+use crate::profile::percentiles::PERCENTILES;
+use crate::time::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    driftd: &'static str,
+    reports: Vec<WindowReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct WindowReport<'a> {
+    model: &'a str,
+    version: &'a str,
+    window: Window<'a>,
+    baseline: &'static str,
+    reference: Rows,
+    current: Rows,
+    features_judged: usize,
+    features_drifted: usize,
+    features_drifted_ratio: Option<f64>,
+    features: Vec<Feature<'a>>,
+}
+
+#[derive(Serialize)]
+struct Window<'a> {
+    name: &'a str,
+    start: Option<f64>,
+    end: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Rows {
+    rows: u64,
+}
+
+#[derive(Serialize)]
+struct Feature<'a> {
+    name: &'a str,
+    kind: &'static str,
+    status: &'static str,
+    drifted: Option<bool>,
+    rows: u64,
+    missing_ratio: Option<f64>,
+    null_ratio: Option<f64>,
+    nan_ratio: Option<f64>,
+    infinite_ratio: Option<f64>,
+    zero_ratio: Option<f64>,
+    mean: Option<f64>,
+    stddev: Option<f64>,
+    min: Option<Number>,
+    max: Option<Number>,
+    percentiles: Option<Percentiles<'a>>,
+    distinct: Option<u64>,
+    unseen_ratio: Option<f64>,
+    out_of_range_ratio: Option<f64>,
+    outlier_ratio: Option<f64>,
+    measures: Measures<'a>,
+}
+
+#[derive(Serialize)]
+struct Measure {
+    score: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p_value: Option<f64>,
+    threshold: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<f64>,
+}
+
+/// A number with all its digits, also where a double has too few.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Number {
+    Exact(Box<RawValue>),
+    Double(f64),
+}
+
+impl Number {
+    fn new(double: Option<f64>, exact: Option<Exact>) -> Option<Number> {
+        let written = exact.and_then(|exact| RawValue::from_string(exact.to_string()).ok());
+        written.map(Number::Exact).or(double.map(Number::Double))
+    }
+}
+
+struct Percentiles<'a>(&'a [f64; PERCENTILES.len()]);
+
+impl Serialize for Percentiles<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(PERCENTILES.iter().map(u8::to_string).zip(self.0))
+    }
+}
+
+struct Measures<'a>(&'a [MeasureFigures]);
+
+impl Serialize for Measures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|m| {
+            let measure = Measure {
+                score: m.score,
+                p_value: m.p_value,
+                threshold: m.threshold,
+                error: m.error,
+            };
+            (&m.measure, measure)
+        }))
+    }
+}
+
+impl<'a> From<&'a FeatureFigures> for Feature<'a> {
+    fn from(figures: &'a FeatureFigures) -> Feature<'a> {
+        let s = &figures.statistics;
+        Feature {
+            name: &figures.name,
+            kind: figures.kind.name(),
+            status: figures.status.name(),
+            drifted: figures.drifted,
+            rows: s.rows,
+            missing_ratio: s.missing_ratio,
+            null_ratio: s.null_ratio,
+            nan_ratio: s.nan_ratio,
+            infinite_ratio: s.infinite_ratio,
+            zero_ratio: s.zero_ratio,
+            mean: s.mean,
+            stddev: s.stddev,
+            min: Number::new(s.min, s.exact.map(|(min, _)| min)),
+            max: Number::new(s.max, s.exact.map(|(_, max)| max)),
+            percentiles: s.percentiles.as_ref().map(Percentiles),
+            distinct: s.distinct,
+            unseen_ratio: s.unseen_ratio,
+            out_of_range_ratio: s.out_of_range_ratio,
+            outlier_ratio: s.outlier_ratio,
+            measures: Measures(&figures.measures),
+        }
+    }
+}
+
+/// The document of all reports, on one line.
+pub fn json(reports: &[Report<'_>]) -> String {
+    let reports = reports.iter().map(|report| {
+        let figures = report.figures;
+        WindowReport {
+            model: report.model,
+            version: report.version,
+            window: Window {
+                name: &figures.window,
+                start: figures.start.map(Timestamp::as_seconds),
+                end: figures.end.map(Timestamp::as_seconds),
+            },
+            baseline: "reference",
+            reference: Rows { rows: report.reference_rows },
+            current: Rows { rows: figures.rows },
+            features_judged: figures.judged(),
+            features_drifted: figures.drifted(),
+            features_drifted_ratio: figures.drifted_ratio(),
+            features: figures.features.iter().map(Feature::from).collect(),
+        }
+    });
+    let document =
+        Document { schema: SCHEMA, driftd: env!("CARGO_PKG_VERSION"), reports: reports.collect() };
+    serde_json::to_string(&document).expect("plain data has a JSON form") + "\n"
+}

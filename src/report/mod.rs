@@ -1,0 +1,15 @@
+//! Reports for people and programs: a table for the terminal, JSON for everything else.
+
+pub mod json;
+pub mod table;
+
+use crate::monitor::figures::WindowFigures;
+
+/// One window of one model against its reference.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    pub model: &'a str,
+    pub version: &'a str,
+    pub reference_rows: u64,
+    pub figures: &'a WindowFigures,
+}

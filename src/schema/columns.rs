@@ -1,0 +1,94 @@
+//! Roles of columns: which of them are features.
+//!
+//! Everything is a feature unless it is excluded or has another role, because a feature that
+//! nobody listed is the one that nobody watches.
+
+use crate::error::{Error, Result};
+use arrow_schema::Schema;
+use glob::Pattern;
+use std::collections::BTreeSet;
+
+/// `[model.columns]`, checked.
+#[derive(Debug, Clone, Default)]
+pub struct ColumnsConfig {
+    /// Only these, when given. Names, with `*` and `?`.
+    pub include: Option<Vec<Pattern>>,
+    /// Never these. Names, with `*` and `?`.
+    pub exclude: Vec<Pattern>,
+    /// The column that names a row.
+    pub id: Option<String>,
+    /// The column with the truth, which arrives later than the features.
+    pub label: Option<String>,
+}
+
+impl ColumnsConfig {
+    pub fn is_feature(&self, name: &str) -> bool {
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(name));
+        self.include.as_deref().is_none_or(matches)
+            && !matches(&self.exclude)
+            && self.id.as_deref() != Some(name)
+            && self.label.as_deref() != Some(name)
+    }
+
+    /// Names that the configuration uses and the reference lacks; a typing error, most likely.
+    pub fn check(&self, schema: &Schema) -> Result<()> {
+        let names: BTreeSet<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let roles = [("id", &self.id), ("label", &self.label)];
+        for (role, name) in roles.iter().filter_map(|(r, n)| n.as_deref().map(|n| (r, n))) {
+            if !names.contains(name) {
+                return Err(Error::config(format!(
+                    "columns.{role}: the reference has no column {name:?}"
+                )));
+            }
+        }
+        for pattern in self.include.iter().flatten() {
+            if !names.iter().any(|n| pattern.matches(n)) {
+                return Err(Error::config(format!(
+                    "columns.include: {:?} matches no column of the reference",
+                    pattern.as_str()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The column names of a file, made unique: the second `x` is called `x#1`, the third `x#2`.
+/// Duplicate names are legal Parquet, and two features cannot share a series.
+pub fn unique_names(schema: &Schema) -> Vec<String> {
+    let mut seen = std::collections::HashMap::new();
+    schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let n: &mut usize = seen.entry(field.name().as_str()).or_default();
+            *n += 1;
+            if *n == 1 { field.name().clone() } else { format!("{}#{}", field.name(), *n - 1) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_schema::{DataType, Field};
+
+    #[test]
+    fn roles_and_patterns_exclude() {
+        let columns = ColumnsConfig {
+            exclude: vec![Pattern::new("*__timestamp").unwrap()],
+            id: Some("id".into()),
+            ..ColumnsConfig::default()
+        };
+        assert!(columns.is_feature("trips__rate"));
+        assert!(!columns.is_feature("trips__rate__timestamp"));
+        assert!(!columns.is_feature("id"));
+    }
+
+    #[test]
+    fn duplicate_names_are_told_apart() {
+        let field = |name: &str| Field::new(name, DataType::Int32, true);
+        let schema = Schema::new(vec![field("x"), field("y"), field("x")]);
+        assert_eq!(unique_names(&schema), ["x", "y", "x#1"]);
+    }
+}

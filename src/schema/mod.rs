@@ -1,0 +1,8 @@
+//! From column types to features: which columns are features, of what kind, and how a file's
+//! columns answer to the reference's.
+//!
+//! Not values: nothing here decodes one.
+
+pub mod binding;
+pub mod columns;
+pub mod kinds;

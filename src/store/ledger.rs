@@ -1,0 +1,104 @@
+//! The ledger of contents, and what is known of paths.
+
+use super::{Commit, ModelStore, state};
+use crate::error::Result;
+use crate::position::{Identity, PathState, Stat};
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// What the ledger says of a content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    New,
+    /// Counted before, at this path.
+    Counted(PathBuf),
+}
+
+impl ModelStore {
+    pub fn verify(&self, source: i64, identity: &Identity) -> Result<Verified> {
+        let connection = self.store.connection();
+        let path: Option<String> = connection
+            .query_row(
+                "SELECT path FROM file
+                 WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
+                params![
+                    source,
+                    identity.content.to_be_bytes(),
+                    identity.size as i64,
+                    identity.partition
+                ],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| state("read", &error))?;
+        Ok(path.map_or(Verified::New, |path| Verified::Counted(path.into())))
+    }
+
+    /// Every path whose fate is known.
+    pub fn paths(&self, source: i64) -> Result<Vec<(PathBuf, Stat, PathState)>> {
+        let connection = self.store.connection();
+        let read = || -> rusqlite::Result<Vec<(PathBuf, Stat, PathState)>> {
+            let mut statement = connection.prepare(
+                "SELECT path, dev, ino, size, mtime_ns, ctime_ns, quarantined
+                 FROM path WHERE source = ?1",
+            )?;
+            let rows = statement.query_map(params![source], |row| {
+                let stat = Stat {
+                    dev: row.get::<_, i64>(1)? as u64,
+                    ino: row.get::<_, i64>(2)? as u64,
+                    size: row.get::<_, i64>(3)? as u64,
+                    mtime_ns: row.get(4)?,
+                    ctime_ns: row.get(5)?,
+                };
+                let quarantined: Option<String> = row.get(6)?;
+                let state = quarantined.map_or(PathState::Done, PathState::Quarantined);
+                Ok((PathBuf::from(OsString::from_vec(row.get(0)?)), stat, state))
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| state("read", &error))
+    }
+}
+
+pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
+    let mut counted = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO file (source, content, size, partition, path, rows, counted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for line in &commit.counted {
+        counted.execute(params![
+            line.source,
+            line.identity.content.to_be_bytes(),
+            line.identity.size as i64,
+            line.identity.partition,
+            line.path.to_string_lossy(),
+            line.rows as i64,
+            line.at.0,
+        ])?;
+    }
+    let mut path = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO path
+         (source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for record in &commit.paths {
+        path.execute(params![
+            record.source,
+            record.path.as_os_str().as_bytes(),
+            record.stat.dev as i64,
+            record.stat.ino as i64,
+            record.stat.size as i64,
+            record.stat.mtime_ns,
+            record.stat.ctime_ns,
+            record.quarantined,
+        ])?;
+    }
+    let mut forget =
+        transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
+    for (source, path) in &commit.forgotten {
+        forget.execute(params![source, path.as_os_str().as_bytes()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The state: a ledger of counted files, open panes, closed windows, in one SQLite file.
+//!
+//! What a file changed and the fact that it was counted are one transaction. After any crash
+//! either both are there or neither, and then the file is counted again from its start.
+
+mod ledger;
+pub mod windows;
+
+pub use ledger::Verified;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::monitor::figures::WindowFigures;
+use crate::position::{Identity, Stat};
+use crate::time::Timestamp;
+use crate::window::WindowConfig;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The version of `schema.sql`.
+const SCHEMA_VERSION: i32 = 1;
+
+/// `[state]`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateConfig {
+    /// None keeps the state in memory, and it ends with the process.
+    pub path: Option<PathBuf>,
+    /// Closed windows kept per model and window; the oldest go first.
+    pub windows_max: u64,
+}
+
+/// The open state.
+pub struct Store {
+    connection: Mutex<Connection>,
+    windows_max: u64,
+    /// Held as long as the state is open: two daemons would count everything twice.
+    _lock: Option<File>,
+}
+
+/// One model's part of the state.
+#[derive(Clone)]
+pub struct ModelStore {
+    store: Arc<Store>,
+    model: i64,
+}
+
+/// Everything that one step changes; committed as a whole.
+#[derive(Default)]
+pub struct Commit {
+    pub counted: Vec<Counted>,
+    pub paths: Vec<PathRecord>,
+    /// Source and path.
+    pub forgotten: Vec<(i64, PathBuf)>,
+    /// Key and body, or none to delete.
+    pub panes: Vec<(String, Option<Vec<u8>>)>,
+    /// Window and place.
+    pub places: Vec<(String, String)>,
+    pub closed: Vec<Arc<WindowFigures>>,
+    /// Scope, name, and what to add.
+    pub totals: Vec<(String, String, u64)>,
+}
+
+/// A line of the ledger.
+pub struct Counted {
+    pub source: i64,
+    pub identity: Identity,
+    pub path: PathBuf,
+    pub rows: u64,
+    pub at: Timestamp,
+}
+
+/// What became of a path.
+pub struct PathRecord {
+    pub source: i64,
+    pub path: PathBuf,
+    pub stat: Stat,
+    pub quarantined: Option<String>,
+}
+
+/// Totals over all runs: scope, name, value.
+pub type Totals = BTreeMap<String, BTreeMap<String, u64>>;
+
+impl Store {
+    /// Opens or creates the state. Refuses a state that a newer driftd wrote, one that another
+    /// process has open, and one that is damaged.
+    pub fn open(config: &StateConfig) -> Result<Store> {
+        let Some(path) = &config.path else {
+            let connection = Connection::open_in_memory().map_err(|e| state("open", &e))?;
+            return Store::with(connection, config.windows_max, None);
+        };
+        let open = || {
+            let lock = lock(path)?;
+            let connection = Connection::open(path).map_err(|error| state("open", &error))?;
+            Store::with(connection, config.windows_max, Some(lock))
+        };
+        open().map_err(|error| error.context(format_args!("state {}", path.display())))
+    }
+
+    fn with(connection: Connection, windows_max: u64, lock: Option<File>) -> Result<Store> {
+        let tried = |error: rusqlite::Error| state("open", &error);
+        // A commit survives a power cut, and readers with the sqlite3 shell disturb nobody.
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+            .map_err(tried)?;
+        let version: i32 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(tried)?;
+        match version {
+            0 => connection
+                .execute_batch(&format!(
+                    "BEGIN; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
+                    include_str!("schema.sql")
+                ))
+                .map_err(tried)?,
+            SCHEMA_VERSION => {}
+            newer => {
+                return Err(Error::new(
+                    ErrorKind::State,
+                    format!(
+                        "schema version {newer} is not known to this driftd, which knows \
+                         {SCHEMA_VERSION}; run the driftd that wrote it, or name another path"
+                    ),
+                ));
+            }
+        }
+        let check: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(tried)?;
+        if check != "ok" {
+            return Err(Error::new(
+                ErrorKind::State,
+                format!("damaged ({check}); restore a copy, or move it away to start anew"),
+            ));
+        }
+        Ok(Store { connection: Mutex::new(connection), windows_max, _lock: lock })
+    }
+
+    /// The part of one model. Tells whether open panes are still named by the same windows.
+    pub fn model(
+        self: &Arc<Store>,
+        name: &str,
+        version: &str,
+        windows: &[WindowConfig],
+    ) -> Result<(ModelStore, bool)> {
+        let signature = format!("{windows:?}");
+        let connection = self.connection();
+        let tried = |error: rusqlite::Error| state("read", &error);
+        let known: Option<(i64, String)> = connection
+            .query_row(
+                "SELECT id, windows FROM model WHERE name = ?1 AND version = ?2",
+                params![name, version],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+            .map_err(tried)?;
+        let (model, is_same) = match known {
+            Some((id, windows)) => (id, windows == signature),
+            None => {
+                connection
+                    .execute(
+                        "INSERT INTO model (name, version, windows) VALUES (?1, ?2, ?3)",
+                        params![name, version, signature],
+                    )
+                    .map_err(tried)?;
+                (connection.last_insert_rowid(), true)
+            }
+        };
+        if !is_same {
+            connection
+                .execute("UPDATE model SET windows = ?2 WHERE id = ?1", params![model, signature])
+                .map_err(tried)?;
+        }
+        drop(connection);
+        Ok((ModelStore { store: Arc::clone(self), model }, is_same))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().expect("no statement panics")
+    }
+}
+
+impl ModelStore {
+    /// Writes everything or nothing.
+    pub fn commit(&self, commit: &Commit) -> Result<()> {
+        let mut connection = self.store.connection();
+        let written = connection.transaction().and_then(|transaction| {
+            ledger::write(&transaction, commit)?;
+            windows::write(&transaction, self.model, commit, self.store.windows_max)?;
+            write_totals(&transaction, self.model, commit)?;
+            transaction.commit()
+        });
+        written.map_err(|error| state("write", &error))
+    }
+
+    /// The id of a source, which the ledger is kept by.
+    pub fn source(&self, name: &str) -> Result<i64> {
+        let connection = self.store.connection();
+        let id = connection
+            .execute(
+                "INSERT OR IGNORE INTO source (model, name) VALUES (?1, ?2)",
+                params![self.model, name],
+            )
+            .and_then(|_| {
+                connection.query_row(
+                    "SELECT id FROM source WHERE model = ?1 AND name = ?2",
+                    params![self.model, name],
+                    |row| row.get(0),
+                )
+            });
+        id.map_err(|error| state("write", &error))
+    }
+
+    pub fn totals(&self) -> Result<Totals> {
+        let connection = self.store.connection();
+        let read = || -> rusqlite::Result<Totals> {
+            let mut totals = Totals::new();
+            let mut statement =
+                connection.prepare("SELECT scope, name, value FROM total WHERE model = ?1")?;
+            let mut rows = statement.query(params![self.model])?;
+            while let Some(row) = rows.next()? {
+                let scope: &mut BTreeMap<String, u64> = totals.entry(row.get(0)?).or_default();
+                scope.insert(row.get(1)?, row.get::<_, i64>(2)? as u64);
+            }
+            Ok(totals)
+        };
+        read().map_err(|error| state("read", &error))
+    }
+}
+
+impl Commit {
+    pub fn add_total(&mut self, scope: impl Into<String>, name: impl Into<String>, value: u64) {
+        if value > 0 {
+            self.totals.push((scope.into(), name.into(), value));
+        }
+    }
+}
+
+fn write_totals(
+    transaction: &Transaction<'_>,
+    model: i64,
+    commit: &Commit,
+) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO total (model, scope, name, value) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET value = value + excluded.value",
+    )?;
+    for (scope, name, value) in &commit.totals {
+        statement.execute(params![model, scope, name, *value as i64])?;
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let path = path.with_added_extension("lock");
+    let file = File::create(&path).map_err(|error| Error::io("create", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::new(
+            ErrorKind::State,
+            "in use by another driftd; two of them would count the same files twice",
+        )),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, &error)),
+    }
+}
+
+fn state(tried: &str, error: &rusqlite::Error) -> Error {
+    Error::new(ErrorKind::State, format!("cannot {tried} the state: {error}"))
+}
+
+/// Serializes what the state keeps as text.
+fn to_text<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain data has a JSON form")
+}

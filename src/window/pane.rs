@@ -1,0 +1,75 @@
+//! Panes: the smallest parts that windows are merged from.
+
+use crate::profile::feature::{FeatureGrid, FeatureProfile};
+use crate::profile::grid::GridId;
+use crate::profile::{Accumulator, Mismatch};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+
+/// A pane's name: the slot of each of the model's windows, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PaneKey(pub Vec<u64>);
+
+/// The counts of the rows of one pane: a profile per feature, in the reference's order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pane {
+    pub rows: u64,
+    pub features: Vec<FeatureProfile>,
+}
+
+impl Pane {
+    pub fn new<'a>(grids: impl Iterator<Item = &'a FeatureGrid>) -> Pane {
+        Pane { rows: 0, features: grids.map(FeatureProfile::new).collect() }
+    }
+
+    /// The pane over other grids: a feature whose grid is still there keeps its counts, any other
+    /// starts anew. Also tells how many features lost theirs.
+    pub fn rebase<'a>(self, grids: impl Iterator<Item = &'a FeatureGrid>) -> (Pane, usize) {
+        let mut counted: HashMap<GridId, FeatureProfile> =
+            self.features.into_iter().map(|profile| (profile.grid, profile)).collect();
+        let features =
+            grids.map(|grid| counted.remove(&grid.id).unwrap_or_else(|| FeatureProfile::new(grid)));
+        let pane = Pane { rows: self.rows, features: features.collect() };
+        (pane, counted.len())
+    }
+
+    pub fn merge(&mut self, other: &Pane) -> Result<(), Mismatch> {
+        if self.features.len() != other.features.len() {
+            return Err(Mismatch);
+        }
+        self.rows += other.rows;
+        for (into, from) in self.features.iter_mut().zip(&other.features) {
+            into.merge(from)?;
+        }
+        Ok(())
+    }
+}
+
+/// Panes by key: the open ones of a model, or those that one file adds to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Panes(pub BTreeMap<PaneKey, Pane>);
+
+impl Panes {
+    /// Adds what a file or batch counted.
+    pub fn merge(&mut self, delta: Panes) -> Result<(), Mismatch> {
+        for (key, pane) in delta.0 {
+            match self.0.get_mut(&key) {
+                Some(into) => into.merge(&pane)?,
+                None => {
+                    self.0.insert(key, pane);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All panes of one window's slot, merged.
+    pub fn window(&self, window: usize, slot: u64) -> Option<Pane> {
+        let mut parts = self.0.iter().filter(|(key, _)| key.0[window] == slot).map(|(_, p)| p);
+        let mut merged = parts.next()?.clone();
+        for part in parts {
+            merged.merge(part).expect("the panes of a model are on its grids");
+        }
+        Some(merged)
+    }
+}
