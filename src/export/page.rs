@@ -3,8 +3,8 @@
 use super::ExportConfig;
 use super::snapshot::SnapshotCollector;
 use crate::monitor::snapshot::{Published, Snapshot};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 use prometheus::{Registry, TextEncoder};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -24,34 +24,44 @@ pub struct Pages {
     published: Arc<Published>,
     live: Registry,
     config: ExportConfig,
-    /// Per encoding, the snapshot's generation and its page. The lock is held while encoding, so
-    /// that many scrapers of a new snapshot wait for one encoding instead of making many.
-    cached: [Mutex<Option<(u64, Arc<Vec<u8>>)>>; 2],
+    /// The lock of each is held while it is made, so that many scrapers of a new snapshot wait for
+    /// one encoding instead of making many.
+    plain: Mutex<Option<Cached<String>>>,
+    deflated: Mutex<Option<Cached<Deflated>>>,
+}
+
+/// A page of the snapshot with this generation.
+struct Cached<T> {
+    generation: u64,
+    page: Arc<T>,
+}
+
+/// Compressed text that more can follow, and the checksum of the text.
+struct Deflated {
+    bytes: Vec<u8>,
+    crc: Crc,
 }
 
 impl Pages {
     pub fn new(published: Arc<Published>, live: Registry, config: ExportConfig) -> Pages {
-        Pages { published, live, config, cached: Default::default() }
+        Pages { published, live, config, plain: Mutex::default(), deflated: Mutex::default() }
     }
 
     /// The whole page.
     pub fn render(&self, encoding: Encoding) -> Vec<u8> {
-        let mut page = self.snapshot_page(encoding).to_vec();
-        // Gzip members may follow one another, so the parts need not be compressed together.
-        page.extend(encode(self.live_text(), encoding));
-        page
-    }
-
-    fn snapshot_page(&self, encoding: Encoding) -> Arc<Vec<u8>> {
         let snapshot = self.published.load();
-        let mut cached = self.cached[encoding as usize].lock().expect("encoding does not panic");
-        match &*cached {
-            Some((generation, page)) if *generation == snapshot.generation => Arc::clone(page),
-            _ => {
-                let generation = snapshot.generation;
-                let page = Arc::new(encode(text(snapshot, &self.config), encoding));
-                *cached = Some((generation, Arc::clone(&page)));
-                page
+        let text = || text(Arc::clone(&snapshot), &self.config);
+        let live = self.live_text();
+        match encoding {
+            Encoding::Plain => {
+                let page = cached(&self.plain, snapshot.generation, text);
+                [page.as_bytes(), live.as_bytes()].concat()
+            }
+            Encoding::Gzip => {
+                let head = cached(&self.deflated, snapshot.generation, || {
+                    Deflated::new(&text(), Position::MoreFollows)
+                });
+                gzip(&head, &Deflated::new(&live, Position::Last))
             }
         }
     }
@@ -61,15 +71,46 @@ impl Pages {
     }
 }
 
-fn encode(text: String, encoding: Encoding) -> Vec<u8> {
-    match encoding {
-        Encoding::Plain => text.into_bytes(),
-        Encoding::Gzip => {
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-            gzip.write_all(text.as_bytes()).expect("memory takes every byte");
-            gzip.finish().expect("memory takes every byte")
-        }
+fn cached<T>(cache: &Mutex<Option<Cached<T>>>, generation: u64, make: impl Fn() -> T) -> Arc<T> {
+    let mut cache = cache.lock().expect("encoding does not panic");
+    if let Some(cached) = cache.as_ref().filter(|cached| cached.generation == generation) {
+        return Arc::clone(&cached.page);
     }
+    let page = Arc::new(make());
+    *cache = Some(Cached { generation, page: Arc::clone(&page) });
+    page
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    MoreFollows,
+    Last,
+}
+
+impl Deflated {
+    fn new(text: &str, position: Position) -> Deflated {
+        let mut crc = Crc::new();
+        crc.update(text.as_bytes());
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        let written = encoder.write_all(text.as_bytes()).and_then(|()| match position {
+            // A flush ends on a whole byte without ending the stream.
+            Position::MoreFollows => encoder.flush().map(|()| encoder.get_ref().clone()),
+            Position::Last => encoder.finish(),
+        });
+        Deflated { bytes: written.expect("memory takes every byte"), crc }
+    }
+}
+
+/// One gzip member of two parts. Two members would be legal too, but some clients, curl among
+/// them, stop after the first.
+fn gzip(head: &Deflated, tail: &Deflated) -> Vec<u8> {
+    // RFC 1952: magic, deflate, no flags, no time, fastest, unknown system.
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+    let mut crc = Crc::new();
+    crc.combine(&head.crc);
+    crc.combine(&tail.crc);
+    let (sum, length) = (crc.sum().to_le_bytes(), crc.amount().to_le_bytes());
+    [&HEADER[..], &head.bytes, &tail.bytes, &sum, &length].concat()
 }
 
 /// A snapshot as text, format 0.0.4.
@@ -96,4 +137,22 @@ pub fn openmetrics(snapshot: Arc<Snapshot>, config: &ExportConfig) -> String {
         }
     }
     page + "# EOF\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn two_parts_are_one_member() {
+        let (head, tail) = ("a line\n".repeat(1_000), "another\n".repeat(10));
+        let page = gzip(
+            &Deflated::new(&head, Position::MoreFollows),
+            &Deflated::new(&tail, Position::Last),
+        );
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(page.as_slice()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, head + &tail);
+    }
 }

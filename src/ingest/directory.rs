@@ -82,8 +82,9 @@ impl Directory {
                 }
             }
         }
-        // The listing is in path order; a stable sort keeps it among equal times.
-        ready.sort_by_key(|file| file.stat.mtime_ns);
+        // Oldest first. Files of one second were written together, as by a copy or a checkout, and
+        // stay in path order: the sort is stable.
+        ready.sort_by_key(|file| file.stat.mtime_ns / 1_000_000_000);
         look.ready = ready.into_iter().map(|file| file.path.clone()).collect();
         telemetry.last_success.set(now.0);
         Ok(look)

@@ -2,7 +2,6 @@
 
 use super::Report;
 use crate::monitor::figures::{FeatureFigures, MeasureFigures, WindowVerdict};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 use std::fmt::Write;
 
@@ -32,7 +31,7 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
 
 fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if !for_terminal {
         table.force_no_tty();
     }

@@ -1,0 +1,164 @@
+//! A daemon in a process of its own, on a port of its own.
+
+use super::driftd;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    pub address: String,
+    /// Of the tcp source, if it has one.
+    pub stream_address: Option<String>,
+    log: Receiver<String>,
+    pub seen: Vec<String>,
+}
+
+impl Daemon {
+    /// Starts and waits until it is ready.
+    pub fn start(config: &Path) -> Daemon {
+        let mut daemon = Daemon::spawn(config);
+        daemon.wait_for("ready", |d| d.get("/-/ready").0 == 200);
+        daemon
+    }
+
+    /// Starts and waits until it listens.
+    pub fn spawn(config: &Path) -> Daemon {
+        let mut child = driftd()
+            .args(["run", "--log-format", "json", "--config"])
+            .arg(config)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line).ok())
+        });
+        let mut daemon =
+            Daemon { child, address: String::new(), stream_address: None, log, seen: Vec::new() };
+        let deadline = Instant::now() + PATIENCE;
+        while daemon.address.is_empty() {
+            let line = daemon.log.recv_timeout(deadline - Instant::now());
+            let line = line.unwrap_or_else(|_| panic!("no listener: {:?}", daemon.seen));
+            daemon.note(line);
+        }
+        daemon
+    }
+
+    fn note(&mut self, line: String) {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        let address = || event["address"].as_str().unwrap().to_owned();
+        match event["message"].as_str() {
+            Some("listening") => self.address = address(),
+            Some("taking rows") => self.stream_address = Some(address()),
+            _ => {}
+        }
+        self.seen.push(line);
+    }
+
+    /// All log lines so far.
+    pub fn log(&mut self) -> &[String] {
+        while let Ok(line) = self.log.try_recv() {
+            self.note(line);
+        }
+        &self.seen
+    }
+
+    /// Status and body.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: driftd\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(!head.contains("chunked"), "a page has a length");
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+
+    pub fn metrics(&self) -> String {
+        let (status, page) = self.get("/metrics");
+        assert_eq!(status, 200);
+        page
+    }
+
+    /// The value of the series whose line contains all of `parts`.
+    pub fn sample(&self, parts: &[&str]) -> Option<f64> {
+        sample(&self.metrics(), parts)
+    }
+
+    /// Waits until `condition` holds; how long it took.
+    pub fn wait_for(
+        &mut self,
+        what: &str,
+        mut condition: impl FnMut(&mut Daemon) -> bool,
+    ) -> Duration {
+        let start = Instant::now();
+        while !condition(self) {
+            assert!(start.elapsed() < PATIENCE, "waited for {what}; log: {:#?}", self.log());
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the daemon ended with {status}; log: {:#?}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        start.elapsed()
+    }
+
+    pub fn wait_for_sample(&mut self, parts: &[&str], value: f64) -> Duration {
+        self.wait_for(&format!("{parts:?} = {value}"), |d| d.sample(parts) == Some(value))
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> f64 {
+        self.sample(&["process_resident_memory_bytes "]).unwrap()
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Ended already, or the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn sample(page: &str, parts: &[&str]) -> Option<f64> {
+    let mut lines = page
+        .lines()
+        .filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
+    let line = lines.next()?;
+    assert_eq!(lines.next(), None, "{parts:?} is one series");
+    line.rsplit_once(' ')?.1.parse().ok()
+}
+
+/// A configuration of one model that watches `logs` beside it, with more sections after it.
+pub fn config(folder: &Path, more: &str) -> std::path::PathBuf {
+    std::fs::create_dir_all(folder.join("logs")).unwrap();
+    let path = folder.join("driftd.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[state]\npath = \"driftd.db\"\n\
+         [[model]]\nname = \"m\"\n[model.reference]\npath = \"reference.parquet\"\n\
+         [[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \"logs\"\n{more}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
