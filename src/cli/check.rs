@@ -62,7 +62,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         .map(|figures| Report {
             model: &settings.model,
             version: &settings.version,
-            reference_rows: reference.rows,
+            reference_rows: Some(reference.rows),
             figures,
         })
         .collect();
@@ -151,16 +151,13 @@ fn snapshot(reference: &Reference, settings: &Settings, windows: &[WindowFigures
         (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
     });
     let figures = ReferenceFigures { rows: reference.rows, features: features.collect() };
-    let windows = windows.iter().map(|figures| WindowSnapshot {
-        name: figures.window.clone(),
-        latest: Some(Arc::new(figures.clone())),
-        open_rows: 0,
-        closed: [0; WindowVerdict::ALL.len()],
-    });
+    let windows = windows
+        .iter()
+        .map(|figures| WindowSnapshot::resumed(&figures.window, Some(figures.clone())));
     let model = ModelSnapshot {
         name: settings.model.clone(),
         version: settings.version.clone(),
-        reference: Arc::new(figures),
+        reference: Some(Arc::new(figures)),
         windows: windows.collect(),
     };
     Snapshot { generation: 0, models: vec![Arc::new(model)] }

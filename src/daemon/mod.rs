@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::live::{LiveSource, registry};
 use crate::export::page::Pages;
 use crate::ingest::{SourceConfig, SourceKind};
-use crate::monitor::snapshot::Published;
+use crate::monitor::snapshot::{ModelSnapshot, Published, WindowSnapshot};
 use crate::net;
 use crate::store::{ModelStore, Store};
 use crate::telemetry::{ProcessTelemetry, SourceTelemetry};
@@ -63,8 +63,12 @@ pub async fn run(config: Config) -> Result<()> {
     for model in config.models {
         models.push(bind(model, &store).await?);
     }
+    let published = Arc::<Published>::default();
+    // The last windows are there before anyone can ask, however long a reference takes to load:
+    // an alert must not resolve because of a restart.
+    models.iter().try_for_each(|bound| bound.show_remembered(&published))?;
     let shared = Shared {
-        published: Arc::default(),
+        published,
         process: Arc::default(),
         clock: Arc::new(clock::SystemClock),
         stop: stop.clone(),
@@ -158,6 +162,20 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
 }
 
 impl BoundModel {
+    fn show_remembered(&self, published: &Published) -> Result<()> {
+        let windows = &self.model.model.windows;
+        let latest = self.store.remembered(windows)?.latest.into_iter();
+        let windows = windows.iter().zip(latest);
+        let (name, version) = self.label();
+        published.publish(ModelSnapshot {
+            name,
+            version,
+            reference: None,
+            windows: windows.map(|(w, latest)| WindowSnapshot::resumed(&w.name, latest)).collect(),
+        });
+        Ok(())
+    }
+
     fn label(&self) -> (String, String) {
         (self.model.model.name.clone(), self.model.model.version.clone())
     }

@@ -94,10 +94,12 @@ impl Pipeline {
             self.note(change, now);
         }
         let Source { name, telemetry, .. } = &self.sources[source];
-        telemetry.rows.add(n_rows);
+        let n_arrived = n_rows + batch.rejected;
+        telemetry.rows.add(n_arrived);
         telemetry.bytes.add(batch.bytes);
         telemetry.last_success.set(now.0);
-        self.uncommitted.commit.add_total(name, "rows", n_rows);
+        self.uncommitted.commit.add_total(name, "rows", n_arrived);
+        self.uncommitted.commit.add_total(name, "rows_rejected", batch.rejected);
         self.uncommitted.commit.add_total(name, "bytes", batch.bytes);
         self.uncommitted.since.get_or_insert(now);
         self.commit_if_due(now)
@@ -173,7 +175,7 @@ impl Pipeline {
                 (ErrorKind::State, _) => return Err(error),
                 (_, Err(_)) => debug!(path = %path.display(), "gone; the next listing will tell"),
                 (ErrorKind::Incomplete, _) => {
-                    debug!(path = %path.display(), %error, "not complete")
+                    debug!(path = %path.display(), %error, "not complete");
                 }
                 (ErrorKind::Io, _) => {
                     telemetry.errors(ErrorReason::Read).add(1);

@@ -183,7 +183,11 @@ pub const SERIES_DROPPED: Metric = gauge(
     "Series not exported because of series_max; whole features, in name order.",
 );
 
-pub const SOURCE_ROWS: Metric = counter("driftd_source_rows_total", SOURCE, "Rows counted.");
+pub const SOURCE_ROWS: Metric = counter(
+    "driftd_source_rows_total",
+    SOURCE,
+    "Rows that arrived, the rejected and the late included.",
+);
 pub const SOURCE_BYTES: Metric =
     counter("driftd_source_bytes_total", SOURCE, "Bytes of files counted and of lines received.");
 pub const SOURCE_FILES_DONE: Metric = counter(

@@ -54,7 +54,8 @@ impl SnapshotCollector {
                 }));
             }
             if self.config.families.contains(&Family::Reference) {
-                features.extend(model.reference.features.iter().map(|(name, statistics)| {
+                let reference = model.reference.iter().flat_map(|reference| &reference.features);
+                features.extend(reference.map(|(name, statistics)| {
                     let mut out = FeatureSamples { name, samples: Vec::new() };
                     out.add_reference([&model.name, &model.version, &window.name], statistics);
                     out
@@ -161,8 +162,9 @@ fn add_window(samples: &mut Samples, model: &ModelSnapshot, window: &WindowSnaps
     let labels = [model.name.as_str(), &model.version, &window.name];
     let [name, version, window_name] = labels;
     samples.add(&metrics::OPEN_WINDOW_ROWS, &labels, window.open_rows as f64);
-    let monitored = model.reference.features.len();
-    samples.add(&metrics::FEATURES_MONITORED, &labels, monitored as f64);
+    if let Some(reference) = &model.reference {
+        samples.add(&metrics::FEATURES_MONITORED, &labels, reference.features.len() as f64);
+    }
     for (verdict, &closed) in WindowVerdict::ALL.iter().zip(&window.closed) {
         let labels = [name, version, window_name, verdict.name()];
         samples.add(&metrics::WINDOWS_CLOSED, &labels, closed as f64);

@@ -40,6 +40,8 @@ pub struct Batch {
     columns: Vec<Block>,
     /// Bytes of the lines, the rejected included.
     pub bytes: u64,
+    /// Lines that are no rows.
+    pub rejected: u64,
 }
 
 impl Table for Batch {
@@ -67,12 +69,13 @@ pub struct BatchBuilder {
     columns: Vec<ColumnBuilder>,
     rows: u64,
     bytes: u64,
+    rejected: u64,
 }
 
 impl BatchBuilder {
     pub fn new(features: Arc<[LineFeature]>) -> BatchBuilder {
         let columns = features.iter().map(|feature| ColumnBuilder::new(feature.kind)).collect();
-        BatchBuilder { features, columns, rows: 0, bytes: 0 }
+        BatchBuilder { features, columns, rows: 0, bytes: 0, rejected: 0 }
     }
 
     pub fn rows(&self) -> u64 {
@@ -88,17 +91,16 @@ impl BatchBuilder {
         self.bytes += bytes;
     }
 
+    /// A line that was not even handed over.
+    pub fn reject(&mut self) {
+        self.rejected += 1;
+    }
+
     /// Reads one line, without its line feed.
     pub fn push(&mut self, line: &[u8]) -> std::result::Result<(), RejectReason> {
-        let text = std::str::from_utf8(line).map_err(|_| RejectReason::NotUtf8)?;
-        match serde_json::from_str(text) {
-            Ok(Value::Object(object)) => {
-                self.push_object(&object);
-                Ok(())
-            }
-            Ok(_) => Err(RejectReason::NotAnObject),
-            Err(_) => Err(RejectReason::Malformed),
-        }
+        let object = parse(line)?;
+        self.push_object(&object);
+        Ok(())
     }
 
     fn push_object(&mut self, object: &Map<String, Value>) {
@@ -111,13 +113,23 @@ impl BatchBuilder {
     /// The rows so far; the builder starts anew.
     pub fn take(&mut self) -> Batch {
         let fresh = BatchBuilder::new(Arc::clone(&self.features));
-        let BatchBuilder { features, columns, rows, bytes } = std::mem::replace(self, fresh);
+        let BatchBuilder { features, columns, rows, bytes, rejected } =
+            std::mem::replace(self, fresh);
         let columns: Vec<Block> = columns.into_iter().map(ColumnBuilder::finish).collect();
         let fields = features.iter().zip(&columns).map(|(feature, block)| {
             Field::new(&feature.name, block.array.data_type().clone(), true)
         });
         let schema = Schema::new(fields.collect::<Vec<_>>());
-        Batch { schema, rows: [rows], columns, bytes }
+        Batch { schema, rows: [rows], columns, bytes, rejected }
+    }
+}
+
+fn parse(line: &[u8]) -> std::result::Result<Map<String, Value>, RejectReason> {
+    let text = std::str::from_utf8(line).map_err(|_| RejectReason::NotUtf8)?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(RejectReason::NotAnObject),
+        Err(_) => Err(RejectReason::Malformed),
     }
 }
 

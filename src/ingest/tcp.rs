@@ -134,6 +134,7 @@ fn accept_line(
     telemetry: &SourceTelemetry,
 ) {
     if let Err(reason) = line.and_then(|line| builder.push(line)) {
+        builder.reject();
         telemetry.rejected(reason).add(1);
     }
 }

@@ -56,12 +56,10 @@ pub struct Monitor {
 impl Monitor {
     pub fn new(config: ModelConfig, reference: Arc<Reference>, remembered: Remembered) -> Monitor {
         let mut latest = remembered.latest.into_iter();
-        let windows = config.windows.iter().map(|window| WindowSnapshot {
-            name: window.name.clone(),
-            latest: latest.next().flatten().map(Arc::new),
-            open_rows: 0,
-            closed: [0; WindowVerdict::ALL.len()],
-        });
+        let windows = config
+            .windows
+            .iter()
+            .map(|window| WindowSnapshot::resumed(&window.name, latest.next().flatten()));
         let mut places = remembered.places.into_iter();
         let cursors = config
             .windows
@@ -166,7 +164,7 @@ impl Monitor {
         ModelSnapshot {
             name: self.config.name.clone(),
             version: self.config.version.clone(),
-            reference: Arc::clone(&self.reference_figures),
+            reference: Some(Arc::clone(&self.reference_figures)),
             windows,
         }
     }

@@ -18,7 +18,8 @@ pub struct ModelSnapshot {
     pub name: String,
     /// Label `model_version`.
     pub version: String,
-    pub reference: Arc<ReferenceFigures>,
+    /// None while it is being loaded.
+    pub reference: Option<Arc<ReferenceFigures>>,
     pub windows: Vec<WindowSnapshot>,
 }
 
@@ -39,6 +40,18 @@ pub struct WindowSnapshot {
     pub open_rows: u64,
     /// Windows that this process closed, in the order of [`WindowVerdict::ALL`].
     pub closed: [u64; WindowVerdict::ALL.len()],
+}
+
+impl WindowSnapshot {
+    /// A window as the state remembers it.
+    pub fn resumed(name: &str, latest: Option<WindowFigures>) -> WindowSnapshot {
+        WindowSnapshot {
+            name: name.to_owned(),
+            latest: latest.map(Arc::new),
+            open_rows: 0,
+            closed: [0; WindowVerdict::ALL.len()],
+        }
+    }
 }
 
 /// Where the newest snapshot is found. A reader holds the lock only to copy a pointer.

@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 /// centre does not count.
 const BLOCK: usize = 1_024;
 
+/// Values up to which the sum of 10^19 cannot overflow …
+const MEAN_MAGNITUDE_MAX: f64 = 1e280;
+/// … nor the sum of their squares.
+const STDDEV_MAGNITUDE_MAX: f64 = 1e144;
+
 /// n, Σ(x−c) and Σ(x−c)² of finite values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
@@ -21,29 +26,33 @@ pub struct Moments {
     n: u64,
     first: Sum,
     second: Sum,
+    /// The greatest |x|, which tells whether the sums can be trusted. Whether they overflow on the
+    /// way would depend on the order of the rows.
+    magnitude: f64,
 }
 
 impl Moments {
     /// Sums about `center`, which must be the same in all profiles of a feature.
     pub fn about(center: f64) -> Moments {
-        Moments { center, n: 0, first: Sum::default(), second: Sum::default() }
+        let magnitude = center.abs();
+        Moments { center, n: 0, first: Sum::default(), second: Sum::default(), magnitude }
     }
 
-    /// Absent without values, and when the sums overflowed.
+    /// Absent without values, and when the sum may have overflowed.
     pub fn mean(&self) -> Option<f64> {
-        let mean = self.center + self.first.divided_by(self.n as f64).value();
-        (self.n > 0 && mean.is_finite()).then_some(mean)
+        let exists = self.n > 0 && self.magnitude <= MEAN_MAGNITUDE_MAX;
+        exists.then(|| self.center + self.first.divided_by(self.n as f64).value())
     }
 
-    /// The sample's standard deviation (n − 1); absent below two values and after an overflow.
+    /// The sample's standard deviation (n − 1); absent below two values, and when the sum of
+    /// squares may have overflowed.
     pub fn stddev(&self) -> Option<f64> {
-        if self.n < 2 {
+        if self.n < 2 || self.magnitude > STDDEV_MAGNITUDE_MAX {
             return None;
         }
         let n = self.n as f64;
         let squares = self.second.minus(self.first.square().divided_by(n)).value();
-        let stddev = (squares.max(0.0) / (n - 1.0)).sqrt();
-        (squares.is_finite() && stddev.is_finite()).then_some(stddev)
+        Some((squares.max(0.0) / (n - 1.0)).sqrt())
     }
 
     fn update_block(&mut self, block: &[f64]) {
@@ -55,6 +64,7 @@ impl Moments {
         shift.add(mean);
         shift.add(-self.center);
         self.n += block.len() as u64;
+        self.magnitude = block.iter().fold(self.magnitude, |max, value| max.max(value.abs()));
         self.first.merge(shift.times(n));
         self.first.add(first);
         self.second.merge(shift.square().times(n));
@@ -92,6 +102,7 @@ impl Accumulator for Moments {
             return Err(Mismatch);
         }
         self.n += other.n;
+        self.magnitude = self.magnitude.max(other.magnitude);
         self.first.merge(other.first);
         self.second.merge(other.second);
         Ok(())

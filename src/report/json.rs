@@ -42,7 +42,7 @@ struct Window<'a> {
 
 #[derive(Serialize)]
 struct Rows {
-    rows: u64,
+    rows: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -160,7 +160,7 @@ pub fn json(reports: &[Report<'_>]) -> String {
             },
             baseline: "reference",
             reference: Rows { rows: report.reference_rows },
-            current: Rows { rows: figures.rows },
+            current: Rows { rows: Some(figures.rows) },
             features_judged: figures.judged(),
             features_drifted: figures.drifted(),
             features_drifted_ratio: figures.drifted_ratio(),

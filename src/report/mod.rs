@@ -10,6 +10,7 @@ use crate::monitor::figures::WindowFigures;
 pub struct Report<'a> {
     pub model: &'a str,
     pub version: &'a str,
-    pub reference_rows: u64,
+    /// None while the reference is being loaded.
+    pub reference_rows: Option<u64>,
     pub figures: &'a WindowFigures,
 }

@@ -21,7 +21,7 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
             WindowVerdict::Ok => format!("no drift in {} judged features", figures.judged()),
             WindowVerdict::Unjudged => "too few rows to judge any feature".to_owned(),
         };
-        let (rows, reference) = (figures.rows, report.reference_rows);
+        let (rows, reference) = (figures.rows, report.reference_rows.unwrap_or_default());
         let window = &figures.window;
         writeln!(text, "{window}: {rows} rows against {reference}: {verdict}").expect("memory");
         writeln!(text, "{}", features(&figures.features, for_terminal)).expect("memory");
@@ -31,7 +31,9 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
 
 fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     if !for_terminal {
         table.force_no_tty();
     }

@@ -33,8 +33,10 @@ impl Pane {
         (pane, counted.len())
     }
 
+    /// Adds the rows of `other`; fails, and changes nothing, when any feature's grid differs.
     pub fn merge(&mut self, other: &Pane) -> Result<(), Mismatch> {
-        if self.features.len() != other.features.len() {
+        let grids = |pane: &Pane| pane.features.iter().map(|f| f.grid).collect::<Vec<_>>();
+        if grids(self) != grids(other) {
             return Err(Mismatch);
         }
         self.rows += other.rows;

@@ -1,4 +1,6 @@
-use crate::support::table::{MemoryTable, compare, figures, floats, measure, pane, reference, strings};
+use crate::support::table::{
+    MemoryTable, compare, figures, floats, measure, pane, reference, strings,
+};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array,
 };
@@ -114,8 +116,18 @@ fn texts(rows: usize) -> Vec<(&'static str, ArrayRef)> {
 fn check_figures(figures: &FeatureFigures, context: &str) {
     let s = &figures.statistics;
     let numbers = [
-        s.missing_ratio, s.null_ratio, s.nan_ratio, s.infinite_ratio, s.zero_ratio, s.mean,
-        s.stddev, s.min, s.max, s.unseen_ratio, s.out_of_range_ratio, s.outlier_ratio,
+        s.missing_ratio,
+        s.null_ratio,
+        s.nan_ratio,
+        s.infinite_ratio,
+        s.zero_ratio,
+        s.mean,
+        s.stddev,
+        s.min,
+        s.max,
+        s.unseen_ratio,
+        s.out_of_range_ratio,
+        s.outlier_ratio,
     ];
     let percentiles = s.percentiles.iter().flatten().copied();
     let scores = figures.measures.iter().flat_map(|m| [Some(m.score), m.p_value, m.error]);
@@ -168,11 +180,9 @@ fn a_poisoned_column_concerns_itself_alone() {
     let sound = figures(&reference, &pane(&reference, &healthy));
     let nulls: ArrayRef = Arc::new(Float64Array::new_null(2_000));
     let texts = strings(vec!["1.5"; 2_000]);
-    for (poison, status) in [
-        (Some(nulls), Status::NoValues),
-        (Some(texts), Status::Retyped),
-        (None, Status::Absent),
-    ] {
+    for (poison, status) in
+        [(Some(nulls), Status::NoValues), (Some(texts), Status::Retyped), (None, Status::Absent)]
+    {
         let found = figures(&reference, &pane(&reference, &columns(poison)));
         assert_eq!(found.features[..2], sound.features[..2]);
         let x = &found.features[2];

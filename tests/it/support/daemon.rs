@@ -26,6 +26,7 @@ impl Daemon {
     pub fn start(config: &Path) -> Daemon {
         let mut daemon = Daemon::spawn(config);
         daemon.wait_for("ready", |d| d.get("/-/ready").0 == 200);
+        daemon.log();
         daemon
     }
 

@@ -60,9 +60,11 @@ impl Table for MemoryTable {
         let rows = self.row_groups[row_group] as usize;
         let array = self.batch.column(column).slice(start as usize, rows);
         let starts = (0..rows).step_by(self.block_rows);
-        Ok(Box::new(starts.map(move |from| {
-            Ok(Block::new(array.slice(from, self.block_rows.min(rows - from))))
-        })))
+        Ok(Box::new(
+            starts.map(move |from| {
+                Ok(Block::new(array.slice(from, self.block_rows.min(rows - from))))
+            }),
+        ))
     }
 }
 

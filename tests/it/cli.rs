@@ -1,0 +1,176 @@
+use crate::support::table::{floats, strings, write};
+use crate::support::{check_json, features, repository, run};
+use std::path::{Path, PathBuf};
+
+fn write_file(path: &Path, rows: usize, shift: f64) -> PathBuf {
+    let values = (0..rows).map(|i| ((i * 7919) % rows) as f64 / rows as f64 + shift);
+    let texts = strings((0..rows).map(|i| format!("v{}", i % 4)));
+    write(path, vec![("x", floats(values)), ("s", texts)]);
+    path.to_owned()
+}
+
+struct Files {
+    folder: tempfile::TempDir,
+    reference: String,
+    quiet: String,
+    drifted: String,
+}
+
+fn files() -> Files {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, rows, shift| {
+        write_file(&folder.path().join(name), rows, shift).to_str().unwrap().to_owned()
+    };
+    Files {
+        reference: file("reference.parquet", 5_000, 0.0),
+        quiet: file("logs/quiet.parquet", 1_000, 0.0),
+        drifted: file("logs/drifted.parquet", 1_000, 0.5),
+        folder,
+    }
+}
+
+#[test]
+fn exit_status_tells_drift_from_failure() {
+    let f = files();
+    let (status, out, err) = run(&["check", "--reference", &f.reference, &f.quiet]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("no drift in 2 judged features"), "{out}");
+    let (status, out, _) = run(&["check", "--reference", &f.reference, &f.drifted]);
+    assert_eq!(status, 1);
+    assert!(out.contains("1 of 2 judged features drifted") && out.contains("DRIFTED"), "{out}");
+    let (status, out, err) = run(&["check", "--reference", &f.reference, "nowhere.parquet"]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert_eq!(err, "driftd: nowhere.parquet: no such file or directory\n");
+    assert_eq!(run(&["check", "--no-such-flag"]).0, 2);
+    assert_eq!(run(&["--help"]).0, 0);
+}
+
+#[test]
+fn broken_input_gets_one_clear_line() {
+    let f = files();
+    let path = f.folder.path().join("bad.parquet");
+    for (content, what) in [
+        (&b"a,b\n1,2\n3,4\n"[..], "not a Parquet file"),
+        (b"PAR1", "shorter than any Parquet file"),
+        (b"PAR1\0\0\0\0\0\0\0\0\xff\xff\xff\x7fPAR1", "footer is longer than the file"),
+        (b"PAR1\0\0\0\0\0\0\0\0\x04\0\0\0PARE", "encrypted"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let (status, _, err) = run(&["check", "--reference", &f.reference, path.to_str().unwrap()]);
+        assert_eq!(status, 2);
+        assert!(err.contains("bad.parquet") && err.contains(what), "{err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn windows_of_all_files_and_of_each() {
+    let f = files();
+    let logs = f.folder.path().join("logs");
+    let reference = Path::new(&f.reference);
+    let (status, all) = check_json(reference, &logs);
+    assert_eq!((status, all["reports"][0]["current"]["rows"].as_u64()), (1, Some(2_000)));
+    let pattern = logs.join("*.parquet");
+    let (status, out, _) = run(&[
+        "check",
+        "--reference",
+        &f.reference,
+        "--each",
+        "--format",
+        "json",
+        pattern.to_str().unwrap(),
+    ]);
+    let each: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let verdicts: Vec<_> = each["reports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|report| report["features_drifted"].as_u64().unwrap())
+        .collect();
+    assert_eq!((status, verdicts), (1, vec![1, 0]));
+}
+
+#[test]
+fn output_goes_to_a_file_or_to_standard_output() {
+    let f = files();
+    let output = f.folder.path().join("out.prom");
+    let (status, out, _) = run(&[
+        "check",
+        "--reference",
+        &f.reference,
+        &f.quiet,
+        "--format",
+        "openmetrics",
+        "--output",
+        output.to_str().unwrap(),
+    ]);
+    assert_eq!((status, out.as_str()), (0, ""));
+    let page = std::fs::read_to_string(output).unwrap();
+    assert!(page.ends_with("\n# EOF\n"));
+    assert!(page.contains("driftd_drift_score{model_name=\"default\",model_version=\"\","));
+    let (status, _, err) =
+        run(&["check", "--reference", &f.reference, &f.quiet, "--output", "/nowhere/out"]);
+    assert!(status == 2 && err.contains("/nowhere/out"), "{err}");
+}
+
+/// Profiles of parts, merged, are the profile of the whole; and they answer as the files do.
+#[test]
+fn profiles_stand_for_their_files() {
+    let f = files();
+    let path = |name: &str| f.folder.path().join(name).to_str().unwrap().to_owned();
+    let (train, quiet, drifted, both) =
+        (path("train.profile"), path("q.profile"), path("d.profile"), path("both.profile"));
+    assert_eq!(run(&["profile", &f.reference, "--output", &train]).0, 0);
+    assert_eq!(run(&["profile", &f.quiet, "--grid", &train, "--output", &quiet]).0, 0);
+    assert_eq!(run(&["profile", &f.drifted, "--grid", &train, "--output", &drifted]).0, 0);
+    assert_eq!(run(&["merge", &quiet, &drifted, "--output", &both]).0, 0);
+    let check = |reference: &str, current: &str| {
+        let report = check_json(Path::new(reference), Path::new(current)).1;
+        features(&report)
+    };
+    let from_files = check(&f.reference, f.folder.path().join("logs").to_str().unwrap());
+    assert_eq!(check(&train, &both), from_files);
+    assert_eq!(check(&f.reference, &both), from_files);
+
+    let other = path("other.profile");
+    assert_eq!(run(&["profile", &f.drifted, "--output", &other]).0, 0);
+    for (arguments, what) in [
+        (["check", "--reference", &other, &quiet], "counted on other grids"),
+        (["check", "--reference", &quiet, &quiet], "cannot be the reference"),
+        (["check", "--reference", &train, &train], "cannot be the current data"),
+        (["merge", &train, "--output", &both], "fixes a grid and does not add"),
+    ] {
+        let (status, _, err) = run(&arguments);
+        assert!(status == 2 && err.contains(what), "{err}");
+    }
+}
+
+#[test]
+fn a_configuration_gives_columns_and_thresholds() {
+    let config = repository("config/driftd.toml");
+    let file = repository("fixtures/employment/logs/year=2018/2018-batch-04-faulty.parquet");
+    let reference = repository("fixtures/employment/reference.parquet");
+    let (file, reference) = (file.to_str().unwrap(), reference.to_str().unwrap());
+    let arguments = ["check", "--reference", reference, file, "--config", config.to_str().unwrap()];
+    let (status, _, err) = run(&arguments);
+    assert!(status == 2 && err.contains("--model: employment, flights"), "{err}");
+    let (status, out, _) = run(&[&arguments[..], &["--model", "employment"]].concat());
+    assert_eq!(status, 1);
+    assert!(out.contains("3 of 18 judged features drifted"), "{out}");
+}
+
+#[test]
+fn table_formats_are_refused_by_name() {
+    let f = files();
+    let logs = f.folder.path().join("logs");
+    std::fs::create_dir(logs.join("_delta_log")).unwrap();
+    let (status, _, err) = run(&["check", "--reference", &f.reference, logs.to_str().unwrap()]);
+    assert!(status == 2 && err.contains("Delta Lake"), "{err}");
+}
+
+#[test]
+fn metrics_are_listed() {
+    let (status, out, _) = run(&["metrics"]);
+    assert_eq!(status, 0);
+    assert!(out.contains("driftd_drift_score\tgauge\tmodel_name,model_version,window,feature,"));
+}

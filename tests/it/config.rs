@@ -1,0 +1,72 @@
+use crate::support::{repository, run};
+use driftd::config::{load, parse, show};
+use expect_test::expect_file;
+use std::path::Path;
+
+#[test]
+fn shipped_configurations_are_good() {
+    for file in ["config/driftd.toml", "config/reference.toml"] {
+        let path = repository(file);
+        let (status, out, err) = run(&["config", "check", path.to_str().unwrap()]);
+        assert!(status == 0 && out.ends_with("the configuration is good\n"), "{err}");
+    }
+}
+
+/// What is shown is a configuration, and the same one.
+#[test]
+fn show_loads_to_the_same() {
+    for file in ["config/driftd.toml", "config/reference.toml"] {
+        let shown = show(&load(&repository(file)).unwrap());
+        let again = parse(&shown, Path::new("/elsewhere")).unwrap();
+        assert_eq!(show(&again), shown);
+    }
+}
+
+/// Every fault of a file at once, with its line and key. `UPDATE_EXPECT=1` rewrites.
+#[test]
+fn bad_configurations_are_explained() {
+    let mut n_files = 0;
+    for entry in std::fs::read_dir(repository("fixtures/config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            let Err(mut faults) = load(&path) else { panic!("{} is good", path.display()) };
+            faults.file = path.file_name().unwrap().into();
+            expect_file![path.with_extension("expected")].assert_eq(&format!("{faults}\n"));
+            n_files += 1;
+        }
+    }
+    assert!(n_files >= 4);
+}
+
+#[test]
+fn a_wrong_configuration_stops_the_start() {
+    let path = repository("fixtures/config/keys.bad.toml");
+    let (status, out, err) = run(&["run", "--config", path.to_str().unwrap()]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(
+        err.contains("keys.bad.toml:1: serverr: unknown key; did you mean \"server\"?"),
+        "{err}"
+    );
+}
+
+/// Faults that only the reference shows name the feature and the remedy.
+#[test]
+fn what_the_reference_lacks_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let reference = repository("fixtures/employment/reference.parquet");
+    let check = |more: &str, what: &str| {
+        let path = folder.path().join("driftd.toml");
+        std::fs::create_dir_all(folder.path().join("logs")).unwrap();
+        let text = format!(
+            "[[model]]\nname = \"m\"\n[model.reference]\npath = {reference:?}\n\
+             [[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \"logs\"\n{more}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let (status, _, err) = run(&["config", "check", path.to_str().unwrap()]);
+        assert!(status == 2 && err.contains(what), "{err}");
+    };
+    check("[model.columns]\nid = \"identity\"", "no column \"identity\"");
+    check("[model.columns]\ninclude = [\"AGE*\", \"X*\"]", "\"X*\" matches no column");
+    check("[model.feature.AGE]\nkind = \"numeric\"", "\"AGE\": the reference has no such column");
+    check("[model.feature.SCHL]\nkind = \"numeric\"", "cannot be numeric");
+}

@@ -1,0 +1,226 @@
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, strings, write};
+use arrow_array::{ArrayRef, Int64Array};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const CLOSED: &str = "driftd_windows_closed_total";
+const COUNTED: &str = "result=\"counted\"";
+const QUARANTINED: &str = "state=\"quarantined\"";
+
+/// Rows that fill all cells evenly, shifted by `shift`.
+fn column(rows: usize, shift: f64) -> ArrayRef {
+    floats((0..rows).map(|i| ((i * 7919) % rows) as f64 / rows as f64 + shift))
+}
+
+fn write_file(path: &Path, rows: usize, shift: f64) {
+    let texts = strings((0..rows).map(|i| format!("v{}", i % 4)));
+    write(path, vec![("x", column(rows, shift)), ("s", texts)]);
+}
+
+/// A folder with a reference, and a daemon that watches its `logs`.
+fn start(folder: &Path, more: &str) -> Daemon {
+    write_file(&folder.join("reference.parquet"), 5_000, 0.0);
+    Daemon::start(&config(folder, more))
+}
+
+/// Puts a file into place in one step, as careful writers do.
+fn place(folder: &Path, name: &str, rows: usize, shift: f64) {
+    let hidden = folder.join("logs").join(format!(".{name}.tmp"));
+    write_file(&hidden, rows, shift);
+    std::fs::rename(hidden, folder.join("logs").join(name)).unwrap();
+}
+
+#[test]
+fn a_renamed_file_is_on_the_page_within_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = start(folder.path(), "reconcile_interval = \"1h\"");
+    place(folder.path(), "a.parquet", 1_000, 0.5);
+    let took = daemon.wait_for_sample(&["driftd_window_rows"], 1_000.0);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(daemon.sample(&["driftd_drift_detected", "feature=\"x\""]), Some(1.0));
+    assert_eq!(daemon.sample(&["driftd_drift_detected", "feature=\"s\""]), Some(0.0));
+    daemon.stop();
+}
+
+#[test]
+fn a_half_written_file_waits_until_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "reconcile_interval = \"100ms\"\nstuck_after = \"1s\"";
+    let mut daemon = start(folder.path(), more);
+    let whole = folder.path().join("whole.parquet");
+    write_file(&whole, 1_000, 0.0);
+    let bytes = std::fs::read(whole).unwrap();
+    let path = folder.path().join("logs/a.parquet");
+    let files = |state: &'static str| ["driftd_source_files{", state];
+    for part in [4, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..part]).unwrap();
+        daemon.wait_for("pending", |d| d.sample(&files("state=\"pending\"")) == Some(1.0));
+        assert_eq!(daemon.sample(&["driftd_source_files_total", COUNTED]), Some(0.0));
+    }
+    daemon.wait_for("stuck", |d| d.sample(&files("state=\"stuck\"")) == Some(1.0));
+    assert!(daemon.sample(&["driftd_source_oldest_pending"]).is_some());
+    std::fs::write(&path, &bytes).unwrap();
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
+    for state in ["pending", "stuck", "quarantined"] {
+        let label = format!("state=\"{state}\"");
+        assert_eq!(daemon.sample(&["driftd_source_files{", &label]), Some(0.0));
+    }
+    daemon.stop();
+}
+
+/// Three ways to break a file that has both its ends.
+fn break_file(path: &Path, how: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let length = bytes.len();
+    match how {
+        0 => bytes = b"feature,value\nx,1\n".repeat(100),
+        // The first page.
+        1 => bytes[20..200].fill(0xff),
+        // The footer, but for its length and magic.
+        _ => bytes[length - 200..length - 8].fill(0xff),
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn broken_files_are_quarantined_and_disturb_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000, 0.0);
+    let config = config(folder.path(), "");
+    for i in 0..20 {
+        let path = folder.path().join(format!("logs/{i:02}.parquet"));
+        write_file(&path, 600 + i, 0.0);
+        if i % 7 == 3 {
+            break_file(&path, i / 7);
+        }
+    }
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 17.0);
+    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 3.0);
+    assert_eq!(daemon.sample(&[CLOSED, "verdict=\"ok\""]), Some(17.0));
+    let rows: usize = (0..20).filter(|i| i % 7 != 3).map(|i| 600 + i).sum();
+    assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(rows as f64));
+    let errors: Vec<_> = daemon.log().iter().filter(|line| !line.contains("\"INFO\"")).collect();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    for name in ["03.parquet", "10.parquet", "17.parquet"] {
+        assert!(errors.iter().any(|line| line.contains(name) && line.contains("reason")));
+    }
+    daemon.stop();
+
+    // The quarantine outlives the process; a file that is repaired leaves it.
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 3.0);
+    assert_eq!(daemon.sample(&["driftd_source_files_total", QUARANTINED]), None);
+    place(folder.path(), "10.parquet", 610, 0.0);
+    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 2.0);
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
+    daemon.stop();
+}
+
+/// Two files of the same schema, sizes, statistics, and other rows.
+#[test]
+fn identical_footers_are_two_files_and_a_copy_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let codes = |order: [i64; 4]| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values((0..1_000).map(|i| order[i % 4])))
+    };
+    write(&folder.path().join("reference.parquet"), vec![("x", codes([0, 1, 2, 3]))]);
+    let config = config(folder.path(), "");
+    let path = |name: &str| folder.path().join("logs").join(name);
+    write(&path("a.parquet"), vec![("x", codes([0, 1, 2, 3]))]);
+    write(&path("b.parquet"), vec![("x", codes([0, 2, 1, 3]))]);
+    let (a, b) =
+        (std::fs::read(path("a.parquet")).unwrap(), std::fs::read(path("b.parquet")).unwrap());
+    assert!(a != b && a.len() == b.len() && a[a.len() - 300..] == b[b.len() - 300..]);
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 2.0);
+    std::fs::copy(path("a.parquet"), path("copy.parquet")).unwrap();
+    std::fs::hard_link(path("b.parquet"), path("link.parquet")).unwrap();
+    std::fs::rename(path("b.parquet"), path("renamed.parquet")).unwrap();
+    daemon.wait_for("duplicates", |d| {
+        d.sample(&["driftd_source_files_total", "result=\"duplicate\""]) == Some(3.0)
+    });
+    assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(2_000.0));
+    assert_eq!(daemon.sample(&[CLOSED, "verdict=\"ok\""]), Some(2.0));
+    daemon.stop();
+}
+
+#[test]
+fn a_drifted_window_among_twenty_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = start(folder.path(), "");
+    for i in 0..20 {
+        place(folder.path(), &format!("{i:02}.parquet"), 700 + i, if i == 8 { 0.5 } else { 0.0 });
+    }
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 20.0);
+    assert_eq!(daemon.sample(&[CLOSED, "verdict=\"drifted\""]), Some(1.0));
+    assert_eq!(daemon.sample(&[CLOSED, "verdict=\"ok\""]), Some(19.0));
+    daemon.stop();
+}
+
+/// A copy of a file in another partition is another file; Feast's folders are looked into.
+#[test]
+fn folders_of_all_layouts_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000, 0.0);
+    let config = config(folder.path(), "");
+    let logs = folder.path().join("logs");
+    for name in [
+        "2026-01-01/a.parquet",
+        "b-{i}.parquet/__log_date=2026-01-01/data_0.parquet",
+        "dt=2026-01-01/hour=03/c.parquet",
+        "dt=2026-01-01/hour=04/c.parquet",
+        "_temporary/d.parquet",
+        "_delta/e.parquet",
+        ".hidden.parquet",
+    ] {
+        write_file(
+            &logs.join(name),
+            1_000,
+            if name.contains("hour") { 0.001 } else { name.len() as f64 / 1e6 },
+        );
+    }
+    std::fs::write(logs.join("_SUCCESS"), "").unwrap();
+    std::fs::write(logs.join("empty.parquet"), "").unwrap();
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 4.0);
+    daemon.wait_for_sample(&["driftd_source_files{", "state=\"pending\""], 0.0);
+    assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(4_000.0));
+    daemon.stop();
+}
+
+/// Windows of rows run across files, and their sum does not depend on how rows were split.
+#[test]
+fn windows_of_rows_run_across_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[[model.window]]\nname = \"w\"\ntype = \"rows\"\nsize = 1500\n\
+                [[model.window]]\nname = \"batch\"\ntype = \"batch\"";
+    let mut daemon = start(folder.path(), more);
+    for i in 0..4 {
+        place(folder.path(), &format!("{i}.parquet"), 1_000 + i, 0.0);
+    }
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 4.0);
+    assert_eq!(daemon.sample(&[CLOSED, "window=\"w\"", "verdict=\"ok\""]), Some(2.0));
+    assert_eq!(daemon.sample(&[CLOSED, "window=\"batch\"", "verdict=\"ok\""]), Some(4.0));
+    assert_eq!(daemon.sample(&["driftd_open_window_rows", "window=\"w\""]), Some(1_006.0));
+    assert_eq!(daemon.sample(&["driftd_window_rows", "window=\"w\""]), Some(1_500.0));
+    daemon.stop();
+}
+
+#[test]
+fn health_is_of_the_process_and_readiness_of_its_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path(), "");
+    assert_eq!(daemon.get("/-/healthy").0, 200);
+    assert_eq!(daemon.get("/-/ready").0, 200);
+    assert_eq!(daemon.get("/nothing").0, 404);
+    let (status, report) = daemon.get("/api/v1/report");
+    assert_eq!(status, 200);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["schema"], 1);
+    let (_, state) = daemon.get("/api/v1/state");
+    assert!(state.contains("\"model\":\"m\""));
+    daemon.stop();
+}

@@ -1,0 +1,139 @@
+use crate::support::daemon::{Daemon, config};
+use crate::support::repository;
+use crate::support::table::{floats, write};
+use expect_test::expect_file;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Lints a page as Prometheus' authors do.
+pub fn lint(page: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The demo with a state and a port of its own.
+pub fn demo(folder: &std::path::Path) -> Daemon {
+    let text = std::fs::read_to_string(repository("config/driftd.toml")).unwrap();
+    let text = text
+        .replace("127.0.0.1:9797", "127.0.0.1:0")
+        .replace("../target/driftd.db", folder.join("driftd.db").to_str().unwrap())
+        .replace("../fixtures", repository("fixtures").to_str().unwrap());
+    let path = folder.join("driftd.toml");
+    std::fs::write(&path, text).unwrap();
+    let mut daemon = Daemon::start(&path);
+    for (model, files) in [("employment", 12.0), ("flights", 10.0)] {
+        let model = format!("model_name=\"{model}\"");
+        daemon.wait_for_sample(&["driftd_source_files_total", &model, "result=\"counted\""], files);
+    }
+    daemon
+}
+
+/// The page but for what depends on the moment or the process. `UPDATE_EXPECT=1` rewrites.
+#[test]
+fn the_demo_page_is_as_agreed() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = demo(folder.path());
+    let page = daemon.metrics();
+    lint(&page);
+    let stable = page.lines().filter(|line| {
+        let sample = !line.starts_with('#');
+        !line.contains("process_") && !(sample && line.contains("_timestamp_seconds"))
+    });
+    let stable: String = stable.flat_map(|line| [line, "\n"]).collect();
+    expect_file![repository("fixtures/metrics/demo.prom")].assert_eq(&stable);
+    daemon.stop();
+}
+
+/// The years do not drift and the faults do; nothing else is called drifted.
+#[test]
+fn the_demo_finds_the_three_faults_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = demo(folder.path());
+    let page = daemon.metrics();
+    let drifted: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("driftd_drift_detected") && line.ends_with(" 1"))
+        .filter_map(|line| line.split("feature=\"").nth(1)?.split('"').next())
+        .collect();
+    assert_eq!(drifted, ["AGEP", "DREM", "SCHL"]);
+    let ok = ["driftd_windows_closed_total", "employment", "verdict=\"ok\""];
+    assert_eq!(daemon.sample(&ok), Some(11.0));
+    daemon.stop();
+}
+
+pub const HOSTILE_NAMES: [&str; 12] = [
+    "quote\"d",
+    "back\\slash",
+    "line\nfeed",
+    "carriage\rreturn",
+    "emoji 🚲",
+    "rtl \u{202e}abc",
+    "le",
+    "nul\0",
+    "tab\tbed",
+    "{a=\"b\"}",
+    "# HELP x",
+    "\u{2028}",
+];
+
+/// A daemon whose features have names that nobody should give.
+pub fn hostile(folder: &std::path::Path) -> Daemon {
+    let long = "n".repeat(10_000);
+    let names = HOSTILE_NAMES.iter().copied().chain([long.as_str(), ""]);
+    let columns = names.map(|name| (name, floats((0..1_000).map(f64::from))));
+    let columns: Vec<_> = columns.collect();
+    write(&folder.join("reference.parquet"), columns.clone());
+    let config = config(folder, "");
+    write(&folder.join("logs/a.parquet"), columns);
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_window_rows"], 1_000.0);
+    daemon
+}
+
+#[test]
+fn any_feature_name_makes_a_valid_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = hostile(folder.path());
+    let page = daemon.metrics();
+    lint(&page);
+    for escaped in
+        ["feature=\"quote\\\"d\"", "feature=\"back\\\\slash\"", "feature=\"line\\nfeed\""]
+    {
+        assert!(page.contains(escaped), "{escaped}");
+    }
+    assert!(page.lines().all(|line| line.len() < 600));
+    daemon.stop();
+}
+
+/// Whole features are dropped, the same ones each time, and how many series is said.
+#[test]
+fn the_series_budget_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..50).map(|i| format!("f{i:02}")).collect();
+    let columns = |shift: f64| -> Vec<_> {
+        names
+            .iter()
+            .map(|name| (name.as_str(), floats((0..1_000).map(|i| f64::from(i) + shift))))
+            .collect()
+    };
+    write(&folder.path().join("reference.parquet"), columns(0.0));
+    let config = config(folder.path(), "[export]\nseries_max = 300");
+    write(&folder.path().join("logs/a.parquet"), columns(0.0));
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_window_rows"], 1_000.0);
+    let page = daemon.metrics();
+    let series = page.lines().filter(|line| line.contains("feature=\"")).count();
+    let per_feature = page.lines().filter(|line| line.contains("feature=\"f00\"")).count();
+    assert_eq!(series, 300 / per_feature * per_feature);
+    let dropped = daemon.sample(&["driftd_series_dropped"]).unwrap() as usize;
+    assert_eq!(series + dropped, 50 * per_feature);
+    assert!(page.contains("feature=\"f05\"") && !page.contains("feature=\"f49\""));
+    daemon.stop();
+}

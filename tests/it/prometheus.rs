@@ -1,0 +1,118 @@
+use crate::metrics::{HOSTILE_NAMES, demo, hostile};
+use crate::support::daemon::{Daemon, PATIENCE};
+use crate::support::repository;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+/// A real Prometheus with the shipped configuration, scraping every second.
+struct Prometheus {
+    child: Child,
+    address: String,
+}
+
+impl Prometheus {
+    fn start(folder: &Path, target: &str) -> Prometheus {
+        let text = std::fs::read_to_string(repository("config/prometheus.yml")).unwrap();
+        let text = text
+            .replace("127.0.0.1:9797", target)
+            .replace("interval: 5s", "interval: 1s")
+            .replace("alerts.yml", repository("config/alerts.yml").to_str().unwrap());
+        std::fs::write(folder.join("prometheus.yml"), text).unwrap();
+        // Freed at once, and unlikely to be given to another so soon.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
+            .arg(format!("--web.listen-address={free}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("prometheus is needed (Debian: prometheus): {error}"));
+        Prometheus { child, address: free }
+    }
+
+    fn get(&self, path: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// Polls until `read` finds what it looks for.
+    fn wait_for<T>(&self, what: &str, path: &str, read: impl Fn(&Value) -> Option<T>) -> T {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        loop {
+            let answer = self.get(path);
+            if let Some(found) = answer.as_ref().and_then(&read) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited for {what}; last: {answer:#?}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Names of firing alerts with the feature they are about.
+fn firing(answer: &Value) -> BTreeSet<(String, String)> {
+    let label =
+        |alert: &Value, name: &str| alert["labels"][name].as_str().unwrap_or_default().to_owned();
+    let alerts = answer["data"]["alerts"].as_array().into_iter().flatten();
+    alerts
+        .filter(|alert| alert["state"] == "firing")
+        .map(|alert| (label(alert, "alertname"), label(alert, "feature")))
+        .collect()
+}
+
+#[test]
+fn the_demo_makes_the_named_alerts_fire() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon: Daemon = demo(folder.path());
+    let prometheus = Prometheus::start(folder.path(), &daemon.address);
+    let wanted = [
+        ("FeatureDrifted", "AGEP"),
+        ("FeatureDrifted", "SCHL"),
+        ("FeatureDrifted", "DREM"),
+        ("MissingValuesJump", "SCHL"),
+        ("DriftedWindowClosed", ""),
+    ];
+    let wanted: BTreeSet<_> =
+        wanted.map(|(name, feature)| (name.to_owned(), feature.to_owned())).into();
+    let found = prometheus.wait_for("the alerts", "/api/v1/alerts", |answer| {
+        Some(firing(answer)).filter(|found| found.is_superset(&wanted))
+    });
+    assert_eq!(found, wanted, "and no other");
+    let alerts = prometheus.get("/api/v1/alerts").unwrap();
+    let text = alerts.to_string();
+    assert!(text.contains("AGEP") && text.contains("4.74"), "what moved and by how much: {text}");
+    daemon.stop();
+}
+
+#[test]
+fn a_real_prometheus_accepts_any_feature_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = hostile(folder.path());
+    let prometheus = Prometheus::start(folder.path(), &daemon.address);
+    let query = "/api/v1/query?query=driftd_feature_rows";
+    let names = prometheus.wait_for("the features", query, |answer| {
+        let series = answer["data"]["result"].as_array()?;
+        let names = series.iter().filter_map(|s| s["metric"]["feature"].as_str());
+        let names: BTreeSet<String> = names.map(str::to_owned).collect();
+        (!names.is_empty()).then_some(names)
+    });
+    for name in HOSTILE_NAMES {
+        assert!(names.contains(name), "{name:?} came back as it was");
+    }
+    daemon.stop();
+}

@@ -1,0 +1,92 @@
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, write};
+use std::path::Path;
+
+const COUNTED: [&str; 2] = ["driftd_source_files_total", "result=\"counted\""];
+const FILES: usize = 200;
+
+fn write_file(path: &Path, rows: usize) {
+    let values = (0..rows).map(|i| ((i * 7919) % rows) as f64 / rows as f64);
+    write(path, vec![("x", floats(values))]);
+}
+
+/// Rows over all runs of the daemon, from the state.
+fn total_rows(daemon: &Daemon) -> u64 {
+    let (_, state) = daemon.get("/api/v1/state");
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    state["models"][0]["totals"]["logs"]["rows"].as_u64().unwrap_or(0)
+}
+
+/// SIGKILL in the middle of 200 files, over and over: every row once, and the last window is on
+/// the page before the first new file.
+#[test]
+fn killed_in_the_middle_every_row_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000);
+    let more = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 1777\n\
+                [[model.window]]\nname = \"batch\"\ntype = \"batch\"";
+    let config = config(folder.path(), more);
+    for i in 0..FILES {
+        write_file(&folder.path().join(format!("logs/{i:03}.parquet")), 1_000 + i);
+    }
+    let rows: usize = (0..FILES).map(|i| 1_000 + i).sum();
+    for kill_after in [3, 20, 35] {
+        let mut daemon = Daemon::start(&config);
+        daemon
+            .wait_for("some files", |d| d.sample(&COUNTED).unwrap_or(0.0) >= f64::from(kill_after));
+        daemon.kill();
+    }
+    let mut daemon = Daemon::spawn(&config);
+    // Before anything was listed, and so before any new file.
+    assert!(daemon.sample(&["driftd_window_rows", "window=\"batch\""]).unwrap() >= 1_000.0);
+    assert!(daemon.sample(&["driftd_drift_score", "\"ks\"", "window=\"batch\""]).is_some());
+    daemon.wait_for("all files", |d| total_rows(d) == rows as u64);
+    let open = daemon.sample(&["driftd_open_window_rows", "window=\"rows\""]).unwrap();
+    assert_eq!(open as usize, rows % 1_777);
+    daemon.stop();
+
+    let state = rusqlite::Connection::open(folder.path().join("driftd.db")).unwrap();
+    let number = |sql: &str| state.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize;
+    assert_eq!(number("SELECT count(*) FROM file"), FILES);
+    assert_eq!(number("SELECT sum(rows) FROM file"), rows);
+    let windows = "SELECT value FROM total WHERE scope = 'rows' AND name = 'windows_ok'";
+    assert_eq!(number(windows), rows / 1_777);
+
+    // Nothing is left to do for another process.
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files{", "state=\"pending\""], 0.0);
+    assert_eq!(daemon.sample(&COUNTED), Some(0.0));
+    daemon.stop();
+}
+
+#[test]
+fn two_daemons_cannot_share_a_state() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 1_000);
+    let config = config(folder.path(), "");
+    let daemon = Daemon::start(&config);
+    let (status, _, err) = crate::support::run(&["run", "--config", config.to_str().unwrap()]);
+    assert_eq!(status, 2);
+    assert!(err.contains("in use by another driftd"), "{err}");
+    daemon.stop();
+}
+
+#[test]
+fn a_damaged_or_newer_state_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 1_000);
+    let config = config(folder.path(), "");
+    Daemon::start(&config).stop();
+    let path = folder.path().join("driftd.db");
+    let refused = |what: &str| {
+        let (status, _, err) = crate::support::run(&["run", "--config", config.to_str().unwrap()]);
+        assert!(status == 2 && err.contains(what), "{err}");
+        assert!(err.contains("driftd.db"), "{err}");
+    };
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    refused("schema version 99");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[..100].fill(0x55);
+    std::fs::write(&path, bytes).unwrap();
+    refused("state");
+}

@@ -1,0 +1,137 @@
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, strings, write};
+use crate::support::{check_json, features};
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+
+const ROWS: usize = 100_000;
+
+struct Row {
+    x: f64,
+    n: i64,
+    s: String,
+}
+
+fn rows(count: usize) -> impl Iterator<Item = Row> {
+    (0..count).map(move |i| Row {
+        x: ((i * 7_919) % 10_007) as f64 / 10.0,
+        n: (i % 50) as i64,
+        s: format!("v{}", (i * i) % 9),
+    })
+}
+
+fn write_rows(path: &Path, count: usize) {
+    let n = arrow_array::Int64Array::from_iter_values(rows(count).map(|row| row.n));
+    let columns = vec![
+        ("x", floats(rows(count).map(|row| row.x))),
+        ("n", std::sync::Arc::new(n) as arrow_array::ArrayRef),
+        ("s", strings(rows(count).map(|row| row.s))),
+    ];
+    write(path, columns);
+}
+
+fn start(folder: &Path, window: &str) -> Daemon {
+    write_rows(&folder.join("reference.parquet"), 20_000);
+    let path = config(folder, "");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace(
+        "type = \"directory\"\npath = \"logs\"",
+        "type = \"tcp\"\nlisten = \"127.0.0.1:0\"",
+    );
+    std::fs::write(&path, format!("{text}{window}")).unwrap();
+    Daemon::start(&path)
+}
+
+fn connect(daemon: &Daemon) -> TcpStream {
+    TcpStream::connect(daemon.stream_address.as_ref().unwrap()).unwrap()
+}
+
+/// The rows of a stream and of a file are the same rows.
+#[test]
+fn lines_count_as_the_same_rows_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = format!(
+        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n"
+    );
+    let mut daemon = start(folder.path(), &window);
+    let mut lines = String::new();
+    for (i, row) in rows(ROWS).enumerate() {
+        lines += &format!("{{\"s\":\"{}\",\"n\":{},\"x\":{}}}\n", row.s, row.n, row.x);
+        if i % 1_000 == 17 {
+            lines += ["{\"x\": 1", "[1, 2]", "nonsense", "{\"x\": 1e999}"][i / 1_000 % 4];
+            lines += "\n";
+        }
+    }
+    connect(&daemon).write_all(lines.as_bytes()).unwrap();
+    daemon.wait_for_sample(&["driftd_window_rows"], ROWS as f64);
+    let rejected = |reason: &str| {
+        let label = format!("reason=\"{reason}\"");
+        daemon.sample(&["driftd_source_rows_rejected_total", &label]).unwrap()
+    };
+    assert_eq!((rejected("malformed"), rejected("not_an_object")), (75.0, 25.0));
+    assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(ROWS as f64 + 100.0));
+
+    let file = folder.path().join("same.parquet");
+    write_rows(&file, ROWS);
+    let (_, from_file) = check_json(&folder.path().join("reference.parquet"), &file);
+    let (_, from_stream) = daemon.get("/api/v1/report");
+    let from_stream = serde_json::from_str(&from_stream).unwrap();
+    for ((name, file), (_, stream)) in features(&from_file).iter().zip(features(&from_stream)) {
+        for key in [
+            "rows",
+            "status",
+            "drifted",
+            "measures",
+            "percentiles",
+            "distinct",
+            "null_ratio",
+            "zero_ratio",
+            "out_of_range_ratio",
+            "outlier_ratio",
+            "unseen_ratio",
+        ] {
+            assert_eq!(file[key], stream[key], "{name}: {key}");
+        }
+        for key in ["mean", "stddev", "min", "max"] {
+            let (a, b) = (file[key].as_f64(), stream[key].as_f64());
+            let difference = a.unwrap_or(0.0) - b.unwrap_or(0.0);
+            assert!(difference.abs() <= 1e-12 * a.unwrap_or(0.0).abs(), "{name}: {key}");
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_stream_is_cut_by_time_when_rows_do_not_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = 100\nevery = \"1s\"\n";
+    let mut daemon = start(folder.path(), window);
+    // The connection stays open, and its last line has no end yet.
+    let mut connection = connect(&daemon);
+    connection.write_all(b"{\"x\":1.5,\"n\":1,\"s\":\"v1\"}\n{\"x\":2").unwrap();
+    daemon.wait_for_sample(&["driftd_window_rows"], 1.0);
+    connection.write_all(b".5}\n").unwrap();
+    daemon.wait_for("the second window", |d| {
+        d.sample(&["driftd_windows_closed_total", "verdict=\"unjudged\""]) == Some(2.0)
+    });
+    daemon.stop();
+}
+
+/// What was read when the daemon is asked to stop is in the state.
+#[test]
+fn a_stop_keeps_open_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = 1000\nevery = \"1h\"\n";
+    let mut daemon = start(folder.path(), window);
+    let mut connection = connect(&daemon);
+    connection.write_all("{\"x\":1.0,\"n\":1,\"s\":\"v1\"}\n".repeat(600).as_bytes()).unwrap();
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 600.0);
+    daemon.stop();
+    let mut daemon = Daemon::start(&folder.path().join("driftd.toml"));
+    assert_eq!(daemon.sample(&["driftd_open_window_rows"]), Some(600.0));
+    let mut connection = connect(&daemon);
+    connection.write_all("{\"x\":1.0,\"n\":1,\"s\":\"v1\"}\n".repeat(400).as_bytes()).unwrap();
+    daemon.wait_for_sample(&["driftd_window_rows"], 1_000.0);
+    daemon.stop();
+}
