@@ -20,6 +20,7 @@ use crate::time::Clock;
 use routes::ServerState;
 use sd_notify::NotifyState;
 use shutdown::Stop;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -81,7 +82,7 @@ pub async fn run(config: Config) -> Result<()> {
         models: models.iter().map(|bound| (bound.label(), bound.store.clone())).collect(),
     };
     let server = tokio::spawn(net::serve(listener, routes::routes(state), stop.subscribe()));
-    let watched = watch_all(models, &shared).await;
+    let watched = watch_all(models, &shared, address).await;
     stop.trigger();
     tell_systemd(&[NotifyState::Stopping]);
     match server.await {
@@ -118,7 +119,7 @@ async fn bind(model: Model, store: &Arc<Store>) -> Result<BoundModel> {
 }
 
 /// Watches every model until the daemon stops; the first that fails stops all.
-async fn watch_all(models: Vec<BoundModel>, shared: &Shared) -> Result<()> {
+async fn watch_all(models: Vec<BoundModel>, shared: &Shared, address: SocketAddr) -> Result<()> {
     let n_models = models.len() as u64;
     let mut tasks = JoinSet::new();
     for bound in models {
@@ -146,7 +147,7 @@ async fn watch_all(models: Vec<BoundModel>, shared: &Shared) -> Result<()> {
             _ = readiness.tick(), if !told_ready => {
                 if shared.process.models_ready.get() == n_models {
                     told_ready = true;
-                    info!("ready");
+                    info!("ready; look with: curl -s http://{address}/metrics");
                     tell_systemd(&[NotifyState::Ready]);
                 }
             }

@@ -66,6 +66,8 @@ pub struct Measured {
     pub measure: &'static str,
     pub score: Score,
     pub threshold: Option<f64>,
+    /// Whether it can call the feature drifted.
+    pub decides: bool,
 }
 
 /// What is said of one feature in one window.
@@ -90,10 +92,10 @@ pub fn judge(comparison: &Comparison<'_>, config: &DriftConfig) -> Verdict {
         let Some(score) = measure.score(comparison) else { continue };
         let name = measure.name();
         let threshold = config.threshold(feature, name);
-        measured.push(Measured { measure: name, score, threshold });
-        let decides =
-            config.decide.contains(&name) && config.suffices(measure.evidence(comparison));
-        calls.extend(threshold.filter(|_| decides).map(|threshold| score.score >= threshold));
+        let decides = config.decide.contains(&name);
+        measured.push(Measured { measure: name, score, threshold, decides });
+        let speaks = decides && config.suffices(measure.evidence(comparison));
+        calls.extend(threshold.filter(|_| speaks).map(|threshold| score.score >= threshold));
     }
     let (reference, current) = comparison.tallies();
     let (r, c) = comparison.present();

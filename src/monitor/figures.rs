@@ -43,6 +43,8 @@ pub struct MeasureFigures {
     pub score: f64,
     pub p_value: Option<f64>,
     pub threshold: Option<f64>,
+    /// Whether it can call the feature drifted.
+    pub decides: bool,
     pub error: Option<f64>,
 }
 
@@ -125,6 +127,7 @@ impl FeatureFigures {
             score: measured.score.score,
             p_value: measured.score.p_value,
             threshold: measured.threshold,
+            decides: measured.decides,
             error: measured.score.error,
         });
         FeatureFigures {

@@ -47,7 +47,7 @@ fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
         "ks",
         "js",
         "V",
-        "over threshold",
+        "score / threshold",
     ]);
     let mut ordered: Vec<&FeatureFigures> = features.iter().collect();
     ordered.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
@@ -80,9 +80,10 @@ fn verdict(feature: &FeatureFigures) -> (&'static str, Color) {
     }
 }
 
-/// The measure that comes nearest to its threshold, or exceeds it most.
+/// The deciding measure that comes nearest to its threshold, or exceeds it most.
 fn worst(feature: &FeatureFigures) -> Option<(&MeasureFigures, f64)> {
-    let ratios = feature.measures.iter().filter_map(|measured| {
+    let deciding = feature.measures.iter().filter(|measured| measured.decides);
+    let ratios = deciding.filter_map(|measured| {
         let threshold = measured.threshold.filter(|threshold| *threshold > 0.0)?;
         Some((measured, measured.score / threshold))
     });

@@ -16,6 +16,7 @@ pub fn tool(name: &str, arguments: &[&str]) {
 fn rules_and_configuration_are_valid() {
     tool("promtool", &["check", "rules", "config/alerts.yml"]);
     tool("promtool", &["check", "config", "config/prometheus.yml"]);
+    tool("amtool", &["check-config", "config/alertmanager.yml"]);
 }
 
 #[test]

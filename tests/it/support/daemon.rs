@@ -116,11 +116,6 @@ impl Daemon {
         self.wait_for(&format!("{parts:?} = {value}"), |d| d.sample(parts) == Some(value))
     }
 
-    /// Resident memory in bytes.
-    pub fn resident(&self) -> f64 {
-        self.sample(&["process_resident_memory_bytes "]).unwrap()
-    }
-
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
