@@ -286,6 +286,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_to_the_last_digit() {
+        use arrow_array::cast::AsArray;
+        use arrow_array::types::Float64Type;
+        let mut builder = builder(Kind::Numeric);
+        let numbers = [0.980_000_019_073_486_3, 1e-300, 123_456.789, 9_007_199_254_740_993.0];
+        for number in numbers {
+            builder.push(format!("{{\"x\":{number:?}}}").as_bytes()).unwrap();
+        }
+        let batch = builder.take();
+        assert_eq!(batch.columns[0].array.as_primitive::<Float64Type>().values(), &numbers);
+    }
+
+    #[test]
     fn inside_a_line_every_feature_stands_for_itself() {
         let mut builder = builder(Kind::Numeric);
         for line in ["{\"x\":1.5}", "{\"x\":null}", "{}", "{\"x\":\"a\"}", "{\"x\":\"NaN\"}"] {

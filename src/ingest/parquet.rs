@@ -7,15 +7,15 @@ use super::partition::PartitionValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::table::{Blocks, Table};
 use crate::profile::column::Block;
-use crate::schema::kinds::is_string;
+use crate::schema::kinds::{is_string, partition_field};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{ChunkReader, Length};
-use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
-use arrow_schema::{DataType, Field, FieldRef, Schema};
+use arrow_array::{ArrayRef, StringArray};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use bytes::{Buf, Bytes};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -50,12 +50,18 @@ impl ParquetTable {
             })
         });
         let row_groups = row_groups.collect::<Result<Vec<_>>>()?;
+        let (rows, total) =
+            (metadata.metadata().file_metadata().num_rows(), row_groups.iter().sum());
+        // The decoder believes the first figure, and would leave out rows.
+        if u64::try_from(rows) != Ok(total) {
+            return Err(Error::decode(format!(
+                "the footer claims {rows} rows, and its row groups hold {total}"
+            )));
+        }
         let mut fields: Vec<FieldRef> = metadata.schema().fields().iter().cloned().collect();
         let own = |key: &str| metadata.schema().column_with_name(key).is_some();
         let partition: Vec<_> = partition.iter().filter(|p| !own(&p.key)).cloned().collect();
-        fields.extend(partition.iter().map(|p| {
-            Arc::new(Field::new(&p.key, constant(p.value.as_deref(), 0).data_type().clone(), true))
-        }));
+        fields.extend(partition.iter().map(|p| Arc::new(partition_field(&p.key))));
         Ok(ParquetTable { file, schema: Schema::new(fields), metadata, partition, row_groups })
     }
 
@@ -70,10 +76,21 @@ impl ParquetTable {
     }
 }
 
+/// The decoder's words, without the names of its own layers before them.
+fn decode_error(error: &ParquetError) -> Error {
+    match error {
+        ParquetError::General(message)
+        | ParquetError::EOF(message)
+        | ParquetError::NYI(message)
+        | ParquetError::ArrowError(message) => Error::decode(message),
+        other => Error::decode(other.to_string()),
+    }
+}
+
 /// The footer, with strings asked for as dictionaries where the file allows it.
 fn read_metadata(file: &FileRange) -> Result<ArrowReaderMetadata> {
-    let decode = |error: ParquetError| Error::decode(error.to_string());
-    let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(decode)?;
+    let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
+        .map_err(|error| decode_error(&error))?;
     let fields: Vec<FieldRef> = plain.schema().fields().iter().map(dictionary_field).collect();
     let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
@@ -108,9 +125,12 @@ impl Table for ParquetTable {
     }
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
-        let decode = |error: ParquetError| Error::decode(error.to_string());
         if let Some(value) = column.checked_sub(self.n_file_columns()) {
             return Ok(constant_blocks(&self.partition[value], self.row_groups[row_group]));
+        }
+        // An empty row group has no pages, and its offsets point nowhere.
+        if self.row_groups[row_group] == 0 {
+            return Ok(Box::new(std::iter::empty()));
         }
         let chunks = ChunkBytes::fetch(self, row_group, column)?;
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [column]);
@@ -120,24 +140,18 @@ impl Table for ParquetTable {
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)
                 .build()
-                .map_err(decode)?;
+                .map_err(|error| decode_error(&error))?;
         Ok(Box::new(reader.map(|batch| match batch {
             Ok(batch) => Ok(Block::new(Arc::clone(batch.column(0)))),
+            Err(ArrowError::ParquetError(message)) => Err(Error::decode(message)),
             Err(error) => Err(Error::decode(error.to_string())),
         })))
     }
 }
 
-/// A partition value as an array: a number where it reads as one, a text otherwise.
+/// A value of the path, for every row.
 fn constant(value: Option<&str>, rows: usize) -> ArrayRef {
-    match value {
-        None => arrow_array::new_null_array(&DataType::Null, rows),
-        Some(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
-            (Ok(integer), _) => Arc::new(Int64Array::from_value(integer, rows)),
-            (_, Ok(float)) => Arc::new(Float64Array::from_value(float, rows)),
-            _ => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))),
-        },
-    }
+    Arc::new(std::iter::repeat_n(value, rows).collect::<StringArray>())
 }
 
 fn constant_blocks(value: &PartitionValue, rows: u64) -> Blocks<'_> {

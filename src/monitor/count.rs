@@ -43,14 +43,24 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
     let stretches = stretches(table, plan);
     let counts: Vec<Mutex<Counts>> = grids.iter().map(|_| Mutex::default()).collect();
 
-    tasks(table, &bindings).into_par_iter().try_for_each(|task| -> Result<()> {
+    let faults = tasks(table, &bindings).into_par_iter().filter_map(|task| {
         let grid = grids[task.feature];
-        let part = count_chunk(grid, table, &task, &stretches[task.row_group])
-            .map_err(|error| error.context(format_args!("column {:?}", grid.name)))?;
-        let mut counts = counts[task.feature].lock().expect("no task panics while it merges");
-        merge(&mut counts, part);
-        Ok(())
-    })?;
+        match count_chunk(grid, table, &task, &stretches[task.row_group]) {
+            Ok(part) => {
+                let counts = counts[task.feature].lock();
+                merge(&mut counts.expect("no task panics while it merges"), part);
+                None
+            }
+            Err(error) => {
+                let error = error.context(format_args!("column {:?}", grid.name));
+                Some(((task.feature, task.row_group), error))
+            }
+        }
+    });
+    // The first fault in the file's order, not the first that a worker came upon.
+    if let Some((_, error)) = faults.min_by_key(|(place, _)| *place) {
+        return Err(error);
+    }
 
     let mut panes = Panes::default();
     for (index, counts) in counts.into_iter().enumerate() {

@@ -195,10 +195,16 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
         if own.kind == Some(DeclaredKind::Ignore) || !config.columns.is_feature(&name) {
             continue;
         }
+        // A path tells when and where rows were written more often than what they are: a date
+        // among the features would drift by itself. It has to be asked for.
+        let in_path = kinds::is_partition(field);
+        if in_path && !config.features.contains_key(&name) && config.columns.include.is_none() {
+            continue;
+        }
         let data_type = field.data_type().clone();
         let declared = own.kind.and_then(DeclaredKind::kind);
-        if let Some(kind) = declared.filter(|kind| !kinds::is_readable_as(&data_type, *kind, true))
-        {
+        let unreadable = |kind: &Kind| !in_path && !kinds::is_readable_as(&data_type, *kind, true);
+        if let Some(kind) = declared.filter(unreadable) {
             return Err(Error::config(format!(
                 "feature {name:?}: a column of type {data_type} cannot be {kind}"
             )));
@@ -249,6 +255,10 @@ fn build_feature(tables: &[&dyn Table], column: Column) -> Result<ReferenceFeatu
         profile.update(FeatureInput { grid: &grid, width, block, scratch: &mut scratch });
     })?;
     profile.assert_complete();
+    if profile.tally.rows != rows {
+        let found = profile.tally.rows;
+        return Err(Error::decode(format!("{found} values for {rows} rows; the file is damaged")));
+    }
     Ok(ReferenceFeature { grid, profile })
 }
 

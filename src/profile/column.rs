@@ -64,6 +64,7 @@ pub fn numbers(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
         DataType::Decimal64(_, s) => decimals::<Decimal64Type>(array, out, *s, Into::into),
         DataType::Decimal128(_, s) => decimals::<Decimal128Type>(array, out, *s, |x| x),
         DataType::Decimal256(..) => big_decimals(array, out),
+        DataType::Utf8 => numbers_in_text(array, out),
         _ => seconds(array, out),
     }
 }
@@ -216,6 +217,13 @@ fn big_decimals(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
     None
 }
 
+/// Values of a path. Texts that are no numbers append nothing.
+fn numbers_in_text(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
+    let texts = array.as_string::<i32>().iter().flatten();
+    out.extend(texts.filter_map(|text| text.parse::<f64>().ok()).map(|number| number + 0.0));
+    None
+}
+
 /// Dates and timestamps as seconds since 1970.
 fn seconds(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
     let per_day = 86_400.0;
@@ -230,12 +238,20 @@ fn seconds(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
             TimeUnit::Microsecond => {
                 floats::<TimestampMicrosecondType>(array, out, |t| t as f64 / 1e6)
             }
-            TimeUnit::Nanosecond => {
-                floats::<TimestampNanosecondType>(array, out, |t| t as f64 / 1e9)
-            }
+            TimeUnit::Nanosecond => floats::<TimestampNanosecondType>(array, out, nanoseconds),
         },
         _ => None,
     }
+}
+
+/// An instant in seconds, the same double as when it comes in microseconds: the number of
+/// nanoseconds has more digits than a double, and would be rounded twice.
+fn nanoseconds(t: i64) -> f64 {
+    if t % 1_000 == 0 {
+        return (t / 1_000) as f64 / 1e6;
+    }
+    let second = 1_000_000_000;
+    t.div_euclid(second) as f64 + t.rem_euclid(second) as f64 / 1e9
 }
 
 #[cfg(test)]

@@ -147,6 +147,8 @@ impl Accumulator for FeatureProfile {
                 let read = scratch.len();
                 scratch.retain(|value| !value.is_nan());
                 tally.nans = (read - scratch.len()) as u64;
+                // Texts of a path that are no numbers.
+                tally.wrong_type += tally.present() - scratch.len() as u64;
                 profile.update(NumericInput { frame, width, values: scratch, span });
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {

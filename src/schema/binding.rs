@@ -29,8 +29,10 @@ pub fn bind<'a>(schema: &Schema, wanted: impl Iterator<Item = Wanted<'a>>) -> Ve
         .map(|(name, kind, declared)| match columns.get(name) {
             None => Binding::Absent,
             Some(&column) => {
-                let data_type = schema.field(column).data_type();
-                if kinds::is_readable_as(data_type, kind, declared) {
+                let field = schema.field(column);
+                let data_type = field.data_type();
+                // What a path says has no type of its own and is read as the reference's.
+                if kinds::is_partition(field) || kinds::is_readable_as(data_type, kind, declared) {
                     Binding::Column { column, width: kinds::width(data_type) }
                 } else {
                     Binding::Retyped

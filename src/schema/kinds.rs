@@ -1,7 +1,21 @@
 //! Which kind of feature an Arrow type is, and in which width its numbers are compared.
 
 use crate::feature::{Kind, Width};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
+use std::collections::HashMap;
+
+/// Marks a column whose values are written in the path of the file, as text.
+const PARTITION: &str = "driftd.partition";
+
+/// A column whose values are written in the path of the file.
+pub fn partition_field(name: &str) -> Field {
+    let marked = HashMap::from([(PARTITION.to_owned(), String::new())]);
+    Field::new(name, DataType::Utf8, true).with_metadata(marked)
+}
+
+pub fn is_partition(field: &Field) -> bool {
+    field.metadata().contains_key(PARTITION)
+}
 
 /// The kind that a column of the reference gets when none is declared.
 pub fn infer(data_type: &DataType) -> Kind {

@@ -25,3 +25,5 @@ mod restart;
 /// Rows over TCP.
 mod stream;
 mod support;
+/// Files of other engines.
+mod writers;
