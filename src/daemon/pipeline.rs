@@ -6,6 +6,7 @@
 use super::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::directory::Directory;
+use crate::ingest::identity::stat;
 use crate::ingest::ndjson::Batch;
 use crate::ingest::open::OpenFile;
 use crate::monitor::figures::WindowFigures;
@@ -56,9 +57,24 @@ pub struct Uncommitted {
     since: Option<Timestamp>,
 }
 
+/// What became of a file.
+enum Taken {
+    Counted {
+        rows: u64,
+        bytes: u64,
+    },
+    /// Its content was counted before, at another path.
+    Duplicate,
+    /// Its content was counted before, at this path.
+    Touched,
+    Quarantined,
+    /// Not complete, or gone; the next listing will tell.
+    Waiting,
+}
+
 impl Pipeline {
     /// Counts one file, whole or not at all.
-    fn count_file(&mut self, source: usize, path: &Path) -> Result<()> {
+    fn count_file(&mut self, source: usize, path: &Path) -> Result<Taken> {
         let root = self.directory(source).config().path.clone();
         let file = OpenFile::open(&root, path)?;
         let identity = file.identity()?;
@@ -79,7 +95,7 @@ impl Pipeline {
         self.note_counted(source, &file, identity, rows(&table), now);
         self.commit()?;
         self.publish();
-        Ok(())
+        Ok(Taken::Counted { rows: rows(&table), bytes: file.stat.size })
     }
 
     /// Counts rows of a stream; they are committed with others, within the interval.
@@ -164,51 +180,74 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Counts a file and deals with its faults; only the state's own faults come out.
+    /// Counts a file and deals with its faults; only the state's own faults come out. Counters move
+    /// last, so that whoever sees them sees the rest as well.
     fn take_file(&mut self, source: usize, path: &Path) -> Result<()> {
-        let stat_before =
-            std::fs::symlink_metadata(path).map(|m| crate::ingest::identity::stat(&m));
-        let outcome = self.count_file(source, path);
+        let stat_before = std::fs::symlink_metadata(path).map(|m| stat(&m));
         let telemetry = Arc::clone(&self.sources[source].telemetry);
-        if let Err(error) = outcome {
-            match (error.kind(), stat_before) {
+        let taken = match self.count_file(source, path) {
+            Ok(taken) => taken,
+            Err(error) => match (error.kind(), stat_before) {
                 (ErrorKind::State, _) => return Err(error),
-                (_, Err(_)) => debug!(path = %path.display(), "gone; the next listing will tell"),
+                (_, Err(_)) => {
+                    debug!(path = %path.display(), "gone; the next listing will tell");
+                    Taken::Waiting
+                }
                 (ErrorKind::Incomplete, _) => {
                     debug!(path = %path.display(), %error, "not complete");
+                    Taken::Waiting
                 }
                 (ErrorKind::Io, _) => {
                     telemetry.errors(ErrorReason::Read).add(1);
                     warn!(path = %path.display(), %error, "not read; will be tried again");
+                    Taken::Waiting
                 }
                 (_, Ok(stat)) => self.quarantine(source, path, stat, &error)?,
-            }
-        }
+            },
+        };
         let now = self.shared.clock.now();
         self.directory(source).report(now, &telemetry);
+        match taken {
+            Taken::Counted { rows, bytes } => {
+                telemetry.rows.add(rows);
+                telemetry.bytes.add(bytes);
+                telemetry.files(FileResult::Counted).add(1);
+                info!(path = %path.display(), rows, "counted");
+            }
+            Taken::Duplicate => telemetry.files(FileResult::Duplicate).add(1),
+            Taken::Quarantined => telemetry.files(FileResult::Quarantined).add(1),
+            Taken::Touched | Taken::Waiting => {}
+        }
         Ok(())
     }
 
-    fn quarantine(&mut self, source: usize, path: &Path, stat: Stat, error: &Error) -> Result<()> {
+    fn quarantine(
+        &mut self,
+        source: usize,
+        path: &Path,
+        stat: Stat,
+        error: &Error,
+    ) -> Result<Taken> {
         let reason = error.to_string();
         warn!(path = %path.display(), reason, "quarantined until it changes");
-        self.sources[source].telemetry.files(FileResult::Quarantined).add(1);
         let name = self.sources[source].name.clone();
         self.uncommitted.commit.add_total(name, "files_quarantined", 1);
         self.settle(source, path, stat, Some(reason));
-        self.commit()
+        self.commit()?;
+        Ok(Taken::Quarantined)
     }
 
-    fn skip_duplicate(&mut self, source: usize, file: &OpenFile, first: &Path) -> Result<()> {
+    fn skip_duplicate(&mut self, source: usize, file: &OpenFile, first: &Path) -> Result<Taken> {
+        self.settle(source, &file.path, file.stat, None);
         // The same path with the same content was only touched.
-        if file.path != first {
+        let is_copy = file.path != first;
+        if is_copy {
             info!(path = %file.path.display(), first = %first.display(), "counted before");
-            self.sources[source].telemetry.files(FileResult::Duplicate).add(1);
             let name = self.sources[source].name.clone();
             self.uncommitted.commit.add_total(name, "files_duplicate", 1);
         }
-        self.settle(source, &file.path, file.stat, None);
-        self.commit()
+        self.commit()?;
+        Ok(if is_copy { Taken::Duplicate } else { Taken::Touched })
     }
 
     fn note_counted(
@@ -219,20 +258,15 @@ impl Pipeline {
         n_rows: u64,
         now: Timestamp,
     ) {
-        let Source { id, name, telemetry, .. } = &self.sources[source];
+        let Source { id, name, .. } = &self.sources[source];
         let (id, name) = (*id, name.clone());
-        let bytes = file.stat.size;
-        telemetry.files(FileResult::Counted).add(1);
-        telemetry.rows.add(n_rows);
-        telemetry.bytes.add(bytes);
         let commit = &mut self.uncommitted.commit;
         commit.add_total(&name, "files_counted", 1);
         commit.add_total(&name, "rows", n_rows);
-        commit.add_total(&name, "bytes", bytes);
+        commit.add_total(&name, "bytes", file.stat.size);
         let path = file.path.clone();
         commit.counted.push(Counted { source: id, identity, path, rows: n_rows, at: now });
         self.settle(source, &file.path, file.stat, None);
-        info!(path = %file.path.display(), rows = n_rows, "counted");
     }
 
     fn settle(&mut self, source: usize, path: &Path, stat: Stat, quarantined: Option<String>) {
