@@ -23,24 +23,45 @@ fn values(distinct: usize) -> Vec<f64> {
     (0..VALUES).map(|_| random.random_range(0..distinct) as f64).collect()
 }
 
-/// Distinct values of the reference decide how many cells are searched.
+/// Distinct values of the reference decide how many cells there are.
 #[divan::bench(args = [2, 50, 1_000, 16_384])]
 fn cells(bencher: Bencher<'_, '_>, distinct: usize) {
-    let values = values(distinct);
-    let mut sorted = values.clone();
+    bench_cells(bencher, &values(distinct));
+}
+
+/// Its distribution decides how a cell is found.
+#[divan::bench(args = ["normal", "lognormal", "mixed"])]
+fn cells_of_shape(bencher: Bencher<'_, '_>, shape: &str) {
+    let mut random = StdRng::seed_from_u64(7);
+    let values = (0..VALUES).map(|i| {
+        let (a, b): (f64, f64) = (random.random(), random.random());
+        let normal = (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos();
+        match shape {
+            "normal" => normal,
+            "lognormal" => normal.exp(),
+            // Two scales and both signs: no table suits.
+            _ if i % 2 == 0 => normal * 1e-3,
+            _ => normal * 1e6,
+        }
+    });
+    bench_cells(bencher, &values.collect::<Vec<_>>());
+}
+
+fn bench_cells(bencher: Bencher<'_, '_>, values: &[f64]) {
+    let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let reference =
         SortedReference { finite: &sorted, negative_infinities: 0, positive_infinities: 0 };
     let grid = reference.grid();
     let mut cells = Cells::new(&grid);
-    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| cells.update((&grid, &values)));
+    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| cells.update((&grid, values)));
 }
 
 #[divan::bench]
 fn moments(bencher: Bencher<'_, '_>) {
     let values = values(1_000);
     let mut moments = Moments::about(500.0);
-    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| moments.update(&values));
+    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| moments.update((&values, 1_000.0)));
 }
 
 #[divan::bench]

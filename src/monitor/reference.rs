@@ -313,7 +313,7 @@ fn numeric_frame(
     let unscored = !column.declared && (column.kind == Kind::Temporal || is_identifier);
     let width = kinds::width(&column.data_type);
     let origin = NumericOrigin { width, is_integer, distinct_wanted: column.distinct };
-    let frame = Frame::Numeric(NumericFrame::new(reference, origin));
+    let frame = Frame::Numeric(Box::new(NumericFrame::new(reference, origin)));
     Ok((frame, unscored.then_some(Status::Identifier)))
 }
 

@@ -1,8 +1,11 @@
 //! Counts per cell of one numeric grid.
 
-use super::grid::{NumericGrid, cell};
+use super::grid::NumericGrid;
 use super::{Accumulator, Mismatch, merge_counts};
 use serde::{Deserialize, Serialize};
+
+/// Values that are searched in step.
+const GROUP: usize = 16;
 
 /// One count per cell of a [`NumericGrid`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,29 @@ impl Cells {
 
     pub fn infinities(&self) -> u64 {
         self.0[0] + self.0[self.0.len() - 1]
+    }
+
+    /// Counts values that are not NaN, and tells where each one went.
+    #[inline]
+    pub fn update_and(
+        &mut self,
+        grid: &NumericGrid,
+        values: &[f64],
+        mut placed: impl FnMut(usize, f64),
+    ) {
+        assert_eq!(self.0.len(), grid.n_cells(), "cells belong to their grid");
+        let (groups, rest) = values.as_chunks::<GROUP>();
+        for group in groups {
+            for (cell, value) in grid.cells(group).into_iter().zip(group) {
+                self.0[cell] += 1;
+                placed(cell, *value);
+            }
+        }
+        for &value in rest {
+            let cell = grid.cell(value);
+            self.0[cell] += 1;
+            placed(cell, value);
+        }
     }
 
     pub fn add_infinities(&mut self, negative: u64, positive: u64) {
@@ -47,11 +73,7 @@ impl Accumulator for Cells {
     type Input<'a> = (&'a NumericGrid, &'a [f64]);
 
     fn update(&mut self, (grid, values): (&NumericGrid, &[f64])) {
-        assert_eq!(self.0.len(), grid.n_cells(), "cells belong to their grid");
-        let edges = grid.edges();
-        for &value in values {
-            self.0[cell(edges, value)] += 1;
-        }
+        self.update_and(grid, values, |_, _| ());
     }
 
     fn merge(&mut self, other: &Cells) -> Result<(), Mismatch> {

@@ -26,7 +26,7 @@ pub struct FeatureGrid {
 /// The cells of one feature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Frame {
-    Numeric(NumericFrame),
+    Numeric(Box<NumericFrame>),
     Categorical(CategoryGrid),
     /// Rows and missing values only.
     Opaque,
@@ -144,9 +144,10 @@ impl Accumulator for FeatureProfile {
             (Frame::Numeric(frame), Values::Numeric(profile)) => {
                 scratch.clear();
                 let span = numbers(&*block.array, scratch);
-                let read = scratch.len();
-                scratch.retain(|value| !value.is_nan());
-                tally.nans = (read - scratch.len()) as u64;
+                tally.nans = scratch.iter().filter(|value| value.is_nan()).count() as u64;
+                if tally.nans > 0 {
+                    scratch.retain(|value| !value.is_nan());
+                }
                 // Texts of a path that are no numbers.
                 tally.wrong_type += tally.present() - scratch.len() as u64;
                 profile.update(NumericInput { frame, width, values: scratch, span });

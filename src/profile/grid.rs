@@ -5,6 +5,7 @@
 //! own. "Below v" is the edge `v.next_down()`, hence the cell that holds exactly one double is an
 //! atom. One search places any value.
 
+use super::finder::Finder;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -13,7 +14,8 @@ use xxhash_rust::xxh3::Xxh3;
 pub struct GridId(pub u128);
 
 /// Upper edges of the cells, and which of them separate the bins of `psi`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct NumericGrid {
     /// Ascending; −∞ first, `f64::MAX` last.
     edges: Vec<f64>,
@@ -21,6 +23,32 @@ pub struct NumericGrid {
     cuts: Vec<u32>,
     /// Cells of finite reference values; outside them lie the guards.
     range: Option<(f64, f64)>,
+    finder: Finder,
+    /// By cell, whether it can hold more than one finite value.
+    shared: Vec<bool>,
+}
+
+/// The parts of a grid that others follow from.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    edges: Vec<f64>,
+    cuts: Vec<u32>,
+    range: Option<(f64, f64)>,
+}
+
+impl From<Stored> for NumericGrid {
+    fn from(Stored { edges, cuts, range }: Stored) -> NumericGrid {
+        let finder = Finder::new(&edges, range);
+        let pairs = edges.windows(2).map(|pair| pair[0].next_up() < pair[1]);
+        let shared = std::iter::once(false).chain(pairs).chain([false]).collect();
+        NumericGrid { edges, cuts, range, finder, shared }
+    }
+}
+
+impl From<NumericGrid> for Stored {
+    fn from(NumericGrid { edges, cuts, range, .. }: NumericGrid) -> Stored {
+        Stored { edges, cuts, range }
+    }
 }
 
 impl NumericGrid {
@@ -31,7 +59,7 @@ impl NumericGrid {
         let index = |cut: &f64| edges.partition_point(|edge| edge < cut) as u32;
         let cuts: Vec<u32> = cuts.iter().map(index).collect();
         assert!(cuts.is_sorted_by(|a, b| a < b), "cuts ascend");
-        NumericGrid { edges, cuts, range }
+        Stored { edges, cuts, range }.into()
     }
 
     /// How many cells there are, the two of the infinities included.
@@ -50,7 +78,13 @@ impl NumericGrid {
 
     /// The cell of a value that is not NaN.
     pub fn cell(&self, value: f64) -> usize {
-        cell(&self.edges, value)
+        self.cells(&[value])[0]
+    }
+
+    /// The cells of several values that are not NaN, found together.
+    #[inline]
+    pub fn cells<const N: usize>(&self, values: &[f64; N]) -> [usize; N] {
+        self.finder.cells(&self.edges, values)
     }
 
     /// Lower end, exclusive, and upper end, inclusive, of a finite cell.
@@ -65,6 +99,12 @@ impl NumericGrid {
         }
         let (lower, upper) = self.bounds(cell);
         (lower.next_up() == upper).then_some(upper)
+    }
+
+    /// Whether a cell can hold more than one finite value.
+    #[inline]
+    pub fn is_shared(&self, cell: usize) -> bool {
+        self.shared[cell]
     }
 
     /// Sums cell counts into the bins of `psi`, in bin order.
@@ -94,21 +134,6 @@ impl NumericGrid {
     pub(super) fn edges(&self) -> &[f64] {
         &self.edges
     }
-}
-
-/// How many of the ascending `edges` are less than `value`: a binary search without branches to
-/// mispredict, since neighbouring values of a feature have nothing to do with one another.
-#[inline]
-pub(super) fn cell(edges: &[f64], value: f64) -> usize {
-    let mut base = 0;
-    let mut size = edges.len();
-    while size > 1 {
-        let half = size / 2;
-        let middle = base + half;
-        base = std::hint::select_unpredictable(edges[middle - 1] < value, middle, base);
-        size -= half;
-    }
-    base + usize::from(edges[base] < value)
 }
 
 #[cfg(test)]

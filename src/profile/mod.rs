@@ -19,6 +19,7 @@ pub mod column;
 pub mod distinct;
 pub mod extremes;
 pub mod feature;
+mod finder;
 pub mod grid;
 pub mod grid_build;
 pub mod moments;

@@ -64,7 +64,6 @@ impl Moments {
         shift.add(mean);
         shift.add(-self.center);
         self.n += block.len() as u64;
-        self.magnitude = block.iter().fold(self.magnitude, |max, value| max.max(value.abs()));
         self.first.merge(shift.times(n));
         self.first.add(first);
         self.second.merge(shift.square().times(n));
@@ -90,10 +89,11 @@ fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
 }
 
 impl Accumulator for Moments {
-    /// Finite values.
-    type Input<'a> = &'a [f64];
+    /// Finite values, and the greatest |x| among them.
+    type Input<'a> = (&'a [f64], f64);
 
-    fn update(&mut self, values: &[f64]) {
+    fn update(&mut self, (values, magnitude): (&[f64], f64)) {
+        self.magnitude = self.magnitude.max(magnitude);
         values.chunks(BLOCK).for_each(|block| self.update_block(block));
     }
 
@@ -119,7 +119,7 @@ mod tests {
         let values: Vec<f64> =
             (0..n).map(|i| if i % 2 == 0 { about - d } else { about + d }).collect();
         let mut moments = Moments::about(center);
-        moments.update(&values);
+        moments.update((&values, about.abs() + d));
         let stddev = d * (n as f64 / (n as f64 - 1.0)).sqrt();
         let tolerance = 1e-12 * about.abs().max(stddev);
         assert!((moments.mean().unwrap() - about).abs() <= tolerance);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn overflow_is_absent_not_infinite() {
         let mut moments = Moments::about(0.0);
-        moments.update(&[f64::MAX, f64::MAX, f64::MIN]);
+        moments.update((&[f64::MAX, f64::MAX, f64::MIN], f64::MAX));
         assert_eq!((moments.mean(), moments.stddev()), (None, None));
     }
 

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use xxhash_rust::xxh3::Xxh3;
 
 /// What the reference fixes for a numeric feature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NumericFrame {
     /// The width of the reference's values.
     width: Width,
@@ -31,7 +31,7 @@ pub struct NumericFrame {
 
 /// The reference as if it had come in single precision: a model trained on doubles and served
 /// floats must not look like drift.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct NarrowLane {
     grid: NumericGrid,
     reference: Cells,
@@ -114,7 +114,7 @@ pub struct NumericProfile {
     extremes: Extremes,
     zeros: u64,
     outliers: u64,
-    /// Values in cells of many values.
+    /// Finite values in cells that can hold several.
     others: Distinct,
 }
 
@@ -212,21 +212,26 @@ impl NumericProfile {
         frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
     }
 
-    fn update_finite(&mut self, finite: &[f64], span: Option<Span>) {
-        let Some(&first) = finite.first() else { return };
-        self.moments.update(finite);
-        let (min, max) =
-            finite.iter().fold((first, first), |(min, max), &x| (min.min(x), max.max(x)));
+    fn update_finite(&mut self, finite: &[f64], (min, max): (f64, f64), span: Option<Span>) {
+        self.moments.update((finite, min.abs().max(max.abs())));
         self.extremes.update(span.unwrap_or(Span { min, max, exact: None }));
     }
+}
 
-    /// Hashes the values that share a cell with others.
-    fn update_distinct(&mut self, grid: &NumericGrid, values: &[f64]) {
-        let shared = |value: f64| value.is_finite() && grid.atom(grid.cell(value)).is_none();
-        for &value in values.iter().filter(|&&value| shared(value)) {
-            self.others.update(value.to_bits());
+/// Least and greatest of values that are not NaN; in lanes, for the machine's vector units.
+fn range(values: &[f64]) -> Option<(f64, f64)> {
+    let first = *values.first()?;
+    let (mut mins, mut maxs) = ([first; 8], [first; 8]);
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for ((min, max), &value) in mins.iter_mut().zip(&mut maxs).zip(chunk) {
+            *min = if value < *min { value } else { *min };
+            *max = if value > *max { value } else { *max };
         }
     }
+    let min = mins.iter().chain(rest).copied().fold(first, f64::min);
+    let max = maxs.iter().chain(rest).copied().fold(first, f64::max);
+    Some((min, max))
 }
 
 impl Accumulator for NumericProfile {
@@ -245,20 +250,32 @@ impl Accumulator for NumericProfile {
             Some(narrow) if width == Width::F32 => (&narrow.grid, &mut self.narrow),
             _ => (&frame.native, &mut self.native),
         };
-        cells.get_or_insert_with(|| Cells::new(grid)).update((grid, compared));
+        let cells = cells.get_or_insert_with(|| Cells::new(grid));
         if frame.tracks_distinct {
-            self.update_distinct(grid, compared);
+            cells.update_and(grid, compared, |cell, value| {
+                if grid.is_shared(cell) {
+                    self.others.update(value.to_bits());
+                }
+            });
+        } else {
+            cells.update((grid, compared));
         }
-        self.zeros += values.iter().filter(|value| **value == 0.0).count() as u64;
-        if let Some((low, high)) = frame.fences {
+        let Some((min, max)) = range(values) else { return };
+        // What lies outside the range of a block need not be looked for in it.
+        if min <= 0.0 && 0.0 <= max {
+            self.zeros += values.iter().filter(|value| **value == 0.0).count() as u64;
+        }
+        if let Some((low, high)) = frame.fences.filter(|(low, high)| min < *low || *high < max) {
             let outside = |value: &&f64| (**value < low) | (**value > high);
             self.outliers += values.iter().filter(outside).count() as u64;
         }
-        if values.iter().all(|value| value.is_finite()) {
-            self.update_finite(values, span);
+        if min.is_finite() && max.is_finite() {
+            self.update_finite(values, (min, max), span);
         } else {
             let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-            self.update_finite(&finite, span);
+            if let Some(range) = range(&finite) {
+                self.update_finite(&finite, range, span);
+            }
         }
     }
 
