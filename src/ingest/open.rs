@@ -4,9 +4,9 @@ use super::identity::{identify, stat};
 use super::parquet::{ParquetTable, check_ends};
 use super::partition::{PartitionValue, partition_label, partition_values};
 use crate::error::{Error, ErrorKind, Result};
+use crate::monitor::table::guarded;
 use crate::position::{Identity, Stat};
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,8 +42,7 @@ impl OpenFile {
     /// The file as a table. A footer that makes the decoder panic is a footer that cannot be read.
     pub fn table(&self) -> Result<ParquetTable> {
         let open = || ParquetTable::open(Arc::clone(&self.file), self.stat.size, &self.partition);
-        catch_unwind(AssertUnwindSafe(open))
-            .unwrap_or_else(|_| Err(Error::decode("the footer made the decoder fail")))
+        guarded(open)
     }
 
     /// Fails when the content may have changed since it was identified; what was counted of it

@@ -5,7 +5,7 @@
 //! if any task fails.
 
 use super::reference::Reference;
-use super::table::{Table, rows};
+use super::table::{Table, guarded, rows};
 use crate::error::{Error, Result};
 use crate::profile::Accumulator;
 use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
@@ -16,7 +16,6 @@ use rayon::prelude::*;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 thread_local! {
@@ -101,19 +100,9 @@ fn tasks(table: &dyn Table, bindings: &[Binding]) -> Vec<Task> {
     tasks
 }
 
-/// Decodes and counts one chunk. A decoder's panic is the file's fault, not ours.
+/// Decodes and counts one chunk.
 fn count_chunk(grid: &FeatureGrid, table: &dyn Table, task: &Task, runs: &[Run]) -> Result<Counts> {
-    let counted = catch_unwind(AssertUnwindSafe(|| {
-        SCRATCH.with_borrow_mut(|scratch| count_blocks(grid, table, task, runs, scratch))
-    }));
-    counted.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Err(Error::decode(format!("the decoder failed: {text}")))
-    })
+    SCRATCH.with_borrow_mut(|scratch| guarded(|| count_blocks(grid, table, task, runs, scratch)))
 }
 
 fn count_blocks(

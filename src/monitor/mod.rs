@@ -3,6 +3,7 @@
 //! The top of the pure part: no files, no sockets, no clock. Tables come in through a trait,
 //! "now" is an argument, and the only thread pool of the crate works here.
 
+mod build;
 pub mod count;
 pub mod figures;
 pub mod model;

@@ -3,30 +3,19 @@
 //! Columns are read in parallel, one at a time per core; the values of a column are held only
 //! while its grid is cut.
 
-use super::table::Table;
+use super::build::{Column, build_feature};
+use super::table::{Table, guarded};
 use crate::error::{Error, ErrorKind, Result};
-use crate::feature::{Kind, Status};
-use crate::profile::Accumulator;
-use crate::profile::categories::{CategoryGrid, category};
+use crate::feature::Kind;
 use crate::profile::codec::{Content, decode, encode};
-use crate::profile::column::{numbers, texts};
-use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile, Frame, boolean_text};
-use crate::profile::grid_build::SortedReference;
-use crate::profile::numeric::{NumericFrame, NumericOrigin};
+use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
 use crate::schema::columns::{ColumnsConfig, unique_names};
 use crate::schema::kinds;
 use crate::window::pane::Pane;
-use arrow_schema::DataType;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-
-/// Rows from which an identifier can be told from a feature.
-const IDENTIFIER_ROWS_MIN: u64 = 1_000;
-
-/// Rows over which grids are cut from a sample; the counts are always of every row.
-const SAMPLE_ROWS: u64 = 20_000_000;
+use std::collections::BTreeMap;
 
 /// `[model.feature.NAME]`, as far as the reference needs it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,10 +132,10 @@ impl Reference {
         let features = columns
             .into_par_iter()
             .map(|column| {
-                let name = column.name.clone();
-                let feature = build_feature(tables, column);
+                let feature = guarded(|| build_feature(tables, &column))
+                    .map(|(grid, profile)| ReferenceFeature { grid, profile });
                 step();
-                feature.map_err(|error| error.context(format_args!("column {name:?}")))
+                feature.map_err(|error| error.context(format_args!("column {:?}", column.name)))
             })
             .collect::<Result<Vec<_>>>()?;
         let rows = tables.iter().map(|table| super::table::rows(*table)).sum();
@@ -173,15 +162,6 @@ impl Reference {
         }
         Ok(self)
     }
-}
-
-/// One column of the reference that becomes a feature.
-struct Column {
-    name: String,
-    kind: Kind,
-    declared: bool,
-    data_type: DataType,
-    distinct: bool,
 }
 
 fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Vec<Column>> {
@@ -238,126 +218,4 @@ fn check_tables(tables: &[&dyn Table], columns: &[Column]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn build_feature(tables: &[&dyn Table], column: Column) -> Result<ReferenceFeature> {
-    let rows: u64 = tables.iter().map(|table| super::table::rows(*table)).sum();
-    let (frame, unscored) = match column.kind {
-        Kind::Numeric | Kind::Temporal => numeric_frame(tables, &column, rows)?,
-        Kind::Categorical | Kind::Boolean => categorical_frame(tables, &column, rows)?,
-        Kind::Unsupported => (Frame::Opaque, Some(Status::Unsupported)),
-    };
-    let grid = FeatureGrid::new(column.name.clone(), column.kind, column.declared, unscored, frame);
-    let mut profile = FeatureProfile::new(&grid);
-    let mut scratch = Vec::new();
-    let width = kinds::width(&column.data_type);
-    for_each_block(tables, &column, |block| {
-        profile.update(FeatureInput { grid: &grid, width, block, scratch: &mut scratch });
-    })?;
-    profile.assert_complete();
-    if profile.tally.rows != rows {
-        let found = profile.tally.rows;
-        return Err(Error::decode(format!("{found} values for {rows} rows; the file is damaged")));
-    }
-    Ok(ReferenceFeature { grid, profile })
-}
-
-fn for_each_block(
-    tables: &[&dyn Table],
-    column: &Column,
-    mut f: impl FnMut(&crate::profile::column::Block),
-) -> Result<()> {
-    for table in tables {
-        let wanted = [(column.name.as_str(), column.kind, column.declared)];
-        let Binding::Column { column, .. } = bind(table.schema(), wanted.into_iter())[0] else {
-            unreachable!("the tables were checked");
-        };
-        for row_group in 0..table.row_groups().len() {
-            for block in table.read(row_group, column)? {
-                f(&block?);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn numeric_frame(
-    tables: &[&dyn Table],
-    column: &Column,
-    rows: u64,
-) -> Result<(Frame, Option<Status>)> {
-    let mut values = Vec::with_capacity(rows.min(SAMPLE_ROWS) as usize);
-    let mut block_values = Vec::new();
-    let mut position = 0;
-    for_each_block(tables, column, |block| {
-        block_values.clear();
-        numbers(&*block.array, &mut block_values);
-        for &value in &block_values {
-            if is_sampled(position, rows) && !value.is_nan() {
-                values.push(value);
-            }
-            position += 1;
-        }
-    })?;
-    values.sort_unstable_by(f64::total_cmp);
-    let negative = values.partition_point(|value| *value == f64::NEG_INFINITY);
-    let finite = values.partition_point(|value| *value < f64::INFINITY);
-    let reference = SortedReference {
-        finite: &values[negative..finite],
-        negative_infinities: negative as u64,
-        positive_infinities: (values.len() - finite) as u64,
-    };
-    let is_integer = kinds::is_integer(&column.data_type);
-    let all_distinct = || values.windows(2).all(|pair| pair[0] < pair[1]);
-    let is_identifier = is_integer && values.len() as u64 >= IDENTIFIER_ROWS_MIN && all_distinct();
-    let unscored = !column.declared && (column.kind == Kind::Temporal || is_identifier);
-    let width = kinds::width(&column.data_type);
-    let origin = NumericOrigin { width, is_integer, distinct_wanted: column.distinct };
-    let frame = Frame::Numeric(Box::new(NumericFrame::new(reference, origin)));
-    Ok((frame, unscored.then_some(Status::Identifier)))
-}
-
-/// A sample that depends on the position alone: the golden ratio's multiples (Weyl's sequence)
-/// spread evenly over any stretch of rows, sorted or not.
-fn is_sampled(position: u64, rows: u64) -> bool {
-    if rows <= SAMPLE_ROWS {
-        return true;
-    }
-    let spread = position.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    u128::from(spread) * u128::from(rows) < (u128::from(SAMPLE_ROWS) << 64)
-}
-
-fn categorical_frame(
-    tables: &[&dyn Table],
-    column: &Column,
-    rows: u64,
-) -> Result<(Frame, Option<Status>)> {
-    let mut counts: HashMap<Box<str>, u64> = HashMap::new();
-    let is_boolean = column.kind == Kind::Boolean;
-    // A string column over half distinct is an identifier: its values need not be kept to know.
-    let identifies = |distinct: usize, present: u64| {
-        !column.declared && present >= IDENTIFIER_ROWS_MIN && distinct as u64 * 2 > present
-    };
-    for_each_block(tables, column, |block| {
-        texts(&*block.array, |text, n| {
-            if let Some(text) = boolean_text(is_boolean, text)
-                && !identifies(counts.len(), rows)
-            {
-                let text = category(text);
-                match counts.get_mut(&*text) {
-                    Some(rows) => *rows += n,
-                    None => {
-                        counts.insert(text.into(), n);
-                    }
-                }
-            }
-        });
-    })?;
-    let present = counts.values().sum();
-    let is_identifier = identifies(counts.len(), rows) || identifies(counts.len(), present);
-    if is_identifier {
-        counts.clear();
-    }
-    let frame = Frame::Categorical(CategoryGrid::from_counts(&counts));
-    Ok((frame, is_identifier.then_some(Status::Identifier)))
 }

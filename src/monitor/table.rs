@@ -1,9 +1,10 @@
 //! What counting needs of a file or batch: a schema, row groups, and encoded columns that are
 //! decoded where they are counted.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::profile::column::Block;
 use arrow_schema::Schema;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows in columns. Nothing of it is decoded until a column of a row group is read.
 pub trait Table: Sync {
@@ -21,6 +22,18 @@ pub trait Table: Sync {
 
 /// The blocks of one column of one row group, in row order.
 pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block>> + 'a>;
+
+/// Runs a decoder. Its panic is the file's fault, not ours.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(Error::decode(format!("the decoder failed: {text}")))
+    })
+}
 
 /// All rows of a table.
 pub fn rows(table: &dyn Table) -> u64 {

@@ -2,12 +2,14 @@
 
 use super::categories::{CategoryCounts, CategoryGrid};
 use super::column::{Block, numbers, texts};
+use super::extremes::Span;
 use super::grid::GridId;
 use super::numeric::{NumericFrame, NumericInput, NumericProfile};
 use super::tally::Tally;
 use super::{Accumulator, Mismatch};
 use crate::feature::{Kind, Status, Width};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use xxhash_rust::xxh3::Xxh3;
 
 /// What the reference fixed for one feature.
@@ -99,6 +101,39 @@ impl FeatureProfile {
         FeatureProfile { grid: grid.id, tally: Tally::default(), values }
     }
 
+    /// The profile of numbers that were read before, in any order.
+    pub fn of_numbers(
+        grid: &FeatureGrid,
+        tally: Tally,
+        width: Width,
+        values: &[f64],
+        span: Option<Span>,
+    ) -> FeatureProfile {
+        let mut profile = FeatureProfile::new(grid);
+        profile.tally = tally;
+        if let (Frame::Numeric(frame), Values::Numeric(counts)) = (&grid.frame, &mut profile.values)
+        {
+            counts.update(NumericInput { frame, width, values, span });
+        }
+        profile
+    }
+
+    /// The profile of texts that were counted before.
+    pub fn of_texts(
+        grid: &FeatureGrid,
+        tally: Tally,
+        rows: &HashMap<Box<str>, u64>,
+    ) -> FeatureProfile {
+        let mut profile = FeatureProfile::new(grid);
+        profile.tally = tally;
+        if let (Frame::Categorical(categories), Values::Categorical(counts)) =
+            (&grid.frame, &mut profile.values)
+        {
+            rows.iter().for_each(|(text, n)| counts.update((categories, text, *n)));
+        }
+        profile
+    }
+
     /// Rows of a file that has no such column.
     pub fn add_absent(&mut self, rows: u64) {
         self.tally.update(Tally { rows, absent: rows, ..Tally::default() });
@@ -120,8 +155,24 @@ impl FeatureProfile {
     }
 }
 
+/// Reads a block of numbers: where its rows without a value went, the span as written, and the
+/// values that are not NaN, into `out`.
+pub fn read_numbers(block: &Block, out: &mut Vec<f64>) -> (Tally, Option<Span>) {
+    let mut tally = tally(block);
+    out.clear();
+    let span = numbers(&*block.array, out);
+    let n_read = out.len() as u64;
+    tally.nans = out.iter().filter(|value| value.is_nan()).count() as u64;
+    if tally.nans > 0 {
+        out.retain(|value| !value.is_nan());
+    }
+    // Texts of a path that are no numbers.
+    tally.wrong_type += block.rows() as u64 - block.array.logical_null_count() as u64 - n_read;
+    (tally, span)
+}
+
 /// Rows, nulls and faults of a block; NaNs are found when the values are read.
-fn tally(block: &Block) -> Tally {
+pub fn tally(block: &Block) -> Tally {
     let count = |bits: &arrow_buffer::BooleanBuffer| bits.count_set_bits() as u64;
     let (absent, wrong_type) = block
         .faults
@@ -139,21 +190,15 @@ impl Accumulator for FeatureProfile {
     fn update(&mut self, input: FeatureInput<'_>) {
         let FeatureInput { grid, width, block, scratch } = input;
         assert_eq!(self.grid, grid.id, "a profile stays on its grid");
-        let mut tally = tally(block);
-        match (&grid.frame, &mut self.values) {
+        let tally = match (&grid.frame, &mut self.values) {
             (Frame::Numeric(frame), Values::Numeric(profile)) => {
-                scratch.clear();
-                let span = numbers(&*block.array, scratch);
-                tally.nans = scratch.iter().filter(|value| value.is_nan()).count() as u64;
-                if tally.nans > 0 {
-                    scratch.retain(|value| !value.is_nan());
-                }
-                // Texts of a path that are no numbers.
-                tally.wrong_type += tally.present() - scratch.len() as u64;
+                let (tally, span) = read_numbers(block, scratch);
                 profile.update(NumericInput { frame, width, values: scratch, span });
+                tally
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {
                 let boolean = grid.kind == Kind::Boolean;
+                let mut tally = tally(block);
                 let present = tally.present();
                 let mut written = 0;
                 texts(&*block.array, |text, rows| {
@@ -165,10 +210,15 @@ impl Accumulator for FeatureProfile {
                 });
                 // Codes that are logged as floats can be NaN, which has no text.
                 tally.nans = present - written;
+                tally
             }
-            (Frame::Opaque, Values::Opaque(present)) => *present += tally.present(),
+            (Frame::Opaque, Values::Opaque(present)) => {
+                let tally = tally(block);
+                *present += tally.present();
+                tally
+            }
             _ => unreachable!("a profile is made from its grid"),
-        }
+        };
         self.tally.update(tally);
     }
 

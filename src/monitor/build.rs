@@ -1,0 +1,189 @@
+//! Building one feature of a reference from its column: read, cut the grid, count.
+//!
+//! The column is read once and held while its grid is cut. Only a reference of more rows than
+//! [`SAMPLE_ROWS`] is read twice: the grid is then cut from a sample, the counts are of every row.
+
+use super::table::{Table, rows};
+use crate::error::{Error, Result};
+use crate::feature::{Kind, Status};
+use crate::profile::Accumulator;
+use crate::profile::categories::{CategoryGrid, category};
+use crate::profile::column::{Block, texts};
+use crate::profile::extremes::{Extremes, Span};
+use crate::profile::feature::{
+    FeatureGrid, FeatureInput, FeatureProfile, Frame, boolean_text, read_numbers, tally,
+};
+use crate::profile::grid_build::SortedReference;
+use crate::profile::numeric::{NumericFrame, NumericOrigin};
+use crate::profile::tally::Tally;
+use crate::schema::binding::{Binding, bind};
+use crate::schema::kinds;
+use arrow_schema::DataType;
+use std::collections::HashMap;
+
+/// Rows from which an identifier can be told from a feature.
+const IDENTIFIER_ROWS_MIN: u64 = 1_000;
+
+/// Rows over which grids are cut from a sample.
+const SAMPLE_ROWS: u64 = 20_000_000;
+
+/// One column of the reference that becomes a feature.
+pub(super) struct Column {
+    pub name: String,
+    pub kind: Kind,
+    pub declared: bool,
+    pub data_type: DataType,
+    /// Count distinct values of floats too.
+    pub distinct: bool,
+}
+
+/// A feature with its grid and the reference's own counts.
+pub(super) type Built = (FeatureGrid, FeatureProfile);
+
+pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Built> {
+    let n_rows: u64 = tables.iter().map(|table| rows(*table)).sum();
+    let (grid, profile) = match column.kind {
+        Kind::Numeric | Kind::Temporal => build_numeric(tables, column, n_rows)?,
+        Kind::Categorical | Kind::Boolean => build_categorical(tables, column, n_rows)?,
+        Kind::Unsupported => {
+            let grid = feature_grid(column, Frame::Opaque, Some(Status::Unsupported));
+            let profile = count(tables, column, &grid)?;
+            (grid, profile)
+        }
+    };
+    profile.assert_complete();
+    let found = profile.tally.rows;
+    if found != n_rows {
+        let message = format!("{found} values for {n_rows} rows; the file is damaged");
+        return Err(Error::decode(message));
+    }
+    Ok((grid, profile))
+}
+
+fn feature_grid(column: &Column, frame: Frame, unscored: Option<Status>) -> FeatureGrid {
+    FeatureGrid::new(column.name.clone(), column.kind, column.declared, unscored, frame)
+}
+
+/// Reads the column again and counts it as a window would be.
+fn count(tables: &[&dyn Table], column: &Column, grid: &FeatureGrid) -> Result<FeatureProfile> {
+    let mut profile = FeatureProfile::new(grid);
+    let mut scratch = Vec::new();
+    let width = kinds::width(&column.data_type);
+    for_each_block(tables, column, |block| {
+        profile.update(FeatureInput { grid, width, block, scratch: &mut scratch });
+    })?;
+    Ok(profile)
+}
+
+fn for_each_block(tables: &[&dyn Table], column: &Column, mut f: impl FnMut(&Block)) -> Result<()> {
+    for table in tables {
+        let wanted = [(column.name.as_str(), column.kind, column.declared)];
+        let Binding::Column { column, .. } = bind(table.schema(), wanted.into_iter())[0] else {
+            unreachable!("the tables were checked");
+        };
+        for row_group in 0..table.row_groups().len() {
+            for block in table.read(row_group, column)? {
+                f(&block?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built> {
+    let mut values = Vec::with_capacity(n_rows.min(SAMPLE_ROWS) as usize);
+    let mut whole = Tally::default();
+    let mut extremes = Extremes::default();
+    let mut block_values = Vec::new();
+    let mut position = 0;
+    for_each_block(tables, column, |block| {
+        let (tally, span) = read_numbers(block, &mut block_values);
+        whole.update(tally);
+        span.into_iter().for_each(|span| extremes.update(span));
+        if n_rows <= SAMPLE_ROWS {
+            values.extend_from_slice(&block_values);
+            return;
+        }
+        for &value in &block_values {
+            if is_sampled(position, n_rows) {
+                values.push(value);
+            }
+            position += 1;
+        }
+    })?;
+    values.sort_unstable_by(f64::total_cmp);
+    let negative = values.partition_point(|value| *value == f64::NEG_INFINITY);
+    let finite = values.partition_point(|value| *value < f64::INFINITY);
+    let reference = SortedReference {
+        finite: &values[negative..finite],
+        negative_infinities: negative as u64,
+        positive_infinities: (values.len() - finite) as u64,
+    };
+    let is_integer = kinds::is_integer(&column.data_type);
+    let all_distinct = || values.windows(2).all(|pair| pair[0] < pair[1]);
+    let is_identifier = is_integer && values.len() as u64 >= IDENTIFIER_ROWS_MIN && all_distinct();
+    let unscored = !column.declared && (column.kind == Kind::Temporal || is_identifier);
+    let width = kinds::width(&column.data_type);
+    let origin = NumericOrigin { width, is_integer, distinct_wanted: column.distinct };
+    let frame = Frame::Numeric(Box::new(NumericFrame::new(reference, origin)));
+    let grid = feature_grid(column, frame, unscored.then_some(Status::Identifier));
+    let profile = if n_rows <= SAMPLE_ROWS {
+        let range = extremes.min().zip(extremes.max());
+        let span = range.map(|(min, max)| Span { min, max, exact: extremes.exact() });
+        FeatureProfile::of_numbers(&grid, whole, width, &values, span)
+    } else {
+        count(tables, column, &grid)?
+    };
+    Ok((grid, profile))
+}
+
+/// A sample that depends on the position alone: the golden ratio's multiples (Weyl's sequence)
+/// spread evenly over any stretch of rows, sorted or not.
+fn is_sampled(position: u64, n_rows: u64) -> bool {
+    let spread = position.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    u128::from(spread) * u128::from(n_rows) < (u128::from(SAMPLE_ROWS) << 64)
+}
+
+fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built> {
+    let mut counts: HashMap<Box<str>, u64> = HashMap::new();
+    let mut whole = Tally::default();
+    let is_boolean = column.kind == Kind::Boolean;
+    // A string column over half distinct is an identifier: its values need not be kept to know.
+    let identifies = |distinct: usize, present: u64| {
+        !column.declared && present >= IDENTIFIER_ROWS_MIN && distinct as u64 * 2 > present
+    };
+    for_each_block(tables, column, |block| {
+        let mut tally = tally(block);
+        let present = tally.present();
+        let mut written = 0;
+        texts(&*block.array, |text, n| {
+            written += n;
+            match boolean_text(is_boolean, text) {
+                None => tally.wrong_type += n,
+                Some(_) if identifies(counts.len(), n_rows) => {}
+                Some(text) => {
+                    let text = category(text);
+                    match counts.get_mut(&*text) {
+                        Some(rows) => *rows += n,
+                        None => {
+                            counts.insert(text.into(), n);
+                        }
+                    }
+                }
+            }
+        });
+        tally.nans = present - written;
+        whole.update(tally);
+    })?;
+    let present = counts.values().sum();
+    if identifies(counts.len(), n_rows) || identifies(counts.len(), present) {
+        let frame = Frame::Categorical(CategoryGrid::from_counts(&HashMap::new()));
+        let grid = feature_grid(column, frame, Some(Status::Identifier));
+        let profile = count(tables, column, &grid)?;
+        return Ok((grid, profile));
+    }
+    let frame = Frame::Categorical(CategoryGrid::from_counts(&counts));
+    let grid = feature_grid(column, frame, None);
+    let profile = FeatureProfile::of_texts(&grid, whole, &counts);
+    Ok((grid, profile))
+}
