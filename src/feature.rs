@@ -30,11 +30,6 @@ impl Kind {
         }
     }
 
-    /// Whether values lie on a numeric grid.
-    pub fn is_ordered(self) -> bool {
-        matches!(self, Kind::Numeric | Kind::Temporal)
-    }
-
     pub fn is_categorical(self) -> bool {
         matches!(self, Kind::Categorical | Kind::Boolean)
     }

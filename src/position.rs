@@ -2,7 +2,6 @@
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// What makes two files the same file: a hash of the whole content, its size, and the partition
 /// values of the path. A name or an inode is none of it; a copy or a rename changes nothing.
@@ -16,12 +15,6 @@ pub struct Identity {
     pub size: u64,
     /// `key=value/key=value`, empty without partitions.
     pub partition: String,
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}-{}-{}", self.content, self.size, self.partition)
-    }
 }
 
 /// What the operating system says of a file: a shortcut for "not touched since", never an identity.

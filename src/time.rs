@@ -17,6 +17,12 @@ impl Timestamp {
         self.0 as f64 / 1e6
     }
 
+    /// So much later; the end of time, if that is beyond it.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// Time since `earlier`; zero when the clock went backwards.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0) as u64)

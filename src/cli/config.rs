@@ -3,7 +3,6 @@
 use super::output;
 use crate::config::{Config, load, show};
 use crate::feature::Kind;
-use crate::ingest::SourceKind;
 use crate::ingest::inputs;
 use crate::monitor::figures::Statistics;
 use anyhow::{Result, bail};
@@ -42,15 +41,11 @@ pub fn run(arguments: ConfigArguments) -> Result<ExitCode> {
 fn check(config: &Config) -> Result<String> {
     let mut text = String::new();
     let mut faults = Vec::new();
+    if let Err(error) = crate::daemon::check_sources(&config.models) {
+        faults.push(error.to_string());
+    }
     for model in &config.models {
         let name = &model.model.name;
-        for source in &model.sources {
-            if let SourceKind::Directory(directory) = &source.kind
-                && let Err(error) = crate::ingest::listing::list(&directory.path)
-            {
-                faults.push(format!("model {name:?}: source {:?}: {error}", source.name));
-            }
-        }
         let reference = match inputs::reference(&model.reference_path, &model.reference, &|_| {}) {
             Ok(reference) => reference,
             Err(error) => {
@@ -59,6 +54,12 @@ fn check(config: &Config) -> Result<String> {
             }
         };
         let (rows, features) = (reference.rows, reference.features.len());
+        if rows == 0 || features == 0 {
+            faults.push(format!(
+                "model {name:?}: the reference has {rows} rows, {features} features"
+            ));
+            continue;
+        }
         text += &format!("model {name:?}: reference of {rows} rows, {features} features\n");
         for feature in &reference.features {
             let grid = &feature.grid;
@@ -67,7 +68,7 @@ fn check(config: &Config) -> Result<String> {
                 continue;
             }
             let distinct = Statistics::of(grid, &feature.profile).distinct;
-            let looks_coded = distinct.is_some_and(|n| n <= CODES_MAX);
+            let looks_coded = distinct.is_some_and(|n| (2..=CODES_MAX).contains(&n));
             if grid.kind == Kind::Numeric && !grid.declared && looks_coded {
                 text += &format!(
                     "  {:?} is numeric with {} values; if they are codes, declare \

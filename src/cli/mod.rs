@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod settings;
 
+use crate::monitor::table::is_guarded;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ enum LogFormat {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     init_logs(arguments.log_format);
+    quiet_guarded_panics();
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::run(arguments),
@@ -103,6 +105,18 @@ fn init_logs(format: LogFormat) {
         }
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
+}
+
+/// A decoder's panic becomes an error that names the file; its own report would only be noise.
+fn quiet_guarded_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if is_guarded() {
+            tracing::debug!(%panic, "a decoder panicked");
+        } else {
+            report(panic);
+        }
+    }));
 }
 
 /// The reader of our output went away, which is its right.

@@ -276,7 +276,10 @@ fn known_measures(
     key: &str,
     names: &[String],
 ) -> Vec<&'static dyn crate::drift::Measure> {
-    let found = names.iter().filter_map(|name| {
+    let found = names.iter().enumerate().filter_map(|(index, name)| {
+        if names[..index].contains(name) {
+            section.fault(key, format!("{name:?} is listed twice"));
+        }
         let found = measure(name);
         if found.is_none() {
             section.fault(key, unknown(name, MEASURES.iter().map(|measure| measure.name())));

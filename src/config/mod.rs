@@ -84,11 +84,13 @@ pub fn load(file: &Path) -> Result<Config, Faults> {
         let message = format!("cannot read the configuration: {error}");
         faults(vec![Fault { line: 0, key: String::new(), message }])
     })?;
-    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    // Without "..", for logs that are read by people.
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new(".")).canonicalize().unwrap_or_default();
     parse(&text, &folder).map_err(faults)
 }
 
-/// Checks a configuration; `folder` is what its paths are relative to.
+/// Checks a configuration in memory; `folder` is what its paths are relative to.
 pub fn parse(text: &str, folder: &Path) -> Result<Config, Vec<Fault>> {
     raw::with_document(text, |document| check::config(document, folder))
 }

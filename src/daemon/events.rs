@@ -3,8 +3,9 @@
 //! Events are lost on overflow, for remote writers and where watches are used up; the periodic
 //! listing finds what they do not tell of.
 
+use crate::ingest::listing;
 use crate::telemetry::{ErrorReason, SourceTelemetry};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -18,9 +19,10 @@ pub fn watch(
     telemetry: Arc<SourceTelemetry>,
 ) -> Option<RecommendedWatcher> {
     let in_callback = Arc::clone(&telemetry);
-    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+    let on_event = move |event: notify::Result<Event>| match event {
         // Our own reading is an event too.
         Ok(Event { kind: EventKind::Access(access), .. }) if !is_close_after_write(access) => {}
+        Ok(event) if !event.need_rescan() && event.paths.iter().all(|path| is_hidden(path)) => {}
         Ok(event) => {
             if event.need_rescan() {
                 in_callback.errors(ErrorReason::Events).add(1);
@@ -32,8 +34,10 @@ pub fn watch(
             warn!(%error, "file events were lost");
             wake.notify_one();
         }
-    })
-    .and_then(|mut watcher| {
+    };
+    // The listing follows no links, and a link to elsewhere must not have all of it watched.
+    let config = Config::default().with_follow_symlinks(false);
+    let watcher = RecommendedWatcher::new(on_event, config).and_then(|mut watcher| {
         watcher.watch(path, RecursiveMode::Recursive)?;
         Ok(watcher)
     });
@@ -45,6 +49,11 @@ pub fn watch(
             None
         }
     }
+}
+
+/// A file that a writer has not given its name yet.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(listing::is_hidden)
 }
 
 fn is_close_after_write(access: notify::event::AccessKind) -> bool {

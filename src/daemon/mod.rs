@@ -5,6 +5,7 @@ mod events;
 mod pipeline;
 mod routes;
 mod shutdown;
+mod source;
 mod task;
 
 use crate::config::{Config, Model};
@@ -59,6 +60,7 @@ pub async fn run(config: Config) -> Result<()> {
     let listener = net::bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(|error| Error::config(error.to_string()))?;
     info!(%address, "listening");
+    check_sources(&config.models)?;
     let store = Arc::new(Store::open(&config.state)?);
     let mut models = Vec::new();
     for model in config.models {
@@ -92,6 +94,22 @@ pub async fn run(config: Config) -> Result<()> {
     }
     info!("stopped");
     watched
+}
+
+/// Lists every source once, so that a wrong path stops the start and not half of the daemon.
+pub fn check_sources(models: &[Model]) -> Result<()> {
+    let sources = models.iter().flat_map(|model| {
+        model.sources.iter().map(|source| (&model.model.name, &source.name, &source.kind))
+    });
+    let faults = sources.filter_map(|(model, source, kind)| match kind {
+        SourceKind::Directory(directory) => {
+            let error = crate::ingest::listing::list(&directory.path).err()?;
+            Some(format!("model {model:?}: source {source:?}: {error}"))
+        }
+        SourceKind::Tcp(_) => None,
+    });
+    let faults: Vec<String> = faults.collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::config(faults.join("\n"))) }
 }
 
 fn server_error(error: &dyn std::error::Error) -> Error {

@@ -4,6 +4,7 @@
 //! it is committed, and nothing is committed that was not counted whole.
 
 use super::Shared;
+use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::directory::Directory;
 use crate::ingest::identity::stat;
@@ -14,8 +15,8 @@ use crate::monitor::model::{Change, Monitor};
 use crate::monitor::table::rows;
 use crate::position::{Arrival, Identity, PathState, Stat};
 use crate::store::windows::{pane_record, place_record};
-use crate::store::{Commit, Counted, ModelStore, PathRecord, Verified};
-use crate::telemetry::{ErrorReason, FileResult, SourceTelemetry};
+use crate::store::{Commit, Counted, ModelStore, PathRecord, Scope, Verified};
+use crate::telemetry::{ErrorReason, FileResult};
 use crate::time::Timestamp;
 use crate::window::pane::PaneKey;
 use std::collections::BTreeSet;
@@ -29,15 +30,6 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause before a failed commit is tried again.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
-
-/// One source, as the state and the counters know it.
-pub struct Source {
-    pub id: i64,
-    pub name: String,
-    pub telemetry: Arc<SourceTelemetry>,
-    /// Of a directory source: its paths, and when to list it next.
-    pub directory: Option<(Directory, Timestamp)>,
-}
 
 /// A model, its sources and its state.
 pub struct Pipeline {
@@ -77,25 +69,35 @@ impl Pipeline {
     fn count_file(&mut self, source: usize, path: &Path) -> Result<Taken> {
         let root = self.directory(source).config().path.clone();
         let file = OpenFile::open(&root, path)?;
+        if self.directory(source).stat(path) != Some(file.stat) {
+            return Err(Error::new(ErrorKind::Incomplete, "changed since it was listed"));
+        }
         let identity = file.identity()?;
         let count_duplicates = self.directory(source).config().count_duplicates;
-        if let Verified::Counted(first) = self.store.verify(self.sources[source].id, &identity)?
-            && !count_duplicates
-        {
-            return self.skip_duplicate(source, &file, &first);
+        match self.store.verify(self.sources[source].id, path, &identity)? {
+            Verified::Touched => return self.skip(source, &file, &identity, Taken::Touched),
+            Verified::Copy(first) if !count_duplicates => {
+                info!(path = %path.display(), first = %first.display(), "counted before");
+                return self.skip(source, &file, &identity, Taken::Duplicate);
+            }
+            Verified::Copy(_) | Verified::New => {}
         }
-        let table = file.table()?;
-        let plan = self.monitor.plan(&table, Arrival::File);
-        let delta = self.monitor.count(&table, &plan)?;
+        let counted = file.table().and_then(|table| {
+            let plan = self.monitor.plan(&table, Arrival::File)?;
+            let delta = self.monitor.count(&table, &plan)?;
+            Ok((rows(&table), plan, delta))
+        });
+        // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.check_untouched()?;
+        let (n_rows, plan, delta) = counted?;
         let now = self.shared.clock.now();
         let mut change = self.monitor.merge(delta, &plan, now);
         self.monitor.close(&plan.completed, now, &mut change);
         self.note(change, now);
-        self.note_counted(source, &file, identity, rows(&table), now);
+        self.note_counted(source, &file, identity, n_rows, now);
         self.commit()?;
         self.publish();
-        Ok(Taken::Counted { rows: rows(&table), bytes: file.stat.size })
+        Ok(Taken::Counted { rows: n_rows, bytes: file.stat.size })
     }
 
     /// Counts rows of a stream; they are committed with others, within the interval.
@@ -103,7 +105,7 @@ impl Pipeline {
         let n_rows = rows(batch);
         let now = self.shared.clock.now();
         if n_rows > 0 {
-            let plan = self.monitor.plan(batch, Arrival::Stream);
+            let plan = self.monitor.plan(batch, Arrival::Stream)?;
             let delta = self.monitor.count(batch, &plan)?;
             let mut change = self.monitor.merge(delta, &plan, now);
             self.monitor.close(&plan.completed, now, &mut change);
@@ -114,9 +116,9 @@ impl Pipeline {
         telemetry.rows.add(n_arrived);
         telemetry.bytes.add(batch.bytes);
         telemetry.last_success.set(now.0);
-        self.uncommitted.commit.add_total(name, "rows", n_arrived);
-        self.uncommitted.commit.add_total(name, "rows_rejected", batch.rejected);
-        self.uncommitted.commit.add_total(name, "bytes", batch.bytes);
+        self.uncommitted.commit.add_total(Scope::Source, name, "rows", n_arrived);
+        self.uncommitted.commit.add_total(Scope::Source, name, "rows_rejected", batch.rejected);
+        self.uncommitted.commit.add_total(Scope::Source, name, "bytes", batch.bytes);
         self.uncommitted.since.get_or_insert(now);
         self.commit_if_due(now)
     }
@@ -126,7 +128,7 @@ impl Pipeline {
         for source in 0..self.sources.len() {
             self.look(source)?;
         }
-        if !self.is_ready {
+        if !self.is_ready && self.sources.iter().all(Source::is_ready) {
             self.is_ready = true;
             self.shared.process.models_ready.add(1);
         }
@@ -135,48 +137,34 @@ impl Pipeline {
             self.note(change, now);
         }
         self.commit_if_due(now)?;
-        let looks = self.sources.iter().filter_map(|s| s.directory.as_ref().map(|(_, at)| *at));
-        let commit_at = self.uncommitted.since.map(|since| later(since, COMMIT_INTERVAL));
+        let looks = self.sources.iter().filter_map(Source::due);
+        let commit_at = self.uncommitted.since.map(|since| since.plus(COMMIT_INTERVAL));
         let next = looks.chain(self.monitor.deadline()).chain(commit_at).min();
-        Ok(next.unwrap_or(later(now, COMMIT_INTERVAL)))
+        Ok(next.unwrap_or(now.plus(COMMIT_INTERVAL)))
     }
 
     /// Asks for a listing at the next tick, because something seems to have changed.
     pub fn wake(&mut self) {
         let now = self.shared.clock.now();
-        for (_, at) in self.sources.iter_mut().filter_map(|source| source.directory.as_mut()) {
-            *at = now;
-        }
+        self.sources.iter_mut().for_each(|source| source.wake(now));
     }
 
     /// Lists a directory whose time has come and counts what is ready there.
     fn look(&mut self, source: usize) -> Result<()> {
-        let now = self.shared.clock.now();
-        let Source { id, telemetry, directory, .. } = &mut self.sources[source];
-        let Some((directory, at)) = directory.as_mut().filter(|(_, at)| *at <= now) else {
-            return Ok(());
-        };
-        *at = later(now, directory.config().reconcile_interval);
-        let look = match directory.look(now, telemetry) {
-            Ok(look) => look,
-            Err(error) => {
-                telemetry.errors(ErrorReason::List).add(1);
-                error!(%error, "a source was not listed");
-                return Ok(());
-            }
-        };
-        if let Some(wait) = look.again_in {
-            *at = (*at).min(later(now, wait));
+        let Some(look) = self.sources[source].look(&*self.shared.clock) else { return Ok(()) };
+        if !look.vanished.is_empty() {
+            let id = self.sources[source].id;
+            self.uncommitted.commit.forgotten.extend(look.vanished.into_iter().map(|p| (id, p)));
+            self.uncommitted.since.get_or_insert(self.shared.clock.now());
         }
-        directory.report(now, telemetry);
-        let id = *id;
-        self.uncommitted.commit.forgotten.extend(look.vanished.into_iter().map(|p| (id, p)));
         for path in &look.ready {
             if self.shared.stop.is_on() {
                 break;
             }
             self.take_file(source, path)?;
+            self.sources[source].report(self.shared.clock.now(), true);
         }
+        self.sources[source].report(self.shared.clock.now(), false);
         Ok(())
     }
 
@@ -199,20 +187,23 @@ impl Pipeline {
                 }
                 (ErrorKind::Io, _) => {
                     telemetry.errors(ErrorReason::Read).add(1);
-                    warn!(path = %path.display(), %error, "not read; will be tried again");
+                    let source = &mut self.sources[source];
+                    if source.is_news(path, &error) {
+                        let name = &source.name;
+                        warn!(source = name, path = %path.display(), %error, "not read; will be tried again");
+                    }
                     Taken::Waiting
                 }
                 (_, Ok(stat)) => self.quarantine(source, path, stat, &error)?,
             },
         };
-        let now = self.shared.clock.now();
-        self.directory(source).report(now, &telemetry);
         match taken {
             Taken::Counted { rows, bytes } => {
                 telemetry.rows.add(rows);
                 telemetry.bytes.add(bytes);
                 telemetry.files(FileResult::Counted).add(1);
-                info!(path = %path.display(), rows, "counted");
+                let (model, source) = (&self.monitor.config().name, &self.sources[source].name);
+                info!(model, source, path = %path.display(), rows, "counted");
             }
             Taken::Duplicate => telemetry.files(FileResult::Duplicate).add(1),
             Taken::Quarantined => telemetry.files(FileResult::Quarantined).add(1),
@@ -229,25 +220,29 @@ impl Pipeline {
         error: &Error,
     ) -> Result<Taken> {
         let reason = error.to_string();
-        warn!(path = %path.display(), reason, "quarantined until it changes");
         let name = self.sources[source].name.clone();
-        self.uncommitted.commit.add_total(name, "files_quarantined", 1);
-        self.settle(source, path, stat, Some(reason));
+        warn!(source = name, path = %path.display(), reason, "quarantined until it changes");
+        self.uncommitted.commit.add_total(Scope::Source, &name, "files_quarantined", 1);
+        self.settle(source, path, stat, Err(reason));
         self.commit()?;
         Ok(Taken::Quarantined)
     }
 
-    fn skip_duplicate(&mut self, source: usize, file: &OpenFile, first: &Path) -> Result<Taken> {
-        self.settle(source, &file.path, file.stat, None);
-        // The same path with the same content was only touched.
-        let is_copy = file.path != first;
-        if is_copy {
-            info!(path = %file.path.display(), first = %first.display(), "counted before");
+    /// Notes a file whose content is in the ledger.
+    fn skip(
+        &mut self,
+        source: usize,
+        file: &OpenFile,
+        identity: &Identity,
+        taken: Taken,
+    ) -> Result<Taken> {
+        if matches!(taken, Taken::Duplicate) {
             let name = self.sources[source].name.clone();
-            self.uncommitted.commit.add_total(name, "files_duplicate", 1);
+            self.uncommitted.commit.add_total(Scope::Source, &name, "files_duplicate", 1);
         }
+        self.settle(source, &file.path, file.stat, Ok(identity.content));
         self.commit()?;
-        Ok(if is_copy { Taken::Duplicate } else { Taken::Touched })
+        Ok(taken)
     }
 
     fn note_counted(
@@ -261,31 +256,36 @@ impl Pipeline {
         let Source { id, name, .. } = &self.sources[source];
         let (id, name) = (*id, name.clone());
         let commit = &mut self.uncommitted.commit;
-        commit.add_total(&name, "files_counted", 1);
-        commit.add_total(&name, "rows", n_rows);
-        commit.add_total(&name, "bytes", file.stat.size);
+        commit.add_total(Scope::Source, &name, "files_counted", 1);
+        commit.add_total(Scope::Source, &name, "rows", n_rows);
+        commit.add_total(Scope::Source, &name, "bytes", file.stat.size);
         let path = file.path.clone();
+        let content = identity.content;
         commit.counted.push(Counted { source: id, identity, path, rows: n_rows, at: now });
-        self.settle(source, &file.path, file.stat, None);
+        self.settle(source, &file.path, file.stat, Ok(content));
     }
 
-    fn settle(&mut self, source: usize, path: &Path, stat: Stat, quarantined: Option<String>) {
+    /// Notes what became of a path: its content, or why it cannot be read.
+    fn settle(
+        &mut self,
+        source: usize,
+        path: &Path,
+        stat: Stat,
+        outcome: std::result::Result<u128, String>,
+    ) {
+        let content = outcome.as_ref().ok().copied();
+        let quarantined = outcome.err();
         let state = quarantined.clone().map_or(PathState::Done, PathState::Quarantined);
         self.directory(source).settle(path, stat, state);
-        let record = PathRecord {
-            source: self.sources[source].id,
-            path: path.to_owned(),
-            stat,
-            quarantined,
-        };
-        self.uncommitted.commit.paths.push(record);
+        let (source, path) = (self.sources[source].id, path.to_owned());
+        self.uncommitted.commit.paths.push(PathRecord { source, path, stat, quarantined, content });
     }
 
     fn note(&mut self, change: Change, now: Timestamp) {
         for figures in &change.closed {
-            log_window(figures);
-            let name = format!("windows_{}", figures.verdict().name());
-            self.uncommitted.commit.add_total(&figures.window, name, 1);
+            log_window(&self.monitor.config().name, figures);
+            let verdict = figures.verdict().name();
+            self.uncommitted.commit.add_total(Scope::Window, &figures.window, verdict, 1);
         }
         self.uncommitted.touched.extend(change.touched);
         self.uncommitted.commit.closed.extend(change.closed);
@@ -329,25 +329,21 @@ impl Pipeline {
     }
 
     fn directory(&mut self, source: usize) -> &mut Directory {
-        let directory = self.sources[source].directory.as_mut();
-        &mut directory.expect("files come from directories").0
+        let watched = self.sources[source].watched.as_mut();
+        &mut watched.expect("files come from directories").directory
     }
 }
 
-fn log_window(figures: &WindowFigures) {
+fn log_window(model: &str, figures: &WindowFigures) {
     let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
     let drifted: Vec<&str> = drifted.map(|feature| feature.name.as_str()).collect();
     info!(
+        model,
         window = figures.window,
-        slot = figures.slot,
         rows = figures.rows,
         verdict = figures.verdict().name(),
         judged = figures.judged(),
-        drifted = ?drifted,
+        drifted = drifted.join(", "),
         "window closed"
     );
-}
-
-fn later(time: Timestamp, by: Duration) -> Timestamp {
-    Timestamp(time.0.saturating_add(by.as_micros() as i64))
 }

@@ -1,6 +1,7 @@
 //! One model's task: loads the reference, restores the state, then waits for files, rows and time.
 
-use super::pipeline::{Pipeline, Source, Uncommitted};
+use super::pipeline::{Pipeline, Uncommitted};
+use super::source::Source;
 use super::{BoundModel, BoundSource, Shared, events};
 use crate::config::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,8 +12,10 @@ use crate::ingest::ndjson::{Batch, LineFeature};
 use crate::ingest::tcp::{self, Intake};
 use crate::monitor::model::{Monitor, Remembered};
 use crate::monitor::reference::Reference;
+use crate::position::PathState;
 use crate::store::ModelStore;
 use notify::RecommendedWatcher;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -48,8 +51,9 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
                     Arc::clone(&wake),
                     Arc::clone(&telemetry),
                 ));
-                let known = store.paths(id)?.into_iter();
-                Some((Directory::new(directory, known), shared.clock.now()))
+                let known = store.paths(id)?;
+                known.iter().for_each(|(path, _, state)| log_quarantined(path, state));
+                Some(Directory::new(directory, known.into_iter()))
             }
             SourceKind::Tcp(config) => {
                 let intake = Intake {
@@ -65,7 +69,7 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
                 None
             }
         };
-        piped.push(Source { id, name: config.name, telemetry, directory });
+        piped.push(Source::new(id, config.name, telemetry, directory));
     }
     // The pipeline ends when the last connection has let go of its sender.
     drop(sender);
@@ -107,6 +111,13 @@ async fn drive(
     Ok(())
 }
 
+/// The alert sends people to the log, which may be that of an earlier process.
+fn log_quarantined(path: &Path, state: &PathState) {
+    if let PathState::Quarantined(reason) = state {
+        warn!(path = %path.display(), reason, "still quarantined, until it changes");
+    }
+}
+
 fn load_reference(model: &Model) -> Result<Reference> {
     let started = std::time::Instant::now();
     let reference = inputs::reference(&model.reference_path, &model.reference, &|_| {})?;
@@ -135,8 +146,10 @@ fn restore(
 ) -> Result<Remembered> {
     let windows = &model.model.windows;
     if !same_windows {
-        warn!(model = model.model.name, "the windows changed; open windows start anew");
-        store.forget_open()?;
+        let panes = store.remembered(windows)?.panes;
+        let rows: u64 = panes.0.values().map(|pane| pane.rows).sum();
+        warn!(model = model.model.name, rows, "the windows changed; rows of open ones are dropped");
+        store.change_windows(windows)?;
     }
     let mut remembered = store.remembered(windows)?;
     for (key, pane) in &mut remembered.panes.0 {

@@ -81,8 +81,8 @@ pub struct Verdict {
 
 /// Scores one feature by all configured measures, and judges it.
 pub fn judge(comparison: &Comparison<'_>, config: &DriftConfig) -> Verdict {
-    if let Some(status) = comparison.grid().unscored {
-        return Verdict { status, drifted: None, measured: Vec::new() };
+    if let Some(unscored) = comparison.grid().unscored {
+        return judge_unscored(unscored, comparison, config);
     }
     let feature = &comparison.grid().name;
     let mut measured = Vec::new();
@@ -112,6 +112,21 @@ pub fn judge(comparison: &Comparison<'_>, config: &DriftConfig) -> Verdict {
         _ => None,
     };
     Verdict { status, drifted, measured }
+}
+
+/// Of a type that is not scored, only that it is gone can be said. An identifier or a date may
+/// well be in the training data and not in the logs.
+fn judge_unscored(unscored: Status, comparison: &Comparison<'_>, config: &DriftConfig) -> Verdict {
+    let (reference, current) = comparison.tallies();
+    let is_gone = unscored == Status::Unsupported
+        && reference.present() > 0
+        && current.rows > 0
+        && current.present() == 0;
+    if !is_gone {
+        return Verdict { status: unscored, drifted: None, measured: Vec::new() };
+    }
+    let drifted = is_newly_empty(reference, current, config.rows_min).then_some(true);
+    Verdict { status: status(reference, current, false), drifted, measured: Vec::new() }
 }
 
 fn status(reference: Tally, current: Tally, values_judged: bool) -> Status {

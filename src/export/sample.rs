@@ -1,5 +1,6 @@
 //! Samples by metric, in the form that the encoder takes.
 
+use super::label::label_value;
 use super::metrics::{Metric, MetricKind};
 use prometheus::core::Desc;
 use prometheus::proto::{Counter, Gauge, LabelPair, MetricFamily, MetricType};
@@ -16,7 +17,7 @@ impl Samples {
         let pairs = metric.labels.iter().zip(values).map(|(name, value)| {
             let mut pair = LabelPair::default();
             pair.set_name((*name).to_owned());
-            pair.set_value((*value).to_owned());
+            pair.set_value(label_value(value).into_owned());
             pair
         });
         let mut sample = prometheus::proto::Metric::from_label(pairs.collect());

@@ -1,7 +1,6 @@
 //! Samples of a snapshot: scores, statistics, windows.
 
 use super::ExportConfig;
-use super::label::label_value;
 use super::metrics::{self, Family, Metric, STATISTICS};
 use super::sample::{Samples, desc};
 use crate::monitor::figures::{FeatureFigures, Statistics, WindowFigures, WindowVerdict};
@@ -29,7 +28,7 @@ struct FeatureSamples<'a> {
 
 struct Sample<'a> {
     metric: &'static Metric,
-    labels: Vec<std::borrow::Cow<'a, str>>,
+    labels: Vec<&'a str>,
     value: f64,
 }
 
@@ -97,8 +96,7 @@ impl Collector for SnapshotCollector {
             }
             kept += series;
             for sample in same_name.iter().flat_map(|feature| &feature.samples) {
-                let labels: Vec<&str> = sample.labels.iter().map(AsRef::as_ref).collect();
-                samples.add(sample.metric, &labels, sample.value);
+                samples.add(sample.metric, &sample.labels, sample.value);
             }
         }
         samples.add(&metrics::SERIES_DROPPED, &[], dropped as f64);
@@ -109,7 +107,7 @@ impl Collector for SnapshotCollector {
 impl<'a> FeatureSamples<'a> {
     fn push(&mut self, metric: &'static Metric, window: [&'a str; 3], rest: &[&'a str], v: f64) {
         let labels = window.iter().copied().chain([self.name]).chain(rest.iter().copied());
-        self.samples.push(Sample { metric, labels: labels.map(label_value).collect(), value: v });
+        self.samples.push(Sample { metric, labels: labels.collect(), value: v });
     }
 
     fn add_feature(&mut self, window: [&'a str; 3], feature: &'a FeatureFigures) {

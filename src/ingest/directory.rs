@@ -28,6 +28,8 @@ struct Known {
 pub struct Directory {
     config: DirectoryConfig,
     known: HashMap<PathBuf, Known>,
+    /// Stuck files that were logged.
+    told_stuck: HashSet<PathBuf>,
 }
 
 /// One look at the directory.
@@ -48,7 +50,7 @@ impl Directory {
         remembered: impl Iterator<Item = (PathBuf, Stat, PathState)>,
     ) -> Directory {
         let known = remembered.map(|(path, stat, state)| (path, Known { stat, state })).collect();
-        Directory { config, known }
+        Directory { config, known, told_stuck: HashSet::new() }
     }
 
     pub fn config(&self) -> &DirectoryConfig {
@@ -113,22 +115,31 @@ impl Directory {
         gone
     }
 
+    /// The stat at which a path was last seen.
+    pub fn stat(&self, path: &Path) -> Option<Stat> {
+        self.known.get(path).map(|known| known.stat)
+    }
+
     /// Records what became of a file.
     pub fn settle(&mut self, path: &Path, stat: Stat, state: PathState) {
+        self.told_stuck.remove(path);
         self.known.insert(path.to_owned(), Known { stat, state });
     }
 
     /// Sets the gauges of waiting and unreadable files.
-    pub fn report(&self, now: Timestamp, telemetry: &SourceTelemetry) {
+    pub fn report(&mut self, now: Timestamp, telemetry: &SourceTelemetry) {
         let (mut pending, mut stuck, mut quarantined) = (0, 0, 0);
         let mut oldest = None;
-        for known in self.known.values() {
+        for (path, known) in &self.known {
             match &known.state {
                 PathState::Done => {}
                 PathState::Quarantined(_) => quarantined += 1,
                 PathState::Pending { first_seen, unchanged_since } => {
                     if now.since(*unchanged_since) >= self.config.stuck_after {
                         stuck += 1;
+                        if self.told_stuck.insert(path.clone()) {
+                            warn!(path = %path.display(), "incomplete, and does not grow");
+                        }
                     } else {
                         pending += 1;
                     }

@@ -15,9 +15,14 @@ pub fn stat(metadata: &Metadata) -> Stat {
         dev: metadata.dev(),
         ino: metadata.ino(),
         size: metadata.size(),
-        mtime_ns: metadata.mtime().saturating_mul(1_000_000_000) + metadata.mtime_nsec(),
-        ctime_ns: metadata.ctime().saturating_mul(1_000_000_000) + metadata.ctime_nsec(),
+        mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
     }
+}
+
+/// Since 1970; file systems can hold times that 64 bits of nanoseconds cannot.
+fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 /// Hashes the whole content. `path` is only for the error.

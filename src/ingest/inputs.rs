@@ -1,6 +1,6 @@
 //! What a path given by a user stands for: a file, a directory, a glob, a profile.
 
-use super::listing::{is_data, list};
+use super::listing::{is_data, is_hidden, list};
 use super::open::OpenFile;
 use super::parquet::ParquetTable;
 use crate::error::{Error, Result};
@@ -42,7 +42,18 @@ pub fn resolve(path: &Path) -> Result<Input> {
     }
     let paths = glob::glob(&pattern)
         .map_err(|error| Error::config(format!("{pattern} is no pattern: {error}")))?;
-    let files: Vec<PathBuf> = paths.flatten().filter(|p| p.is_file() && is_data(p)).collect();
+    let mut files = Vec::new();
+    for found in paths {
+        let found = found.map_err(|error| Error::io("list", error.path(), error.error()))?;
+        if found.file_name().is_some_and(is_hidden) {
+            continue;
+        }
+        if found.is_dir() {
+            files.extend(list(&found)?.files.into_iter().map(|file| file.path));
+        } else if is_data(&found) {
+            files.push(found);
+        }
+    }
     if files.is_empty() {
         return Err(Error::config(format!("{pattern} matches no Parquet file")));
     }

@@ -82,8 +82,13 @@ impl BatchBuilder {
         self.rows
     }
 
+    /// Values so far.
+    pub fn cells(&self) -> u64 {
+        self.rows * self.columns.len() as u64
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.rows == 0 && self.bytes == 0
+        self.rows == 0 && self.bytes == 0 && self.rejected == 0
     }
 
     /// Bytes that arrived, whether or not they become rows.

@@ -280,7 +280,7 @@ pub fn check_ends(file: &File, size: u64, path: &Path) -> Result<()> {
             return Err(Error::decode("an encrypted Parquet file, which driftd cannot read"));
         }
         b"PAR1" => {}
-        _ => return incomplete("the footer is not written yet"),
+        _ => return incomplete("no footer at its end: truncated, or still being written"),
     }
     if u64::from(u32::from_le_bytes([a, b, c, d])) + 12 > size {
         return Err(Error::decode("the footer is longer than the file"));

@@ -17,8 +17,17 @@ use tracing::{debug, warn};
 /// Rows after which a batch is handed over: enough to be worth a task per column.
 const BATCH_ROWS: u64 = 8_192;
 
+/// Values, rows times features, after which a batch is handed over in any case.
+const BATCH_CELLS: u64 = 4_000_000;
+
+/// Bytes that are cut into lines before the batch is looked at.
+const PIECE_BYTES: usize = 4 * 1024;
+
 /// After this time a batch is handed over with what it has.
 const BATCH_TIME: Duration = Duration::from_millis(100);
+
+/// Bytes of a rejected line that are logged.
+const LOGGED_BYTES_MAX: usize = 100;
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -103,7 +112,13 @@ async fn read(mut stream: TcpStream, mut intake: Intake) {
             Some(Ok(0)) => break,
             Some(Ok(_)) => {
                 builder.add_bytes(buffer.len() as u64);
-                lines.push(&buffer, |line| accept_line(&mut builder, line, &intake.telemetry));
+                // In pieces: short lines of many features take much more room than their text.
+                for piece in buffer.chunks(PIECE_BYTES) {
+                    lines.push(piece, |line| accept_line(&mut builder, line, &intake.telemetry));
+                    if builder.cells() >= BATCH_CELLS && !hand_over(&mut builder, &intake).await {
+                        return;
+                    }
+                }
                 flush_at.get_or_insert_with(|| Instant::now() + BATCH_TIME);
             }
             Some(Err(error)) => {
@@ -115,7 +130,7 @@ async fn read(mut stream: TcpStream, mut intake: Intake) {
         let is_due = is_flush || builder.rows() >= BATCH_ROWS;
         if is_due && !builder.is_empty() {
             flush_at = None;
-            if intake.batches.send((intake.source, builder.take())).await.is_err() {
+            if !hand_over(&mut builder, &intake).await {
                 return;
             }
         }
@@ -123,9 +138,13 @@ async fn read(mut stream: TcpStream, mut intake: Intake) {
     // A client may end its last line with the connection.
     lines.finish(|line| accept_line(&mut builder, line, &intake.telemetry));
     if !builder.is_empty() {
-        // The pipeline outlives its connections; if it is gone, so is the daemon.
-        let _ = intake.batches.send((intake.source, builder.take())).await;
+        hand_over(&mut builder, &intake).await;
     }
+}
+
+/// Waits until the model takes the rows. False when it is gone, and the daemon with it.
+async fn hand_over(builder: &mut BatchBuilder, intake: &Intake) -> bool {
+    intake.batches.send((intake.source, builder.take())).await.is_ok()
 }
 
 fn accept_line(
@@ -136,6 +155,11 @@ fn accept_line(
     if let Err(reason) = line.and_then(|line| builder.push(line)) {
         builder.reject();
         telemetry.rejected(reason).add(1);
+        let head =
+            &line.unwrap_or_default()[..line.map_or(0, |line| line.len().min(LOGGED_BYTES_MAX))];
+        let head = String::from_utf8_lossy(head);
+        // Each at debug level; a client that sends nonsense must not fill the log.
+        debug!(reason = reason.name(), line = %head, "a line was rejected");
     }
 }
 

@@ -5,10 +5,11 @@
 
 use super::table::{Table, rows};
 use crate::error::{Error, Result};
-use crate::feature::{Kind, Status};
+use crate::feature::{Kind, Status, Width};
 use crate::profile::Accumulator;
 use crate::profile::categories::{CategoryGrid, category};
-use crate::profile::column::{Block, texts};
+use crate::profile::cells::narrow;
+use crate::profile::column::{Block, integer_bits, texts};
 use crate::profile::extremes::{Extremes, Span};
 use crate::profile::feature::{
     FeatureGrid, FeatureInput, FeatureProfile, Frame, boolean_text, read_numbers, tally,
@@ -17,8 +18,6 @@ use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric::{NumericFrame, NumericOrigin};
 use crate::profile::tally::Tally;
 use crate::schema::binding::{Binding, bind};
-use crate::schema::kinds;
-use arrow_schema::DataType;
 use std::collections::HashMap;
 
 /// Rows from which an identifier can be told from a feature.
@@ -27,12 +26,18 @@ const IDENTIFIER_ROWS_MIN: u64 = 1_000;
 /// Rows over which grids are cut from a sample.
 const SAMPLE_ROWS: u64 = 20_000_000;
 
+/// Doubles hold every integer up to here.
+const INTEGERS_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// One column of the reference that becomes a feature.
 pub(super) struct Column {
     pub name: String,
     pub kind: Kind,
     pub declared: bool,
-    pub data_type: DataType,
+    /// The narrowest of the reference's files.
+    pub width: Width,
+    /// In all files.
+    pub is_integer: bool,
     /// Count distinct values of floats too.
     pub distinct: bool,
 }
@@ -68,7 +73,8 @@ fn feature_grid(column: &Column, frame: Frame, unscored: Option<Status>) -> Feat
 fn count(tables: &[&dyn Table], column: &Column, grid: &FeatureGrid) -> Result<FeatureProfile> {
     let mut profile = FeatureProfile::new(grid);
     let mut scratch = Vec::new();
-    let width = kinds::width(&column.data_type);
+    // As if every value came wide: it is rounded where the reference is narrow.
+    let width = Width::F64;
     for_each_block(tables, column, |block| {
         profile.update(FeatureInput { grid, width, block, scratch: &mut scratch });
     })?;
@@ -100,6 +106,9 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         let (tally, span) = read_numbers(block, &mut block_values);
         whole.update(tally);
         span.into_iter().for_each(|span| extremes.update(span));
+        if column.width == Width::F32 {
+            block_values.iter_mut().for_each(|value| *value = narrow(*value));
+        }
         if n_rows <= SAMPLE_ROWS {
             values.extend_from_slice(&block_values);
             return;
@@ -119,11 +128,10 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         negative_infinities: negative as u64,
         positive_infinities: (values.len() - finite) as u64,
     };
-    let is_integer = kinds::is_integer(&column.data_type);
-    let all_distinct = || values.windows(2).all(|pair| pair[0] < pair[1]);
-    let is_identifier = is_integer && values.len() as u64 >= IDENTIFIER_ROWS_MIN && all_distinct();
+    let (width, is_integer) = (column.width, column.is_integer);
+    let can_identify = is_integer && whole.present() >= IDENTIFIER_ROWS_MIN;
+    let is_identifier = can_identify && all_distinct(tables, column, &values, &extremes)?;
     let unscored = !column.declared && (column.kind == Kind::Temporal || is_identifier);
-    let width = kinds::width(&column.data_type);
     let origin = NumericOrigin { width, is_integer, distinct_wanted: column.distinct };
     let frame = Frame::Numeric(Box::new(NumericFrame::new(reference, origin)));
     let grid = feature_grid(column, frame, unscored.then_some(Status::Identifier));
@@ -135,6 +143,23 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         count(tables, column, &grid)?
     };
     Ok((grid, profile))
+}
+
+/// Whether no integer comes twice. Doubles tell up to 2^53; beyond, the integers are read again.
+fn all_distinct(
+    tables: &[&dyn Table],
+    column: &Column,
+    sorted: &[f64],
+    extremes: &Extremes,
+) -> Result<bool> {
+    let magnitude = |value: Option<f64>| value.unwrap_or(0.0).abs();
+    if magnitude(extremes.min()).max(magnitude(extremes.max())) < INTEGERS_EXACT_MAX {
+        return Ok(sorted.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+    let mut bits = Vec::with_capacity(sorted.len());
+    for_each_block(tables, column, |block| integer_bits(&*block.array, &mut bits))?;
+    bits.sort_unstable();
+    Ok(bits.windows(2).all(|pair| pair[0] < pair[1]))
 }
 
 /// A sample that depends on the position alone: the golden ratio's multiples (Weyl's sequence)

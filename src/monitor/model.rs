@@ -1,20 +1,24 @@
 //! One model: plans and merges what arrives, closes windows, keeps the latest figures.
 
-use super::count::count;
+use super::count::{check_rows, count};
 use super::figures::{Statistics, WindowFigures, WindowVerdict};
 use super::reference::Reference;
 use super::score::{WindowLabel, score};
 use super::snapshot::{ModelSnapshot, ReferenceFigures, WindowSnapshot};
 use super::table::{Table, rows};
 use crate::drift::verdict::DriftConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::position::Arrival;
 use crate::time::Timestamp;
-use crate::window::WindowConfig;
 use crate::window::cursor::{Cursor, Place};
 use crate::window::pane::{Pane, PaneKey, Panes};
 use crate::window::plan::Plan;
+use crate::window::{WindowConfig, WindowKind};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Windows of rows that one file can fill; all their panes are held until it is counted.
+const WINDOWS_AT_ONCE_MAX: u64 = 10_000;
 
 /// What identifies a model, and how its windows are judged.
 #[derive(Clone)]
@@ -40,7 +44,7 @@ pub struct Change {
     /// Windows that closed, in order.
     pub closed: Vec<Arc<WindowFigures>>,
     /// Panes to write again or, when they are no longer open, to delete.
-    pub touched: Vec<PaneKey>,
+    pub touched: BTreeSet<PaneKey>,
 }
 
 /// A model and its open panes.
@@ -83,13 +87,23 @@ impl Monitor {
         &self.config
     }
 
-    pub fn reference(&self) -> &Reference {
-        &self.reference
-    }
-
-    /// Which panes the rows of `table` go to.
-    pub fn plan(&self, table: &dyn Table, arrival: Arrival) -> Plan {
-        Plan::new(&self.cursors, arrival, rows(table))
+    /// Which panes the rows of `table` go to. Fails when the table's count of its own rows cannot be
+    /// believed: everything after depends on it.
+    pub fn plan(&self, table: &dyn Table, arrival: Arrival) -> Result<Plan> {
+        let n_rows = rows(table);
+        for window in &self.config.windows {
+            if let WindowKind::Rows { size } = window.kind
+                && n_rows / size > WINDOWS_AT_ONCE_MAX
+            {
+                let (name, n) = (&window.name, n_rows / size);
+                return Err(Error::decode(format!(
+                    "its {n_rows} rows would close {n} windows {name:?} of {size} rows at once; \
+                     {WINDOWS_AT_ONCE_MAX} is the limit"
+                )));
+            }
+        }
+        check_rows(&self.reference, table)?;
+        Ok(Plan::new(&self.cursors, arrival, n_rows))
     }
 
     /// Counts `table` apart from everything else; nothing of the model changes.
@@ -118,14 +132,8 @@ impl Monitor {
             change.closed.push(figures);
         }
         let cursors = &self.cursors;
-        let is_open = |key: &PaneKey| key.0.iter().zip(cursors).any(|(slot, c)| c.is_open(*slot));
-        let done: Vec<PaneKey> = self.open.0.keys().filter(|key| !is_open(key)).cloned().collect();
-        for key in done {
-            self.open.0.remove(&key);
-            if !change.touched.contains(&key) {
-                change.touched.push(key);
-            }
-        }
+        let is_open = |window: usize, slot: u64| cursors[window].is_open(slot);
+        change.touched.extend(self.open.forget_closed(is_open));
     }
 
     /// Closes the windows whose time is over.

@@ -6,7 +6,7 @@
 use super::build::{Column, build_feature};
 use super::table::{Table, guarded};
 use crate::error::{Error, ErrorKind, Result};
-use crate::feature::Kind;
+use crate::feature::{Kind, Status, Width};
 use crate::profile::codec::{Content, decode, encode};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
@@ -127,8 +127,8 @@ impl Reference {
             return Err(Error::config("the reference has no files"));
         };
         config.columns.check(first.schema())?;
-        let columns = columns(first.schema(), config)?;
-        check_tables(tables, &columns)?;
+        let mut columns = columns(first.schema(), config)?;
+        check_tables(tables, &mut columns)?;
         let features = columns
             .into_par_iter()
             .map(|column| {
@@ -149,8 +149,12 @@ impl Reference {
             config.columns.is_feature(&feature.grid.name) && declared != Some(DeclaredKind::Ignore)
         });
         for (name, own) in &config.features {
-            let Some(feature) = self.features.iter().find(|f| f.grid.name == *name) else {
+            if own.kind == Some(DeclaredKind::Ignore) {
                 continue;
+            }
+            let Some(feature) = self.features.iter_mut().find(|f| f.grid.name == *name) else {
+                let message = format!("feature {name:?}: the profile has no such feature");
+                return Err(Error::config(message));
             };
             if own.kind.and_then(DeclaredKind::kind).is_some_and(|kind| kind != feature.grid.kind) {
                 return Err(Error::config(format!(
@@ -158,6 +162,9 @@ impl Reference {
                      the kind that the configuration declares",
                     feature.grid.kind
                 )));
+            }
+            if own.kind.is_some() && feature.grid.unscored == Some(Status::Identifier) {
+                feature.grid.unscored = None;
             }
         }
         Ok(self)
@@ -193,26 +200,34 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
             name,
             kind: declared.unwrap_or_else(|| kinds::infer(&data_type)),
             declared: declared.is_some(),
-            data_type,
+            width: kinds::width(&data_type),
+            is_integer: kinds::is_integer(&data_type),
             distinct: own.distinct,
         });
     }
     Ok(columns)
 }
 
-/// Every file of the reference must have the columns of the first.
-fn check_tables(tables: &[&dyn Table], columns: &[Column]) -> Result<()> {
+/// Every file of the reference must have the columns of the first; the narrowest type counts.
+fn check_tables(tables: &[&dyn Table], columns: &mut [Column]) -> Result<()> {
     for (index, table) in tables.iter().enumerate().skip(1) {
         let wanted = columns.iter().map(|c| (c.name.as_str(), c.kind, c.declared));
-        for (column, binding) in columns.iter().zip(bind(table.schema(), wanted)) {
+        let bindings = bind(table.schema(), wanted);
+        for (own, binding) in columns.iter_mut().zip(bindings) {
             let fault = match binding {
-                Binding::Column { .. } => continue,
+                Binding::Column { column, width } => {
+                    if width == Width::F32 {
+                        own.width = width;
+                    }
+                    own.is_integer &= kinds::is_integer(table.schema().field(column).data_type());
+                    continue;
+                }
                 Binding::Absent => "is missing",
                 Binding::Retyped => "is of another type",
             };
             return Err(Error::config(format!(
                 "column {:?} {fault} in file {} of the reference; its files must agree",
-                column.name,
+                own.name,
                 index + 1
             )));
         }

@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::profile::column::Block;
 use arrow_schema::Schema;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows in columns. Nothing of it is decoded until a column of a row group is read.
@@ -23,9 +24,21 @@ pub trait Table: Sync {
 /// The blocks of one column of one row group, in row order.
 pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block>> + 'a>;
 
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread is about to become an error; it need not be reported twice.
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
 /// Runs a decoder. Its panic is the file's fault, not ours.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+    let outer = GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    outcome.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)

@@ -3,8 +3,12 @@
 use crate::error::{Error, ErrorKind, Result};
 use axum::Router;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+/// How long a request that is under way, or half sent, can hold up the end.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// `[server]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +29,17 @@ pub async fn serve(
     routes: Router,
     mut shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
+    let mut deadline = shutdown.clone();
     let stop = async move {
         // An error means that the sender is gone, which is a shutdown too.
         let _ = shutdown.wait_for(|stop| *stop).await;
     };
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+    let overdue = async move {
+        let _ = deadline.wait_for(|stop| *stop).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = async { axum::serve(listener, routes).with_graceful_shutdown(stop).await } => served,
+        () = overdue => Ok(()),
+    }
 }

@@ -4,8 +4,8 @@
 //! "driftd" │ what, 2 bytes │ version, u16 │ XXH3 of the rest, 16 bytes │ zstd(postcard(value))
 //! ```
 //!
-//! All versions that were ever written are read; only the newest is written. Integers are varints,
-//! so that an empty cell costs one byte before compression.
+//! Integers are varints, so that an empty cell costs one byte before compression. There is one
+//! version so far; a change of the encoded types needs the next one.
 
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -39,7 +39,7 @@ impl Content {
     }
 }
 
-/// Writes the newest version.
+/// Encodes a value.
 pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
     let plain = postcard::to_stdvec(value).expect("memory takes every value");
     let body = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory takes every byte");
@@ -52,7 +52,7 @@ pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
     bytes
 }
 
-/// Reads any version.
+/// Decodes a value; anything but the bytes that [`encode`] made is an error.
 pub fn decode<T: DeserializeOwned>(content: Content, bytes: &[u8]) -> Result<T> {
     let (header, body) = bytes
         .split_at_checked(HEADER_BYTES)

@@ -178,6 +178,19 @@ where
     })
 }
 
+/// Appends the bits of 64-bit integers that are not null; they are equal when the integers are.
+pub fn integer_bits(array: &dyn Array, out: &mut Vec<u64>) {
+    match array.data_type() {
+        DataType::Int64 => for_each_valid::<Int64Type>(array.as_primitive(), |values| {
+            out.extend(values.iter().map(|value| value.cast_unsigned()));
+        }),
+        DataType::UInt64 => for_each_valid::<UInt64Type>(array.as_primitive(), |values| {
+            out.extend_from_slice(values);
+        }),
+        _ => {}
+    }
+}
+
 fn decimals<T: ArrowPrimitiveType>(
     array: &dyn Array,
     out: &mut Vec<f64>,

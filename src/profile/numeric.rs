@@ -71,6 +71,9 @@ impl NumericFrame {
             narrow.grid.hash_into(hash);
         }
         hash.update(&self.center.to_bits().to_le_bytes());
+        for fence in self.fences.iter().flat_map(|(low, high)| [low, high]) {
+            hash.update(&fence.to_bits().to_le_bytes());
+        }
         hash.update(&[u8::from(self.tracks_distinct), u8::from(self.width == Width::F32)]);
     }
 }

@@ -56,14 +56,18 @@ impl ColumnsConfig {
 /// The column names of a file, made unique: the second `x` is called `x#1`, the third `x#2`.
 /// Duplicate names are legal Parquet, and two features cannot share a series.
 pub fn unique_names(schema: &Schema) -> Vec<String> {
-    let mut seen = std::collections::HashMap::new();
-    schema
-        .fields()
-        .iter()
+    let mut taken: BTreeSet<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    let mut seen = BTreeSet::new();
+    let fields = schema.fields().iter();
+    fields
         .map(|field| {
-            let n: &mut usize = seen.entry(field.name().as_str()).or_default();
-            *n += 1;
-            if *n == 1 { field.name().clone() } else { format!("{}#{}", field.name(), *n - 1) }
+            let name = field.name();
+            if seen.insert(name.as_str()) {
+                return name.clone();
+            }
+            let numbered = (1..).map(|n| format!("{name}#{n}"));
+            let free = numbered.into_iter().find(|free| taken.insert(free.clone()));
+            free.expect("numbers do not run out")
         })
         .collect()
 }
@@ -88,7 +92,7 @@ mod tests {
     #[test]
     fn duplicate_names_are_told_apart() {
         let field = |name: &str| Field::new(name, DataType::Int32, true);
-        let schema = Schema::new(vec![field("x"), field("y"), field("x")]);
-        assert_eq!(unique_names(&schema), ["x", "y", "x#1"]);
+        let schema = Schema::new(["x", "y", "x", "x#1", "x"].map(field).to_vec());
+        assert_eq!(unique_names(&schema), ["x", "y", "x#2", "x#1", "x#3"]);
     }
 }

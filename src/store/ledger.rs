@@ -6,34 +6,44 @@ use crate::position::{Identity, PathState, Stat};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// What the ledger says of a content.
+/// What the ledger says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verified {
     New,
-    /// Counted before, at this path.
-    Counted(PathBuf),
+    /// This content was found at this very path before; the file was only touched.
+    Touched,
+    /// Counted before, at another path.
+    Copy(PathBuf),
 }
 
 impl ModelStore {
-    pub fn verify(&self, source: i64, identity: &Identity) -> Result<Verified> {
+    pub fn verify(&self, source: i64, path: &Path, identity: &Identity) -> Result<Verified> {
         let connection = self.store.connection();
-        let path: Option<String> = connection
-            .query_row(
-                "SELECT path FROM file
-                 WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
-                params![
-                    source,
-                    identity.content.to_be_bytes(),
-                    identity.size as i64,
-                    identity.partition
-                ],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|error| state("read", &error))?;
-        Ok(path.map_or(Verified::New, |path| Verified::Counted(path.into())))
+        let content = identity.content.to_be_bytes();
+        let size = identity.size as i64;
+        let read = || -> rusqlite::Result<Verified> {
+            let is_touched = connection.query_row(
+                "SELECT count(*) FROM path
+                 WHERE source = ?1 AND path = ?2 AND content = ?3 AND size = ?4",
+                params![source, path.as_os_str().as_bytes(), content, size],
+                |row| row.get::<_, i64>(0),
+            )?;
+            if is_touched > 0 {
+                return Ok(Verified::Touched);
+            }
+            let first: Option<String> = connection
+                .query_row(
+                    "SELECT path FROM file
+                     WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
+                    params![source, content, size, identity.partition],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(first.map_or(Verified::New, |first| Verified::Copy(first.into())))
+        };
+        read().map_err(|error| state("read", &error))
     }
 
     /// Every path whose fate is known.
@@ -63,6 +73,11 @@ impl ModelStore {
 }
 
 pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
+    let mut forget =
+        transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
+    for (source, path) in &commit.forgotten {
+        forget.execute(params![source, path.as_os_str().as_bytes()])?;
+    }
     let mut counted = transaction.prepare_cached(
         "INSERT OR IGNORE INTO file (source, content, size, partition, path, rows, counted)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -80,8 +95,8 @@ pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite:
     }
     let mut path = transaction.prepare_cached(
         "INSERT OR REPLACE INTO path
-         (source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         (source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for record in &commit.paths {
         path.execute(params![
@@ -93,12 +108,8 @@ pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite:
             record.stat.mtime_ns,
             record.stat.ctime_ns,
             record.quarantined,
+            record.content.map(u128::to_be_bytes),
         ])?;
-    }
-    let mut forget =
-        transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
-    for (source, path) in &commit.forgotten {
-        forget.execute(params![source, path.as_os_str().as_bytes()])?;
     }
     Ok(())
 }

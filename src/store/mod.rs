@@ -59,8 +59,7 @@ pub struct Commit {
     /// Window and place.
     pub places: Vec<(String, String)>,
     pub closed: Vec<Arc<WindowFigures>>,
-    /// Scope, name, and what to add.
-    pub totals: Vec<(String, String, u64)>,
+    pub totals: Vec<(Scope, String, &'static str, u64)>,
 }
 
 /// A line of the ledger.
@@ -78,10 +77,28 @@ pub struct PathRecord {
     pub path: PathBuf,
     pub stat: Stat,
     pub quarantined: Option<String>,
+    /// Of a file that was read.
+    pub content: Option<u128>,
 }
 
-/// Totals over all runs: scope, name, value.
-pub type Totals = BTreeMap<String, BTreeMap<String, u64>>;
+/// What a total is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Source,
+    Window,
+}
+
+impl Scope {
+    fn name(self) -> &'static str {
+        match self {
+            Scope::Source => "sources",
+            Scope::Window => "windows",
+        }
+    }
+}
+
+/// Totals over all runs: scope, which one, name, value.
+pub type Totals = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
 
 impl Store {
     /// Opens or creates the state. Refuses a state that a newer driftd wrote, one that another
@@ -143,7 +160,7 @@ impl Store {
         version: &str,
         windows: &[WindowConfig],
     ) -> Result<(ModelStore, bool)> {
-        let signature = format!("{windows:?}");
+        let signature = signature(windows);
         let connection = self.connection();
         let tried = |error: rusqlite::Error| state("read", &error);
         let known: Option<(i64, String)> = connection
@@ -166,11 +183,6 @@ impl Store {
                 (connection.last_insert_rowid(), true)
             }
         };
-        if !is_same {
-            connection
-                .execute("UPDATE model SET windows = ?2 WHERE id = ?1", params![model, signature])
-                .map_err(tried)?;
-        }
         drop(connection);
         Ok((ModelStore { store: Arc::clone(self), model }, is_same))
     }
@@ -216,11 +228,12 @@ impl ModelStore {
         let read = || -> rusqlite::Result<Totals> {
             let mut totals = Totals::new();
             let mut statement =
-                connection.prepare("SELECT scope, name, value FROM total WHERE model = ?1")?;
+                connection.prepare("SELECT scope, of, name, value FROM total WHERE model = ?1")?;
             let mut rows = statement.query(params![self.model])?;
             while let Some(row) = rows.next()? {
-                let scope: &mut BTreeMap<String, u64> = totals.entry(row.get(0)?).or_default();
-                scope.insert(row.get(1)?, row.get::<_, i64>(2)? as u64);
+                let scope = totals.entry(row.get(0)?).or_default();
+                let of: &mut BTreeMap<String, u64> = scope.entry(row.get(1)?).or_default();
+                of.insert(row.get(2)?, row.get::<_, i64>(3)? as u64);
             }
             Ok(totals)
         };
@@ -229,9 +242,9 @@ impl ModelStore {
 }
 
 impl Commit {
-    pub fn add_total(&mut self, scope: impl Into<String>, name: impl Into<String>, value: u64) {
+    pub fn add_total(&mut self, scope: Scope, of: &str, name: &'static str, value: u64) {
         if value > 0 {
-            self.totals.push((scope.into(), name.into(), value));
+            self.totals.push((scope, of.to_owned(), name, value));
         }
     }
 }
@@ -242,13 +255,18 @@ fn write_totals(
     commit: &Commit,
 ) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO total (model, scope, name, value) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO total (model, scope, of, name, value) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO UPDATE SET value = value + excluded.value",
     )?;
-    for (scope, name, value) in &commit.totals {
-        statement.execute(params![model, scope, name, *value as i64])?;
+    for (scope, of, name, value) in &commit.totals {
+        statement.execute(params![model, scope.name(), of, name, *value as i64])?;
     }
     Ok(())
+}
+
+/// What pane keys are made of.
+fn signature(windows: &[WindowConfig]) -> String {
+    format!("{windows:?}")
 }
 
 fn lock(path: &Path) -> Result<File> {

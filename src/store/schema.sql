@@ -35,6 +35,7 @@ CREATE TABLE path (
     ctime_ns INTEGER NOT NULL,
     -- Why the file cannot be read; null when its content is in the ledger.
     quarantined TEXT,
+    content     BLOB, -- as in the ledger; null when quarantined
     PRIMARY KEY (source, path)
 ) WITHOUT ROWID;
 -- Counts of panes whose windows are not closed yet.
@@ -66,8 +67,9 @@ CREATE INDEX closed_window_latest ON closed_window (model, window, "end", id);
 -- Totals over all runs of the daemon.
 CREATE TABLE total (
     model INTEGER NOT NULL REFERENCES model,
-    scope TEXT NOT NULL, -- a source or a window
+    scope TEXT NOT NULL, -- 'sources' or 'windows'
+    of    TEXT NOT NULL, -- which one
     name  TEXT NOT NULL,
     value INTEGER NOT NULL,
-    PRIMARY KEY (model, scope, name)
+    PRIMARY KEY (model, scope, of, name)
 ) WITHOUT ROWID;

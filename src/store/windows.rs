@@ -1,6 +1,6 @@
 //! Open panes, the places of windows, and closed windows with their figures.
 
-use super::{Commit, ModelStore, state, to_text};
+use super::{Commit, ModelStore, signature, state, to_text};
 use crate::error::{Error, Result};
 use crate::monitor::figures::WindowFigures;
 use crate::monitor::model::Remembered;
@@ -23,13 +23,19 @@ impl ModelStore {
         Ok(remembered)
     }
 
-    /// Forgets open panes and places, whose names mean something else under other windows.
-    pub fn forget_open(&self) -> Result<()> {
-        let connection = self.store.connection();
-        ["DELETE FROM pane WHERE model = ?1", "DELETE FROM place WHERE model = ?1"]
-            .iter()
-            .try_for_each(|sql| connection.execute(sql, params![self.model]).map(|_| ()))
-            .map_err(|error| state("write", &error))
+    /// Takes other windows, under which open panes and places mean nothing: forgets those.
+    pub fn change_windows(&self, windows: &[WindowConfig]) -> Result<()> {
+        let mut connection = self.store.connection();
+        let changed = connection.transaction().and_then(|transaction| {
+            transaction.execute("DELETE FROM pane WHERE model = ?1", params![self.model])?;
+            transaction.execute("DELETE FROM place WHERE model = ?1", params![self.model])?;
+            transaction.execute(
+                "UPDATE model SET windows = ?2 WHERE id = ?1",
+                params![self.model, signature(windows)],
+            )?;
+            transaction.commit()
+        });
+        changed.map_err(|error| state("write", &error))
     }
 
     fn place(&self, connection: &Connection, window: &str) -> Result<Place> {

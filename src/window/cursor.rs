@@ -62,7 +62,7 @@ impl Cursor {
     pub fn deadline(&self) -> Option<Timestamp> {
         let WindowKind::Batch { every, .. } = self.kind else { return None };
         let since = self.place.open?.since?;
-        Some(Timestamp(since.0.saturating_add(every.as_micros() as i64)))
+        Some(since.plus(every))
     }
 
     /// Closes the open slot because its time is over.

@@ -4,7 +4,10 @@ use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::profile::grid::GridId;
 use crate::profile::{Accumulator, Mismatch};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Stands in a key for a slot whose window has closed.
+const CLOSED: u64 = u64::MAX;
 
 /// A pane's name: the slot of each of the model's windows, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,9 +68,33 @@ impl Panes {
         Ok(())
     }
 
+    /// Drops panes whose windows have all closed, and merges those that no open window tells apart
+    /// any more; the keys that changed. No more panes stay than there are combinations of open
+    /// slots, however many files there were.
+    pub fn forget_closed(&mut self, is_open: impl Fn(usize, u64) -> bool) -> BTreeSet<PaneKey> {
+        let mut touched = BTreeSet::new();
+        let keys: Vec<PaneKey> = self.0.keys().cloned().collect();
+        for key in keys {
+            let slots = key.0.iter().enumerate();
+            let open = slots.map(|(w, slot)| if is_open(w, *slot) { *slot } else { CLOSED });
+            let open = PaneKey(open.collect());
+            if open == key {
+                continue;
+            }
+            let pane = self.0.remove(&key).expect("the key was just listed");
+            touched.insert(key);
+            if open.0.iter().any(|slot| *slot != CLOSED) {
+                touched.insert(open.clone());
+                self.merge(Panes([(open, pane)].into())).expect("all panes are on one grid");
+            }
+        }
+        touched
+    }
+
     /// All panes of one window's slot, merged.
     pub fn window(&self, window: usize, slot: u64) -> Option<Pane> {
-        let mut parts = self.0.iter().filter(|(key, _)| key.0[window] == slot).map(|(_, p)| p);
+        let mut parts =
+            self.0.iter().filter(|(key, _)| key.0.get(window) == Some(&slot)).map(|(_, p)| p);
         let mut merged = parts.next()?.clone();
         for part in parts {
             merged.merge(part).expect("the panes of a model are on its grids");

@@ -14,7 +14,7 @@ fn write_file(path: &Path, rows: usize) {
 fn total_rows(daemon: &Daemon) -> u64 {
     let (_, state) = daemon.get("/api/v1/state");
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
-    state["models"][0]["totals"]["logs"]["rows"].as_u64().unwrap_or(0)
+    state["models"][0]["totals"]["sources"]["logs"]["rows"].as_u64().unwrap_or(0)
 }
 
 /// SIGKILL in the middle of 200 files, over and over: every row once, and the last window is on
@@ -49,7 +49,7 @@ fn killed_in_the_middle_every_row_counts_once() {
     let number = |sql: &str| state.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize;
     assert_eq!(number("SELECT count(*) FROM file"), FILES);
     assert_eq!(number("SELECT sum(rows) FROM file"), rows);
-    let windows = "SELECT value FROM total WHERE scope = 'rows' AND name = 'windows_ok'";
+    let windows = "SELECT value FROM total WHERE scope = 'windows' AND of = 'rows' AND name = 'ok'";
     assert_eq!(number(windows), rows / 1_777);
 
     // Nothing is left to do for another process.
