@@ -19,7 +19,7 @@ use driftd::monitor::count::count;
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::{Table, rows};
 use driftd::window::pane::PaneKey;
-use driftd::window::plan::{Plan, Run};
+use driftd::window::plan::Plan;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -105,8 +105,7 @@ fn sum(array: &ArrayRef) -> f64 {
 }
 
 fn count_all(reference: &Reference, table: &dyn Table) {
-    let runs = vec![Run { rows: rows(table), pane: PaneKey(vec![0]) }];
-    let plan = Plan { runs, cursors: Vec::new(), completed: Vec::new() };
+    let plan = Plan::whole(rows(table), PaneKey(vec![0]));
     std::hint::black_box(count(reference, table, &plan).expect("readable"));
 }
 

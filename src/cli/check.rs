@@ -5,18 +5,18 @@ use super::settings::{ConfigChoice, Settings, load_reference};
 use super::{DRIFT, output};
 use crate::export::page::openmetrics;
 use crate::ingest::inputs::{self, Input};
-use crate::monitor::count::count;
-use crate::monitor::figures::{Statistics, WindowFigures, WindowVerdict};
+use crate::monitor::count::{check_rows, count};
+use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
 use crate::monitor::score::{WindowLabel, score};
-use crate::monitor::snapshot::{ModelSnapshot, ReferenceFigures, Snapshot, WindowSnapshot};
+use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::monitor::table::{Table, rows};
 use crate::report::Report;
 use crate::report::json::json;
 use crate::report::table::table;
 use crate::window::pane::{Pane, PaneKey};
-use crate::window::plan::{Plan, Run};
-use anyhow::{Result, anyhow};
+use crate::window::plan::Plan;
+use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,9 +24,10 @@ use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub struct CheckArguments {
-    /// What the model was trained on: Parquet file, directory, glob or .profile
-    #[arg(long, value_name = "REF")]
-    reference: PathBuf,
+    /// What the model was trained on: Parquet file, directory, glob or .profile; by default what
+    /// the configuration names
+    #[arg(long, value_name = "REF", required_unless_present = "config")]
+    reference: Option<PathBuf>,
     /// What it sees now: Parquet files, directories, globs or .profile; all are one window
     #[arg(required = true, value_name = "CURRENT")]
     current: Vec<PathBuf>,
@@ -55,22 +56,26 @@ enum Format {
 
 pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let settings = arguments.config.settings()?;
-    let reference = load_reference(&arguments.reference, &settings.reference)?;
+    let path = arguments.reference.as_ref().or(settings.reference_path.as_ref());
+    let path = path.context("name the reference with --reference")?;
+    let reference = load_reference(path, &settings.reference)?;
+    let reference_figures = Arc::new(ReferenceFigures::of(&reference));
     let windows = windows(&reference, &arguments, &settings)?;
     let reports: Vec<Report<'_>> = windows
         .iter()
         .map(|figures| Report {
             model: &settings.model,
             version: &settings.version,
-            reference_rows: Some(reference.rows),
+            reference: Some(&*reference_figures),
             figures,
         })
         .collect();
     let text = match arguments.format {
-        Format::Table => table(&reports, arguments.output.is_none()),
+        Format::Table => table(&reports, arguments.output.is_none() && wants_colour()),
         Format::Json => json(&reports),
         Format::Openmetrics => {
-            openmetrics(Arc::new(snapshot(&reference, &settings, &windows)), &settings.export)
+            let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
+            openmetrics(Arc::new(snapshot), &settings.export)
         }
     };
     output::write(arguments.output.as_deref(), text.as_bytes())?;
@@ -140,25 +145,30 @@ pub fn pane(reference: &Reference, path: &Path) -> Result<Pane> {
 fn count_whole(reference: &Reference, table: &dyn Table) -> crate::error::Result<Pane> {
     let key = PaneKey(vec![0]);
     let n_rows = rows(table);
-    let runs = if n_rows > 0 { vec![Run { rows: n_rows, pane: key.clone() }] } else { Vec::new() };
-    let plan = Plan { runs, cursors: Vec::new(), completed: Vec::new() };
-    let mut panes = count(reference, table, &plan)?;
+    check_rows(reference, table)?;
+    let mut panes = count(reference, table, &Plan::whole(n_rows, key.clone()))?;
     Ok(panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids())))
 }
 
-fn snapshot(reference: &Reference, settings: &Settings, windows: &[WindowFigures]) -> Snapshot {
-    let features = reference.features.iter().map(|feature| {
-        (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
-    });
-    let figures = ReferenceFigures { rows: reference.rows, features: features.collect() };
+fn snapshot(
+    reference: Arc<ReferenceFigures>,
+    settings: &Settings,
+    windows: &[WindowFigures],
+) -> Snapshot {
     let windows = windows
         .iter()
         .map(|figures| WindowSnapshot::resumed(&figures.window, Some(figures.clone())));
     let model = ModelSnapshot {
         name: settings.model.clone(),
         version: settings.version.clone(),
-        reference: Some(Arc::new(figures)),
+        reference: Some(reference),
         windows: windows.collect(),
     };
     Snapshot { generation: 0, models: vec![Arc::new(model)] }
+}
+
+/// See no-color.org; the table finds out by itself whether it is shown on a terminal.
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

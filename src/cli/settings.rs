@@ -5,7 +5,8 @@ use crate::drift::verdict::DriftConfig;
 use crate::export::ExportConfig;
 use crate::ingest::inputs;
 use crate::monitor::reference::{Reference, ReferenceConfig};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use glob::Pattern;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -16,12 +17,17 @@ pub struct ConfigChoice {
     /// Which model of the configuration, when it has several
     #[arg(long, value_name = "NAME", requires = "config")]
     model: Option<String>,
+    /// Columns that are no features, such as the label; names with * and ?, may be repeated
+    #[arg(long, value_name = "NAME")]
+    exclude: Vec<String>,
 }
 
 /// The part of a configuration that a one-off command uses.
 pub struct Settings {
     pub model: String,
     pub version: String,
+    /// Of the configuration, if there is one.
+    pub reference_path: Option<PathBuf>,
     pub reference: ReferenceConfig,
     pub drift: DriftConfig,
     pub export: ExportConfig,
@@ -29,10 +35,21 @@ pub struct Settings {
 
 impl ConfigChoice {
     pub fn settings(&self) -> Result<Settings> {
+        let mut settings = self.configured()?;
+        for name in &self.exclude {
+            let pattern =
+                Pattern::new(name).with_context(|| format!("--exclude {name}: no pattern"))?;
+            settings.reference.columns.exclude.push(pattern);
+        }
+        Ok(settings)
+    }
+
+    fn configured(&self) -> Result<Settings> {
         let Some(file) = &self.config else {
             return Ok(Settings {
                 model: "default".to_owned(),
                 version: String::new(),
+                reference_path: None,
                 reference: ReferenceConfig::default(),
                 drift: DriftConfig::default(),
                 export: ExportConfig::default(),
@@ -42,12 +59,16 @@ impl ConfigChoice {
         let names: Vec<String> = config.models.iter().map(|m| m.model.name.clone()).collect();
         let wanted = |name: &String| self.model.as_ref().is_none_or(|model| model == name);
         let mut models = config.models.into_iter().filter(|model| wanted(&model.model.name));
-        let (Some(model), None) = (models.next(), models.next()) else {
-            bail!("{}: choose one model with --model: {}", file.display(), names.join(", "));
+        let (file, names) = (file.display(), names.join(", "));
+        let model = match (models.next(), models.next(), &self.model) {
+            (Some(model), None, _) => model,
+            (None, _, Some(wanted)) => bail!("{file}: no model {wanted:?}; there are: {names}"),
+            _ => bail!("{file}: choose one model with --model: {names}"),
         };
         Ok(Settings {
             model: model.model.name,
             version: model.model.version,
+            reference_path: Some(model.reference_path),
             reference: model.reference,
             drift: model.model.drift,
             export: config.export,

@@ -83,7 +83,7 @@ async fn report(State(state): State<Arc<ServerState>>) -> Response {
         latest.map(|figures| Report {
             model: &model.name,
             version: &model.version,
-            reference_rows: model.reference.as_ref().map(|reference| reference.rows),
+            reference: model.reference.as_deref(),
             figures,
         })
     });

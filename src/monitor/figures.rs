@@ -3,6 +3,7 @@
 //! One shape for the report, the state, the API and the metrics. A figure that does not exist is
 //! `None`, and never NaN.
 
+use super::reference::Reference;
 use crate::drift::verdict::Verdict;
 use crate::feature::Status;
 use crate::profile::extremes::Exact;
@@ -73,6 +74,23 @@ pub struct WindowFigures {
     pub closed: Option<Timestamp>,
     pub rows: u64,
     pub features: Vec<FeatureFigures>,
+}
+
+/// The reference's side of what is shown.
+#[derive(Debug, Clone, Default)]
+pub struct ReferenceFigures {
+    pub rows: u64,
+    /// Name and statistics, in the reference's order.
+    pub features: Vec<(String, Statistics)>,
+}
+
+impl ReferenceFigures {
+    pub fn of(reference: &Reference) -> ReferenceFigures {
+        let features = reference.features.iter().map(|feature| {
+            (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
+        });
+        ReferenceFigures { rows: reference.rows, features: features.collect() }
+    }
 }
 
 /// What a window as a whole amounts to.

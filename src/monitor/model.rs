@@ -1,10 +1,10 @@
 //! One model: plans and merges what arrives, closes windows, keeps the latest figures.
 
 use super::count::{check_rows, count};
-use super::figures::{Statistics, WindowFigures, WindowVerdict};
+use super::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use super::reference::Reference;
 use super::score::{WindowLabel, score};
-use super::snapshot::{ModelSnapshot, ReferenceFigures, WindowSnapshot};
+use super::snapshot::{ModelSnapshot, WindowSnapshot};
 use super::table::{Table, rows};
 use crate::drift::verdict::DriftConfig;
 use crate::error::{Error, Result};
@@ -69,15 +69,11 @@ impl Monitor {
             .windows
             .iter()
             .map(|window| Cursor::resume(window.kind, places.next().unwrap_or_default()));
-        let features = reference.features.iter().map(|feature| {
-            (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
-        });
-        let figures = ReferenceFigures { rows: reference.rows, features: features.collect() };
         Monitor {
             windows: windows.collect(),
             cursors: cursors.collect(),
             open: remembered.panes,
-            reference_figures: Arc::new(figures),
+            reference_figures: Arc::new(ReferenceFigures::of(&reference)),
             config,
             reference,
         }

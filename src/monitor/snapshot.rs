@@ -1,6 +1,6 @@
 //! What readers see: an immutable picture of every model, replaced as a whole.
 
-use super::figures::{Statistics, WindowFigures, WindowVerdict};
+use super::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use std::sync::{Arc, RwLock};
 
 /// All models at one moment.
@@ -21,14 +21,6 @@ pub struct ModelSnapshot {
     /// None while it is being loaded.
     pub reference: Option<Arc<ReferenceFigures>>,
     pub windows: Vec<WindowSnapshot>,
-}
-
-/// The reference's side of what is shown.
-#[derive(Debug, Clone, Default)]
-pub struct ReferenceFigures {
-    pub rows: u64,
-    /// Name and statistics, in the reference's order.
-    pub features: Vec<(String, Statistics)>,
 }
 
 /// One configured window of a model.

@@ -159,7 +159,7 @@ pub fn json(reports: &[Report<'_>]) -> String {
                 end: figures.end.map(Timestamp::as_seconds),
             },
             baseline: "reference",
-            reference: Rows { rows: report.reference_rows },
+            reference: Rows { rows: report.reference.map(|reference| reference.rows) },
             current: Rows { rows: Some(figures.rows) },
             features_judged: figures.judged(),
             features_drifted: figures.drifted(),

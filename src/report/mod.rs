@@ -3,7 +3,7 @@
 pub mod json;
 pub mod table;
 
-use crate::monitor::figures::WindowFigures;
+use crate::monitor::figures::{ReferenceFigures, WindowFigures};
 
 /// One window of one model against its reference.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +11,6 @@ pub struct Report<'a> {
     pub model: &'a str,
     pub version: &'a str,
     /// None while the reference is being loaded.
-    pub reference_rows: Option<u64>,
+    pub reference: Option<&'a ReferenceFigures>,
     pub figures: &'a WindowFigures,
 }

@@ -1,8 +1,10 @@
 //! The report as a table for people: what drifted first, by how much, against what.
 
 use super::Report;
-use crate::monitor::figures::{FeatureFigures, MeasureFigures, WindowVerdict};
+use crate::feature::Status;
+use crate::monitor::figures::{FeatureFigures, MeasureFigures, Statistics, WindowVerdict};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Characters of a bar that stands at its threshold.
@@ -21,15 +23,23 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
             WindowVerdict::Ok => format!("no drift in {} judged features", figures.judged()),
             WindowVerdict::Unjudged => "too few rows to judge any feature".to_owned(),
         };
-        let (rows, reference) = (figures.rows, report.reference_rows.unwrap_or_default());
+        let (rows, reference) = (figures.rows, report.reference.map_or(0, |r| r.rows));
         let window = &figures.window;
         writeln!(text, "{window}: {rows} rows against {reference}: {verdict}").expect("memory");
-        writeln!(text, "{}", features(&figures.features, for_terminal)).expect("memory");
+        // Of many windows, what moved is enough.
+        let is_shown = |f: &&FeatureFigures| reports.len() == 1 || f.drifted == Some(true);
+        let shown: Vec<&FeatureFigures> = figures.features.iter().filter(is_shown).collect();
+        if !shown.is_empty() {
+            writeln!(text, "{}", features(shown, report, for_terminal)).expect("memory");
+        }
     }
     text
 }
 
-fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
+fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_terminal: bool) -> Table {
+    let reference = report.reference.iter().flat_map(|reference| &reference.features);
+    let reference: HashMap<&str, &Statistics> =
+        reference.map(|(name, statistics)| (name.as_str(), statistics)).collect();
     let mut table = Table::new();
     table
         .load_style(comfy_table::presets::NOTHING)
@@ -43,16 +53,17 @@ fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
         "verdict",
         "missing",
         "mean",
+        "was",
         "psi",
         "ks",
         "js",
         "V",
         "score / threshold",
     ]);
-    let mut ordered: Vec<&FeatureFigures> = features.iter().collect();
-    ordered.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
-    for feature in ordered {
+    features.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
+    for feature in features {
         let (verdict, colour) = verdict(feature);
+        let was = reference.get(feature.name.as_str());
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         let percent = feature.statistics.missing_ratio.map(|ratio| format!("{:.1} %", ratio * 1e2));
         table.add_row(vec![
@@ -61,6 +72,7 @@ fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
             Cell::new(verdict).fg(colour),
             right(percent.unwrap_or_default()),
             right(feature.statistics.mean.map(significant).unwrap_or_default()),
+            right(was.and_then(|was| was.mean).map(significant).unwrap_or_default()),
             right(score(feature, "psi")),
             right(score(feature, "ks")),
             right(score(feature, "js")),
@@ -71,12 +83,13 @@ fn features(features: &[FeatureFigures], for_terminal: bool) -> Table {
     table
 }
 
-fn verdict(feature: &FeatureFigures) -> (&'static str, Color) {
+fn verdict(feature: &FeatureFigures) -> (String, Color) {
+    let status = feature.status.name();
     match feature.drifted {
-        Some(true) if feature.status.name() == "ok" => ("DRIFTED", Color::Red),
-        Some(true) => (feature.status.name(), Color::Red),
-        Some(false) => ("ok", Color::Green),
-        None => (feature.status.name(), Color::Yellow),
+        Some(true) if feature.status == Status::Ok => ("DRIFTED".to_owned(), Color::Red),
+        Some(true) => (format!("DRIFTED ({status})"), Color::Red),
+        Some(false) => ("ok".to_owned(), Color::Green),
+        None => (status.to_owned(), Color::Yellow),
     }
 }
 
@@ -87,7 +100,8 @@ fn worst(feature: &FeatureFigures) -> Option<(&MeasureFigures, f64)> {
         let threshold = measured.threshold.filter(|threshold| *threshold > 0.0)?;
         Some((measured, measured.score / threshold))
     });
-    ratios.max_by(|(_, a), (_, b)| a.total_cmp(b))
+    // The first of equals.
+    ratios.reduce(|worst, next| if next.1 > worst.1 { next } else { worst })
 }
 
 /// Drifted features first, then by their worst measure.

@@ -102,3 +102,22 @@ impl Panes {
         Some(merged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_that_no_open_window_tells_apart_are_merged() {
+        let pane = |rows| Pane { rows, features: Vec::new() };
+        let key = |slots: [u64; 2]| PaneKey(slots.to_vec());
+        let mut panes = Panes((0..100).map(|file| (key([file, 7]), pane(10))).collect());
+        // Every file's own window has closed, the window of rows has not.
+        let touched = panes.forget_closed(|window, _| window == 1);
+        assert_eq!(panes.0, [(key([CLOSED, 7]), pane(1_000))].into());
+        assert_eq!(touched.len(), 101);
+        assert_eq!(panes.window(1, 7).unwrap().rows, 1_000);
+        assert_eq!(panes.forget_closed(|_, _| false), [key([CLOSED, 7])].into());
+        assert!(panes.0.is_empty());
+    }
+}

@@ -44,6 +44,12 @@ impl Plan {
         Plan { runs, cursors, completed }
     }
 
+    /// All rows to one pane, with no window in play.
+    pub fn whole(rows: u64, pane: PaneKey) -> Plan {
+        let runs = if rows > 0 { vec![Run { rows, pane }] } else { Vec::new() };
+        Plan { runs, cursors: Vec::new(), completed: Vec::new() }
+    }
+
     /// The runs of one stretch of rows, such as a row group.
     pub fn stretch(&self, offset: u64, rows: u64) -> Vec<Run> {
         let mut start = 0;

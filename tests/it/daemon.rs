@@ -8,6 +8,7 @@ use std::time::Duration;
 const CLOSED: &str = "driftd_windows_closed_total";
 const COUNTED: &str = "result=\"counted\"";
 const QUARANTINED: &str = "state=\"quarantined\"";
+const NEWLY_QUARANTINED: &str = "result=\"quarantined\"";
 
 /// Rows that fill all cells evenly, shifted by `shift`.
 fn column(rows: usize, shift: f64) -> ArrayRef {
@@ -112,7 +113,7 @@ fn broken_files_are_quarantined_and_disturb_nothing() {
     // The quarantine outlives the process; a file that is repaired leaves it.
     let mut daemon = Daemon::start(&config);
     daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 3.0);
-    assert_eq!(daemon.sample(&["driftd_source_files_total", QUARANTINED]), None);
+    assert_eq!(daemon.sample(&["driftd_source_files_total", NEWLY_QUARANTINED]), Some(0.0));
     place(folder.path(), "10.parquet", 610, 0.0);
     daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 2.0);
     daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
@@ -223,4 +224,64 @@ fn health_is_of_the_process_and_readiness_of_its_work() {
     let (_, state) = daemon.get("/api/v1/state");
     assert!(state.contains("\"model\":\"m\""));
     daemon.stop();
+}
+
+/// A path that is removed and comes back with other content has a record of its own.
+#[test]
+fn a_path_that_comes_back_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = start(folder.path(), "reconcile_interval = \"100ms\"");
+    place(folder.path(), "a.parquet", 1_000, 0.0);
+    daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
+    std::fs::remove_file(folder.path().join("logs/a.parquet")).unwrap();
+    let looks = daemon.sample(&["driftd_source_last_success"]);
+    daemon.wait_for("another look", |d| d.sample(&["driftd_source_last_success"]) > looks);
+    std::fs::write(folder.path().join("logs/a.parquet"), "not a Parquet file").unwrap();
+    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 1.0);
+    daemon.stop();
+    let mut daemon = Daemon::start(&folder.path().join("driftd.toml"));
+    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 1.0);
+    assert!(daemon.log().iter().any(|line| line.contains("still quarantined")));
+    assert_eq!(daemon.sample(&["driftd_source_files_total", NEWLY_QUARANTINED]), Some(0.0));
+    daemon.stop();
+}
+
+/// Counting duplicates is about copies, not about a file whose times change.
+#[test]
+fn a_touched_file_is_no_second_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "reconcile_interval = \"100ms\"\nduplicates = \"count\"";
+    let mut daemon = start(folder.path(), more);
+    place(folder.path(), "a.parquet", 1_000, 0.0);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 1_000.0);
+    let file = std::fs::File::open(folder.path().join("logs/a.parquet")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    std::fs::copy(folder.path().join("logs/a.parquet"), folder.path().join("logs/b.parquet"))
+        .unwrap();
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 2_000.0);
+    daemon.wait_for_sample(&["driftd_source_files{", "state=\"pending\""], 0.0);
+    assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(2_000.0));
+    daemon.stop();
+}
+
+#[test]
+fn a_half_sent_request_does_not_hold_up_the_end() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path(), "");
+    let mut stream = std::net::TcpStream::connect(&daemon.address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
+    let started = std::time::Instant::now();
+    daemon.stop();
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_missing_source_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 1_000, 0.0);
+    let config = config(folder.path(), "");
+    std::fs::remove_dir(folder.path().join("logs")).unwrap();
+    let (status, _, err) = crate::support::run(&["run", "--config", config.to_str().unwrap()]);
+    assert!(status == 2 && err.contains("source \"logs\": cannot list"), "{err}");
 }

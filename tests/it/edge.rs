@@ -4,10 +4,15 @@ use crate::support::table::{
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array,
 };
+use driftd::drift::verdict::DriftConfig;
 use driftd::feature::Status;
 use driftd::ingest::ndjson::{BatchBuilder, LineFeature};
 use driftd::monitor::figures::FeatureFigures;
+use driftd::monitor::model::{ModelConfig, Monitor, Remembered};
+use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
+use driftd::position::Arrival;
+use driftd::window::{WindowConfig, WindowKind};
 use std::sync::Arc;
 
 /// Normal values from a fixed sequence: the quantile function at evenly spread shares.
@@ -230,4 +235,68 @@ fn integers_keep_all_digits() {
     let column: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
     let (min, max) = compare(Arc::clone(&column), column).statistics.exact.unwrap();
     assert_eq!((min.to_string(), max.to_string()), (i64::MIN.to_string(), i64::MAX.to_string()));
+}
+
+/// Identifiers beyond 2^53 look alike as doubles.
+#[test]
+fn large_identifiers_are_not_scored_either() {
+    let base = 1_700_000_000_000_000_000;
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(base..base + 2_000));
+    assert_eq!(compare(Arc::clone(&ids), ids).status, Status::Identifier);
+    let halves = Int64Array::from_iter_values((base..base + 2_000).map(|id| id / 2));
+    let halves: ArrayRef = Arc::new(halves);
+    assert_eq!(compare(Arc::clone(&halves), halves).status, Status::Ok);
+}
+
+/// The files of a reference may come in both widths; the narrower counts.
+#[test]
+fn a_reference_of_mixed_width_is_no_drift() {
+    let values = |n: usize| (0..n).map(|i| [0.1, 0.2, 0.3, 0.7][i % 4]);
+    let single: ArrayRef =
+        Arc::new(Float32Array::from_iter_values(values(2_000).map(|x| x as f32)));
+    let tables = [
+        MemoryTable::new(vec![("x", single)]),
+        MemoryTable::new(vec![("x", floats(values(2_000)))]),
+    ];
+    let double = MemoryTable::new(vec![("x", floats(values(1_000)))]);
+    for tables in [[&tables[0], &tables[1]], [&tables[1], &tables[0]]] {
+        let tables = tables.map(|table| table as &dyn Table);
+        let reference = Reference::build(&tables, &ReferenceConfig::default(), &|| {}).unwrap();
+        let feature = figures(&reference, &pane(&reference, &double)).features.remove(0);
+        assert_eq!((measure(&feature, "psi"), measure(&feature, "ks")), (Some(0.0), Some(0.0)));
+    }
+}
+
+/// Rows that only the table claims are not believed.
+#[test]
+fn claimed_rows_are_checked() {
+    let reference = Arc::new(reference(&MemoryTable::new(vec![("x", floats(normal(1_000)))])));
+    let windows = vec![WindowConfig { name: "w".into(), kind: WindowKind::Rows { size: 10 } }];
+    let config = ModelConfig {
+        name: "m".into(),
+        version: String::new(),
+        windows,
+        drift: DriftConfig::default(),
+    };
+    let monitor = Monitor::new(config, reference, Remembered::default());
+    let plan = |table: &MemoryTable| monitor.plan(table, Arrival::File).map(|plan| plan.runs.len());
+    let other = |rows: usize| MemoryTable::new(vec![("y", floats(vec![1.0; rows]))]);
+    assert_eq!(plan(&other(100)).unwrap(), 10);
+    let error = plan(&other(100).claiming(5_000)).unwrap_err();
+    assert!(error.to_string().contains("claims 5000 rows and has 100"), "{error}");
+    let error = plan(&other(100).claiming(1 << 40)).unwrap_err();
+    assert!(error.to_string().contains("at once"), "{error}");
+}
+
+/// Nothing can be said of the values of an embedding, but that it is gone can.
+#[test]
+fn an_unsupported_column_that_goes_is_a_finding() {
+    let bytes: ArrayRef = Arc::new(arrow_array::BinaryArray::from_iter_values(vec![b"x"; 1_000]));
+    let table = MemoryTable::new(vec![("a", floats(normal(1_000))), ("x", bytes)]);
+    let reference = reference(&table);
+    let whole = figures(&reference, &pane(&reference, &table));
+    assert_eq!((whole.features[1].status, whole.features[1].drifted), (Status::Unsupported, None));
+    let without = MemoryTable::new(vec![("a", floats(normal(1_000)))]);
+    let found = figures(&reference, &pane(&reference, &without));
+    assert_eq!((found.features[1].status, found.features[1].drifted), (Status::Absent, Some(true)));
 }

@@ -90,3 +90,36 @@ fn a_damaged_or_newer_state_is_refused() {
     std::fs::write(&path, bytes).unwrap();
     refused("state");
 }
+
+/// A start that fails leaves the state as it was: neither do open rows go, nor do their panes get
+/// a wrong name.
+#[test]
+fn a_failed_start_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000);
+    let rows = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 5000";
+    let config = config(folder.path(), rows);
+    write_file(&folder.path().join("logs/a.parquet"), 3_000);
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_000.0);
+    daemon.stop();
+
+    let good = std::fs::read_to_string(&config).unwrap();
+    let batch = "[[model.window]]\nname = \"batch\"\ntype = \"batch\"";
+    let wrong = format!("{good}{batch}\n[model.columns]\nlabel = \"nothing\"\n");
+    std::fs::write(&config, wrong).unwrap();
+    let (status, _, err) = crate::support::run(&["run", "--config", config.to_str().unwrap()]);
+    assert!(status == 2 && err.contains("no column \"nothing\""), "{err}");
+
+    std::fs::write(&config, &good).unwrap();
+    let daemon = Daemon::start(&config);
+    assert_eq!(daemon.sample(&["driftd_open_window_rows"]), Some(3_000.0));
+    daemon.stop();
+
+    // A change that succeeds says what it drops.
+    std::fs::write(&config, format!("{good}{batch}\n")).unwrap();
+    let mut daemon = Daemon::start(&config);
+    assert!(daemon.log().iter().any(|line| line.contains("\"rows\":3000")));
+    assert_eq!(daemon.sample(&["driftd_open_window_rows", "window=\"rows\""]), Some(0.0));
+    daemon.stop();
+}

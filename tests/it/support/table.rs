@@ -11,7 +11,7 @@ use driftd::monitor::score::{WindowLabel, score};
 use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::column::Block;
 use driftd::window::pane::{Pane, PaneKey};
-use driftd::window::plan::{Plan, Run};
+use driftd::window::plan::Plan;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
@@ -30,6 +30,12 @@ impl MemoryTable {
         let batch = batch(columns);
         let row_groups = vec![batch.num_rows() as u64];
         MemoryTable { batch, row_groups, block_rows: 1_000 }
+    }
+
+    /// The same rows, and a wrong word about their number.
+    pub fn claiming(mut self, rows: u64) -> MemoryTable {
+        self.row_groups = vec![rows];
+        self
     }
 
     /// The same rows, cut otherwise.
@@ -57,7 +63,7 @@ impl Table for MemoryTable {
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
         let start: u64 = self.row_groups[..row_group].iter().sum();
-        let rows = self.row_groups[row_group] as usize;
+        let rows = (self.row_groups[row_group] as usize).min(self.batch.num_rows());
         let array = self.batch.column(column).slice(start as usize, rows);
         let starts = (0..rows).step_by(self.block_rows);
         Ok(Box::new(
@@ -107,9 +113,7 @@ pub fn reference(table: &MemoryTable) -> Reference {
 pub fn pane(reference: &Reference, table: &dyn Table) -> Pane {
     let rows = table.row_groups().iter().sum();
     let key = PaneKey(vec![0]);
-    let runs = if rows > 0 { vec![Run { rows, pane: key.clone() }] } else { Vec::new() };
-    let plan = Plan { runs, cursors: Vec::new(), completed: Vec::new() };
-    let mut panes = count(reference, table, &plan).unwrap();
+    let mut panes = count(reference, table, &Plan::whole(rows, key.clone())).unwrap();
     panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids()))
 }
 
