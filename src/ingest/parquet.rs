@@ -5,7 +5,7 @@
 
 use super::partition::PartitionValue;
 use crate::error::{Error, ErrorKind, Result};
-use crate::monitor::table::{Blocks, Table};
+use crate::monitor::table::{Blocks, Table, guarded};
 use crate::profile::column::Block;
 use crate::schema::kinds::{is_string, partition_field};
 use ::parquet::arrow::ProjectionMask;
@@ -13,7 +13,9 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use ::parquet::file::reader::{ChunkReader, Length};
+use ::parquet::schema::types::Type;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use bytes::{Buf, Bytes};
@@ -24,6 +26,15 @@ use std::sync::Arc;
 
 /// Rows decoded at a time: some 100 KB of doubles, which stay in the second cache.
 const BATCH_ROWS: usize = 16_384;
+
+/// Levels of nesting that a schema may have.
+const SCHEMA_DEPTH_MAX: usize = 100;
+
+/// Stack for parsing a footer. A level of the schema takes eight bytes of it at least, and a frame
+/// of the parser about a kilobyte, several in a debug build; what is not used is never touched.
+const STACK_MIN: usize = 16 << 20;
+const STACK_PER_FOOTER_BYTE: usize = 1_024;
+const STACK_MAX: usize = 1 << 30;
 
 /// Rows that a footer may claim for one row group; beyond, it is forged.
 const ROW_GROUP_ROWS_MAX: i64 = 1 << 40;
@@ -89,7 +100,8 @@ fn decode_error(error: &ParquetError) -> Error {
 
 /// The footer, with strings asked for as dictionaries where the file allows it.
 fn read_metadata(file: &FileRange) -> Result<ArrowReaderMetadata> {
-    let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
+    let footer = Arc::new(read_footer(file)?);
+    let plain = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())
         .map_err(|error| decode_error(&error))?;
     let fields: Vec<FieldRef> = plain.schema().fields().iter().map(dictionary_field).collect();
     let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
@@ -147,6 +159,52 @@ impl Table for ParquetTable {
             Err(error) => Err(Error::decode(error.to_string())),
         })))
     }
+}
+
+/// Parses the footer. The parser calls itself for every level of the schema, and a stack that
+/// overflows ends the process; so it gets a stack that no footer of this size can fill, and a
+/// schema that is too deep for everybody after it is refused and dropped there.
+fn read_footer(file: &FileRange) -> Result<ParquetMetaData> {
+    let footer_bytes = usize::try_from(file.footer_bytes()?).unwrap_or(usize::MAX);
+    let stack = footer_bytes.saturating_mul(STACK_PER_FOOTER_BYTE).saturating_add(STACK_MIN);
+    let mut stack = stack.min(STACK_MAX);
+    let parse = || {
+        let footer = ParquetMetaDataReader::new()
+            .parse_and_finish(file)
+            .map_err(|error| decode_error(&error))?;
+        match depth(footer.file_metadata().schema_descr().root_schema()) {
+            0..=SCHEMA_DEPTH_MAX => Ok(footer),
+            depth => Err(Error::decode(format!(
+                "its schema is nested {depth} deep; {SCHEMA_DEPTH_MAX} is the limit"
+            ))),
+        }
+    };
+    std::thread::scope(|scope| {
+        // A small machine may refuse what a long but flat footer does not need.
+        loop {
+            let builder = std::thread::Builder::new().stack_size(stack);
+            match builder.spawn_scoped(scope, || guarded(parse)) {
+                Ok(thread) => return thread.join().expect("a guarded thread does not panic"),
+                Err(_) if stack > STACK_MIN => stack /= 2,
+                Err(error) => {
+                    let message = format!("no room to read the footer: {error}");
+                    return Err(Error::new(ErrorKind::Io, message));
+                }
+            }
+        }
+    })
+}
+
+/// Levels of a schema.
+fn depth(root: &Type) -> usize {
+    let mut level = vec![root];
+    let mut depth = 0;
+    while !level.is_empty() {
+        depth += 1;
+        let groups = level.into_iter().filter(|own| own.is_group());
+        level = groups.flat_map(|group| group.get_fields().iter().map(AsRef::as_ref)).collect();
+    }
+    depth
 }
 
 /// A value of the path, for every row.
@@ -229,6 +287,19 @@ impl ChunkReader for ChunkBytes {
 struct FileRange {
     file: Arc<File>,
     size: u64,
+}
+
+impl FileRange {
+    /// Length of the footer, as the last eight bytes tell.
+    fn footer_bytes(&self) -> Result<u64> {
+        let mut tail = [0; 8];
+        let start = self.size.saturating_sub(8);
+        self.file.read_exact_at(&mut tail, start).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("cannot read the end of the file: {error}"))
+        })?;
+        let [a, b, c, d, ..] = tail;
+        Ok(u32::from_le_bytes([a, b, c, d]).into())
+    }
 }
 
 impl Length for FileRange {

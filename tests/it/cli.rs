@@ -1,6 +1,7 @@
 use crate::support::table::{floats, strings, write};
 use crate::support::{check_json, features, repository, run};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn write_file(path: &Path, rows: usize, shift: f64) -> PathBuf {
     let values = (0..rows).map(|i| ((i * 7919) % rows) as f64 / rows as f64 + shift);
@@ -173,4 +174,52 @@ fn metrics_are_listed() {
     let (status, out, _) = run(&["metrics"]);
     assert_eq!(status, 0);
     assert!(out.contains("driftd_drift_score\tgauge\tmodel_name,model_version,window,feature,"));
+}
+
+/// Profiles of every version that was ever written are read as they were meant.
+#[test]
+fn old_profiles_stay_readable() {
+    let pair = repository("fixtures/oracle/pairs/sparse");
+    let current = pair.join("current.parquet");
+    let (_, from_file) = check_json(&pair.join("reference.parquet"), &current);
+    let (_, from_profile) = check_json(&repository("fixtures/profile/v1.profile"), &current);
+    assert_eq!(from_profile, from_file);
+}
+
+/// A schema nested so deep that its parser would overflow the stack, which nothing can catch.
+#[test]
+fn a_deep_schema_is_refused() {
+    use parquet::schema::types::Type;
+    const DEPTH: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep.parquet");
+    let write = {
+        let path = path.clone();
+        move || {
+            let optional = parquet::basic::Repetition::OPTIONAL;
+            let leaf = Type::primitive_type_builder("x", parquet::basic::Type::INT32);
+            let mut schema = Arc::new(leaf.with_repetition(optional).build().unwrap());
+            for _ in 0..DEPTH {
+                let group = Type::group_type_builder("g").with_fields(vec![schema]);
+                schema = Arc::new(group.with_repetition(optional).build().unwrap());
+            }
+            let root = Type::group_type_builder("root").with_fields(vec![schema]);
+            let schema = Arc::new(root.build().unwrap());
+            let file = std::fs::File::create(path).unwrap();
+            let writer =
+                parquet::file::writer::SerializedFileWriter::new(file, schema, Default::default());
+            writer.unwrap().close().unwrap();
+        }
+    };
+    // The writer needs the room too.
+    let thread = std::thread::Builder::new().stack_size(1 << 30).spawn(write).unwrap();
+    thread.join().unwrap();
+    let f = files();
+    for arguments in [
+        ["check", "--reference", &f.reference, path.to_str().unwrap()],
+        ["check", "--reference", path.to_str().unwrap(), &f.quiet],
+    ] {
+        let (status, _, err) = run(&arguments);
+        assert!(status == 2 && err.contains("nested") && err.lines().count() == 1, "{err}");
+    }
 }
