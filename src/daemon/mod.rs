@@ -73,7 +73,7 @@ pub async fn run(config: Config) -> Result<()> {
     let shared = Shared {
         published,
         process: Arc::default(),
-        clock: Arc::new(clock::SystemClock),
+        clock: Arc::new(clock::SystemClock::new()),
         stop: stop.clone(),
     };
     let live = registry(live_sources(&models), Arc::clone(&shared.process));

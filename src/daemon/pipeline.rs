@@ -28,6 +28,9 @@ use tracing::{debug, error, info, warn};
 /// Rows of a stream are committed at the latest after this time; a crash loses no more.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Files are taken for so long before everything else has its turn.
+const FILES_TIME: Duration = Duration::from_secs(1);
+
 /// Pause before a failed commit is tried again.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
@@ -157,8 +160,15 @@ impl Pipeline {
             self.uncommitted.commit.forgotten.extend(look.vanished.into_iter().map(|p| (id, p)));
             self.uncommitted.since.get_or_insert(self.shared.clock.now());
         }
+        let begun = self.shared.clock.now();
         for path in &look.ready {
+            let now = self.shared.clock.now();
             if self.shared.stop.is_on() {
+                break;
+            }
+            // Streams and windows that are due must not wait for a whole backlog.
+            if now.since(begun) >= FILES_TIME {
+                self.sources[source].wake(now);
                 break;
             }
             self.take_file(source, path)?;

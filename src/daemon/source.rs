@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// While files are being taken, the gauges of waiting files may be so old.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -90,6 +90,12 @@ impl Source {
                 }
                 if self.logged.remove(&root).is_some() {
                     info!(source = self.name, "listed again");
+                }
+                for error in &look.errors {
+                    // The text names the folder.
+                    if self.is_news(Path::new(&error.to_string()), error) {
+                        warn!(source = self.name, %error, "a folder was not listed");
+                    }
                 }
                 Some(look)
             }

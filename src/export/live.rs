@@ -2,7 +2,6 @@
 
 use super::metrics;
 use super::sample::{Samples, desc};
-use super::snapshot::is_live;
 use crate::telemetry::{
     ErrorReason, FileResult, Level, ProcessTelemetry, RejectReason, SourceTelemetry,
 };
@@ -30,7 +29,7 @@ pub struct LiveCollector {
 
 /// The registry of what is live, the process' own metrics included.
 pub fn registry(sources: Vec<LiveSource>, process: Arc<ProcessTelemetry>) -> Registry {
-    let descs = metrics::all().filter(|metric| is_live(metric)).map(desc).collect();
+    let descs = metrics::LIVE.iter().map(|metric| desc(metric)).collect();
     let registry = Registry::new();
     let collectors: [Box<dyn Collector>; 2] = [
         Box::new(LiveCollector { sources, process, descs }),

@@ -283,36 +283,47 @@ statistics! {
         "Distinct values; exact where each has a cell, else estimated within 2 %.";
 }
 
+const SCORES: &[&Metric] =
+    &[&DRIFT_SCORE, &DRIFT_THRESHOLD, &DRIFT_DETECTED, &FEATURE_STATUS, &DRIFT_P_VALUE];
+
+const WINDOWS: &[&Metric] = &[
+    &FEATURE_PERCENTILE,
+    &REFERENCE_PERCENTILE,
+    &WINDOW_ROWS,
+    &WINDOW_START,
+    &WINDOW_END,
+    &WINDOW_CLOSED,
+    &OPEN_WINDOW_ROWS,
+    &FEATURES_MONITORED,
+    &FEATURES_JUDGED,
+    &FEATURES_DRIFTED,
+    &FEATURES_DRIFTED_RATIO,
+    &WINDOWS_CLOSED,
+    &SERIES_DROPPED,
+];
+
+/// Metrics of the daemon's own work, read at each scrape.
+pub const LIVE: &[&Metric] = &[
+    &SOURCE_ROWS,
+    &SOURCE_BYTES,
+    &SOURCE_FILES_DONE,
+    &SOURCE_REJECTED,
+    &SOURCE_LATE,
+    &SOURCE_ERRORS,
+    &SOURCE_FILES,
+    &SOURCE_LAST_SUCCESS,
+    &SOURCE_OLDEST_PENDING,
+    &BUILD_INFO,
+    &STATE_WRITE_ERRORS,
+];
+
+/// Metrics that are made from a snapshot.
+pub fn of_snapshot() -> impl Iterator<Item = &'static Metric> {
+    let statistics = STATISTICS.iter().flat_map(|s| [&s.feature, &s.reference]);
+    SCORES.iter().copied().chain(statistics).chain(WINDOWS.iter().copied())
+}
+
 /// All metrics in the order that they are documented in, `process_*` aside.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    const BEFORE: &[&Metric] =
-        &[&DRIFT_SCORE, &DRIFT_THRESHOLD, &DRIFT_DETECTED, &FEATURE_STATUS, &DRIFT_P_VALUE];
-    const AFTER: &[&Metric] = &[
-        &FEATURE_PERCENTILE,
-        &REFERENCE_PERCENTILE,
-        &WINDOW_ROWS,
-        &WINDOW_START,
-        &WINDOW_END,
-        &WINDOW_CLOSED,
-        &OPEN_WINDOW_ROWS,
-        &FEATURES_MONITORED,
-        &FEATURES_JUDGED,
-        &FEATURES_DRIFTED,
-        &FEATURES_DRIFTED_RATIO,
-        &WINDOWS_CLOSED,
-        &SERIES_DROPPED,
-        &SOURCE_ROWS,
-        &SOURCE_BYTES,
-        &SOURCE_FILES_DONE,
-        &SOURCE_REJECTED,
-        &SOURCE_LATE,
-        &SOURCE_ERRORS,
-        &SOURCE_FILES,
-        &SOURCE_LAST_SUCCESS,
-        &SOURCE_OLDEST_PENDING,
-        &BUILD_INFO,
-        &STATE_WRITE_ERRORS,
-    ];
-    let statistics = STATISTICS.iter().flat_map(|s| [&s.feature, &s.reference]);
-    BEFORE.iter().copied().chain(statistics).chain(AFTER.iter().copied())
+    of_snapshot().chain(LIVE.iter().copied())
 }

@@ -34,7 +34,7 @@ struct Sample<'a> {
 
 impl SnapshotCollector {
     pub fn new(snapshot: Arc<Snapshot>, config: ExportConfig) -> SnapshotCollector {
-        let descs = metrics::all().filter(|metric| !is_live(metric)).map(desc).collect();
+        let descs = metrics::of_snapshot().map(desc).collect();
         SnapshotCollector { snapshot, config, descs }
     }
 
@@ -64,13 +64,6 @@ impl SnapshotCollector {
         features.iter_mut().for_each(|f| f.samples.retain(|sample| self.exports(sample.metric)));
         features
     }
-}
-
-/// Metrics that do not come from a snapshot; see [`super::live`].
-pub(super) fn is_live(metric: &Metric) -> bool {
-    metric.labels.contains(&"source")
-        || metric.name == metrics::BUILD_INFO.name
-        || metric.name == metrics::STATE_WRITE_ERRORS.name
 }
 
 impl Collector for SnapshotCollector {

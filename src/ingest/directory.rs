@@ -5,7 +5,7 @@
 
 use super::DirectoryConfig;
 use super::listing::{Listed, list};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::position::{PathState, Stat};
 use crate::telemetry::{ErrorReason, FileResult, SourceTelemetry};
 use crate::time::Timestamp;
@@ -39,6 +39,8 @@ pub struct Look {
     pub ready: Vec<PathBuf>,
     /// Paths that are gone, for the state to forget.
     pub vanished: Vec<PathBuf>,
+    /// Folders that could not be listed.
+    pub errors: Vec<Error>,
     /// When a file will have settled.
     pub again_in: Option<Duration>,
 }
@@ -60,12 +62,9 @@ impl Directory {
     /// Lists the directory and tells what to do about it.
     pub fn look(&mut self, now: Timestamp, telemetry: &SourceTelemetry) -> Result<Look> {
         let listing = list(&self.config.path)?;
-        for error in &listing.errors {
-            telemetry.errors(ErrorReason::List).add(1);
-            warn!(%error, "a folder was not listed");
-        }
-        let mut look = Look::default();
-        if listing.errors.is_empty() {
+        telemetry.errors(ErrorReason::List).add(listing.errors.len() as u64);
+        let mut look = Look { errors: listing.errors, ..Look::default() };
+        if look.errors.is_empty() {
             look.vanished = self.forget_vanished(&listing.files, telemetry);
         }
         let mut ready: Vec<&Listed> = Vec::new();

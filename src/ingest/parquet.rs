@@ -94,6 +94,10 @@ fn decode_error(error: &ParquetError) -> Error {
         | ParquetError::EOF(message)
         | ParquetError::NYI(message)
         | ParquetError::ArrowError(message) => Error::decode(message),
+        // The disk's fault, not the file's.
+        ParquetError::External(source) if source.is::<std::io::Error>() => {
+            Error::new(ErrorKind::Io, source.to_string())
+        }
         other => Error::decode(other.to_string()),
     }
 }
@@ -227,7 +231,8 @@ struct ChunkBytes {
 
 impl ChunkBytes {
     fn fetch(table: &ParquetTable, row_group: usize, column: usize) -> Result<ChunkBytes> {
-        let file_size = table.file.metadata().map_err(|e| Error::decode(e.to_string()))?.len();
+        let metadata = table.file.metadata();
+        let file_size = metadata.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?.len();
         let group = table.metadata.metadata().row_group(row_group);
         let mut parts = Vec::new();
         for leaf in table.leaves(column) {

@@ -6,6 +6,7 @@
 use super::TcpConfig;
 use super::ndjson::{Batch, BatchBuilder, LineFeature};
 use crate::telemetry::{ErrorReason, RejectReason, SourceTelemetry};
+use socket2::{SockRef, TcpKeepalive};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -31,6 +32,9 @@ const LOGGED_BYTES_MAX: usize = 100;
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 64 * 1024;
+
+/// A silent peer is asked whether it is still there after this time.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,6 +66,11 @@ pub async fn serve(listener: TcpListener, intake: Intake) {
         };
         match accepted {
             Ok((stream, permit)) => {
+                // A peer that vanished must not keep its place for ever.
+                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+                if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
+                    debug!(%error, "no keepalive");
+                }
                 let intake = intake.clone();
                 connections.spawn(async move {
                     read(stream, intake).await;

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::figures::WindowFigures;
 use crate::position::{Identity, Stat};
 use crate::time::Timestamp;
-use crate::window::WindowConfig;
+use crate::window::{WindowConfig, WindowKind};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -264,9 +264,14 @@ fn write_totals(
     Ok(())
 }
 
-/// What pane keys are made of.
+/// What pane keys are made of: the windows' names and what their slots mean. How a stream is cut
+/// into batches may change at any time.
 fn signature(windows: &[WindowConfig]) -> String {
-    format!("{windows:?}")
+    let kinds = windows.iter().map(|window| match window.kind {
+        WindowKind::Batch { .. } => (&window.name, "batch", 0),
+        WindowKind::Rows { size } => (&window.name, "rows", size),
+    });
+    to_text(&kinds.collect::<Vec<_>>())
 }
 
 fn lock(path: &Path) -> Result<File> {

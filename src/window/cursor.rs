@@ -97,7 +97,9 @@ impl Cursor {
 
     /// Rows that the current slot still takes; none when there is no limit.
     pub(super) fn room(&self, arrival: Arrival) -> Option<u64> {
-        (!self.is_own_slot(arrival)).then(|| self.rows_max() - self.open_rows())
+        // A slot that was opened under a larger limit is over full; the next row closes it.
+        let room = || self.rows_max().saturating_sub(self.open_rows()).max(1);
+        (!self.is_own_slot(arrival)).then(room)
     }
 
     pub(super) fn slot(&self, arrival: Arrival) -> u64 {
