@@ -1,7 +1,9 @@
 //! The way of a file: open → plan → count → merge → close → commit → publish.
 //!
-//! One pipeline per model, on one thread; counting fans out to all cores. Nothing is shown before
-//! it is committed, and nothing is committed that was not counted whole.
+//! One pipeline per model, on one thread; counting fans out to all cores. What is committed are the
+//! merged panes and the figures of the windows that closed, so merging and closing come first; if
+//! the commit cannot be made, the process ends with them, and the file is counted anew. Nothing is
+//! shown before it is committed, and nothing is committed that was not counted whole.
 
 use super::Shared;
 use super::source::Source;
@@ -99,7 +101,6 @@ impl Pipeline {
         self.note(change, now);
         self.note_counted(source, &file, identity, n_rows, now);
         self.commit()?;
-        self.publish();
         Ok(Taken::Counted { rows: n_rows, bytes: file.stat.size })
     }
 
@@ -306,14 +307,10 @@ impl Pipeline {
         let is_due = self.uncommitted.since.is_some_and(|since| {
             now.since(since) >= COMMIT_INTERVAL || !self.uncommitted.commit.closed.is_empty()
         });
-        if is_due {
-            self.commit()?;
-            self.publish();
-        }
-        Ok(())
+        if is_due { self.commit() } else { Ok(()) }
     }
 
-    /// Commits everything noted. A state that cannot be written holds up the pipeline, since
+    /// Commits everything noted, then shows it. A state that cannot be written holds up the pipeline, since
     /// going on would only lose more; it is tried again until it works or the daemon stops.
     pub fn commit(&mut self) -> Result<()> {
         let Uncommitted { mut commit, touched, .. } = std::mem::take(&mut self.uncommitted);
@@ -324,7 +321,10 @@ impl Pipeline {
             .map(|(window, place)| place_record(&window.name, &place))
             .collect();
         loop {
-            let Err(error) = self.store.commit(&commit) else { return Ok(()) };
+            let Err(error) = self.store.commit(&commit) else {
+                self.publish();
+                return Ok(());
+            };
             self.shared.process.state_write_errors.add(1);
             error!(%error, "the state was not written; trying again");
             if self.shared.stop.is_on() {
