@@ -29,10 +29,6 @@ impl Kind {
             Kind::Unsupported => "unsupported",
         }
     }
-
-    pub fn is_categorical(self) -> bool {
-        matches!(self, Kind::Categorical | Kind::Boolean)
-    }
 }
 
 impl fmt::Display for Kind {

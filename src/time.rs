@@ -1,10 +1,8 @@
 //! Points in time, and the clock as an argument.
 //!
-//! Not the system clock: the pure part never reads one. The daemon passes the real clock in,
-//! tests pass one that they move by hand.
+//! Not the system clock: the pure part never reads one. The daemon passes the real one in.
 
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// Microseconds since 1970-01-01 UTC.
@@ -32,24 +30,4 @@ impl Timestamp {
 /// Where "now" comes from.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
-}
-
-/// A clock that stands still until it is set.
-#[derive(Debug)]
-pub struct ManualClock(AtomicI64);
-
-impl ManualClock {
-    pub fn at(now: Timestamp) -> ManualClock {
-        ManualClock(AtomicI64::new(now.0))
-    }
-
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_micros() as i64, Ordering::Relaxed);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
 }

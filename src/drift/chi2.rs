@@ -15,10 +15,6 @@ impl Measure for Chi2 {
         "chi2"
     }
 
-    fn doc(&self) -> &'static str {
-        "Cramér's V of the 2×k table of the bins of psi; p-value of the χ² test of homogeneity"
-    }
-
     fn default_threshold(&self) -> Option<f64> {
         None
     }

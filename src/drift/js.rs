@@ -14,10 +14,6 @@ impl Measure for Js {
         "js"
     }
 
-    fn doc(&self) -> &'static str {
-        "Jensen-Shannon distance, base 2, over the bins of psi"
-    }
-
     fn default_threshold(&self) -> Option<f64> {
         Some(0.1)
     }

@@ -15,10 +15,6 @@ impl Measure for Ks {
         "ks"
     }
 
-    fn doc(&self) -> &'static str {
-        "Kolmogorov-Smirnov distance of numeric features, with Stephens' p-value and the grid's error"
-    }
-
     fn default_threshold(&self) -> Option<f64> {
         Some(0.1)
     }

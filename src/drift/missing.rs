@@ -11,10 +11,6 @@ impl Measure for Missing {
         "missing"
     }
 
-    fn doc(&self) -> &'static str {
-        "absolute difference of the missing ratios"
-    }
-
     fn default_threshold(&self) -> Option<f64> {
         Some(0.1)
     }

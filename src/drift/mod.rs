@@ -1,7 +1,7 @@
 //! Drift: from two profiles over one grid to scores, and from scores to a verdict.
 //!
-//! Every measure is a file and a line of [`MEASURES`]; configuration, labels, help and the
-//! README's table read that list. Nothing here sees a row.
+//! Every measure is a file and a line of [`MEASURES`]; configuration and labels read that list, and
+//! the README's table is held against it. Nothing here sees a row.
 
 mod chi2;
 mod comparison;
@@ -21,9 +21,6 @@ pub const MEASURES: &[&dyn Measure] =
 /// A distance between reference and current. Higher is worse for every measure.
 pub trait Measure: Sync {
     fn name(&self) -> &'static str;
-
-    /// One line for help and documentation.
-    fn doc(&self) -> &'static str;
 
     /// From which score on a deciding measure calls drift; none for a measure without a custom.
     fn default_threshold(&self) -> Option<f64>;

@@ -18,10 +18,6 @@ impl Measure for Psi {
         "psi"
     }
 
-    fn doc(&self) -> &'static str {
-        "population stability index over the reference's deciles, heavy values and categories"
-    }
-
     fn default_threshold(&self) -> Option<f64> {
         Some(0.2)
     }

@@ -9,10 +9,10 @@ use crate::feature::{Kind, Status, Width};
 use crate::profile::Accumulator;
 use crate::profile::categories::{CategoryGrid, category};
 use crate::profile::cells::narrow;
-use crate::profile::column::{Block, integer_bits, texts};
+use crate::profile::column::{Block, integer_bits};
 use crate::profile::extremes::{Extremes, Span};
 use crate::profile::feature::{
-    FeatureGrid, FeatureInput, FeatureProfile, Frame, boolean_text, read_numbers, tally,
+    FeatureGrid, FeatureInput, FeatureProfile, Frame, read_numbers, read_texts,
 };
 use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric::{NumericFrame, NumericOrigin};
@@ -172,33 +172,23 @@ fn is_sampled(position: u64, n_rows: u64) -> bool {
 fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built> {
     let mut counts: HashMap<Box<str>, u64> = HashMap::new();
     let mut whole = Tally::default();
-    let is_boolean = column.kind == Kind::Boolean;
     // A string column over half distinct is an identifier: its values need not be kept to know.
     let identifies = |distinct: usize, present: u64| {
         !column.declared && present >= IDENTIFIER_ROWS_MIN && distinct as u64 * 2 > present
     };
     for_each_block(tables, column, |block| {
-        let mut tally = tally(block);
-        let present = tally.present();
-        let mut written = 0;
-        texts(&*block.array, |text, n| {
-            written += n;
-            match boolean_text(is_boolean, text) {
-                None => tally.wrong_type += n,
-                Some(_) if identifies(counts.len(), n_rows) => {}
-                Some(text) => {
-                    let text = category(text);
-                    match counts.get_mut(&*text) {
-                        Some(rows) => *rows += n,
-                        None => {
-                            counts.insert(text.into(), n);
-                        }
-                    }
+        whole.update(read_texts(block, column.kind, |text, n| {
+            if identifies(counts.len(), n_rows) {
+                return;
+            }
+            let text = category(text);
+            match counts.get_mut(&*text) {
+                Some(rows) => *rows += n,
+                None => {
+                    counts.insert(text.into(), n);
                 }
             }
-        });
-        tally.nans = present - written;
-        whole.update(tally);
+        }));
     })?;
     let present = counts.values().sum();
     if identifies(counts.len(), n_rows) || identifies(counts.len(), present) {

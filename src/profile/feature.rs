@@ -171,8 +171,27 @@ pub fn read_numbers(block: &Block, out: &mut Vec<f64>) -> (Tally, Option<Span>) 
     (tally, span)
 }
 
+/// Reads a block of categories: where its rows without a value went; every text and the rows it
+/// stands in, to `f`.
+pub fn read_texts(block: &Block, kind: Kind, mut f: impl FnMut(&str, u64)) -> Tally {
+    let mut tally = tally(block);
+    let present = tally.present();
+    let mut written = 0;
+    texts(&*block.array, |text, rows| {
+        written += rows;
+        match (kind, boolean(text)) {
+            (Kind::Boolean, None) => tally.wrong_type += rows,
+            (Kind::Boolean, Some(text)) => f(text, rows),
+            _ => f(text, rows),
+        }
+    });
+    // Codes that are logged as floats can be NaN, which has no text.
+    tally.nans = present - written;
+    tally
+}
+
 /// Rows, nulls and faults of a block; NaNs are found when the values are read.
-pub fn tally(block: &Block) -> Tally {
+fn tally(block: &Block) -> Tally {
     let count = |bits: &arrow_buffer::BooleanBuffer| bits.count_set_bits() as u64;
     let (absent, wrong_type) = block
         .faults
@@ -197,20 +216,7 @@ impl Accumulator for FeatureProfile {
                 tally
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {
-                let boolean = grid.kind == Kind::Boolean;
-                let mut tally = tally(block);
-                let present = tally.present();
-                let mut written = 0;
-                texts(&*block.array, |text, rows| {
-                    written += rows;
-                    match boolean_text(boolean, text) {
-                        Some(text) => counts.update((categories, text, rows)),
-                        None => tally.wrong_type += rows,
-                    }
-                });
-                // Codes that are logged as floats can be NaN, which has no text.
-                tally.nans = present - written;
-                tally
+                read_texts(block, grid.kind, |text, rows| counts.update((categories, text, rows)))
             }
             (Frame::Opaque, Values::Opaque(present)) => {
                 let tally = tally(block);
@@ -235,9 +241,8 @@ impl Accumulator for FeatureProfile {
 }
 
 /// The two texts of a boolean, also for one that is logged as 0 and 1.
-pub fn boolean_text(is_boolean: bool, text: &str) -> Option<&str> {
+fn boolean(text: &str) -> Option<&str> {
     match text {
-        _ if !is_boolean => Some(text),
         "true" | "1" => Some("true"),
         "false" | "0" => Some("false"),
         _ => None,

@@ -3,7 +3,7 @@
 //! moments, whose sums round, to 1e-12.
 
 use crate::support::table::{MemoryTable, figures, floats, pane, reference, strings};
-use arrow_array::{Array, ArrayRef, BooleanArray, Float32Array, Int64Array};
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, Int64Array};
 use driftd::monitor::figures::WindowFigures;
 use driftd::monitor::reference::Reference;
 use driftd::profile::codec::{Content, decode, encode};
@@ -158,5 +158,4 @@ fn another_grid_is_an_error() {
     assert!(counted.merge(&pane(&b, &table(1.0))).is_err());
     assert_eq!(counted.features, before.features);
     assert_eq!(counted.rows, before.rows);
-    assert_eq!(pane(&a, &table(1.0)).features[0].tally.rows, floats([0.0; 100]).len() as u64);
 }

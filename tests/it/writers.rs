@@ -2,6 +2,7 @@
 
 use crate::support::repository;
 use crate::support::table::{figures, pane};
+use driftd::feature::Kind;
 use driftd::ingest::inputs::{Input, open, resolve};
 use driftd::ingest::parquet::ParquetTable;
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
@@ -41,7 +42,7 @@ fn check_column(at: &str, figures: &FeatureFigures, column: &Value) {
     assert_eq!(rows(s.nan_ratio), expected("nans"), "{at}: NaNs");
     assert_eq!(rows(s.infinite_ratio), expected("infinities"), "{at}: infinities");
     assert_eq!(s.distinct.unwrap_or(0), expected("distinct"), "{at}: distinct");
-    if !figures.kind.is_categorical() {
+    if !matches!(figures.kind, Kind::Categorical | Kind::Boolean) {
         assert_eq!(s.min, column["min"].as_f64(), "{at}: min");
         assert_eq!(s.max, column["max"].as_f64(), "{at}: max");
     }
