@@ -2,6 +2,7 @@
 
 use driftd::drift::MEASURES;
 use driftd::export::metrics::all;
+use driftd::feature::Status;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -246,6 +247,14 @@ fn the_readme_lists_every_measure() {
         let row = &rows[measure.name()];
         let threshold = measure.default_threshold().map_or("none".to_owned(), |t| t.to_string());
         assert!(row.contains(&threshold), "{row}: the threshold is {threshold}");
+    }
+}
+
+#[test]
+fn the_readme_lists_every_status() {
+    let rows = readme_rows();
+    for status in Status::ALL {
+        assert!(rows.contains_key(status.name()), "{} is not in the README", status.name());
     }
 }
 

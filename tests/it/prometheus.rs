@@ -1,6 +1,7 @@
 use crate::metrics::{HOSTILE_NAMES, demo, hostile};
-use crate::support::daemon::{Daemon, PATIENCE};
+use crate::support::daemon::{Daemon, PATIENCE, config};
 use crate::support::repository;
+use crate::support::table::{floats, write};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -96,6 +97,32 @@ fn the_demo_makes_the_named_alerts_fire() {
     let alerts = prometheus.get("/api/v1/alerts").unwrap();
     let text = alerts.to_string();
     assert!(text.contains("AGEP") && text.contains("4.74"), "what moved and by how much: {text}");
+    daemon.stop();
+}
+
+/// Twenty windows close between two scrapes, and one in the middle had drifted: no gauge shows it
+/// any more, and it alarms all the same.
+#[test]
+fn a_drifted_window_that_no_scrape_saw_alarms() {
+    let folder = tempfile::tempdir().unwrap();
+    let column = |rows: u32, shift: f64| {
+        let values = (0..rows).map(move |i| f64::from(i * 7_919 % rows) / f64::from(rows) + shift);
+        vec![("x", floats(values))]
+    };
+    write(&folder.path().join("reference.parquet"), column(5_000, 0.0));
+    let config = config(folder.path(), "");
+    for i in 0..20 {
+        let shift = if i == 8 { 0.5 } else { 0.0 };
+        write(&folder.path().join(format!("logs/{i:02}.parquet")), column(1_000 + i, shift));
+    }
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files_total", "result=\"counted\""], 20.0);
+    assert_eq!(daemon.sample(&["driftd_windows_closed_total", "\"drifted\""]), Some(1.0));
+    let prometheus = Prometheus::start(folder.path(), &daemon.address);
+    let found = prometheus.wait_for("the alert", "/api/v1/alerts", |answer| {
+        Some(firing(answer)).filter(|found| !found.is_empty())
+    });
+    assert_eq!(found, [("DriftedWindowClosed".to_owned(), String::new())].into());
     daemon.stop();
 }
 
