@@ -8,6 +8,7 @@ use crate::ingest::inputs::{self, Input};
 use crate::monitor::count::{check_rows, count};
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
+use crate::monitor::sample::sample;
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::monitor::table::{Table, rows};
@@ -16,6 +17,7 @@ use crate::report::json::json;
 use crate::report::table::table;
 use crate::window::pane::{Pane, PaneKey};
 use crate::window::plan::Plan;
+use crate::window::sampling::SamplingConfig;
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -93,10 +95,12 @@ fn windows(
         let label = WindowLabel { window: name.to_owned(), slot: slot as u64, closed: None };
         score(reference, pane, &settings.drift, label).map_err(|error| anyhow!("{name}: {error}"))
     };
+    let files = files(&arguments.current)?;
+    let sampling = Sampling::new(settings, &files, arguments.each)?;
     let mut all = Pane::new(reference.grids());
     let mut windows = Vec::new();
-    for path in files(&arguments.current)? {
-        let pane = pane(reference, &path)?;
+    for path in files {
+        let pane = pane(reference, &path, &sampling)?;
         if arguments.each {
             windows.push(close(&path.to_string_lossy(), windows.len(), &pane)?);
         } else {
@@ -120,8 +124,32 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What is sampled, and of how large a window.
+pub struct Sampling<'a> {
+    config: Option<&'a SamplingConfig>,
+    /// None where each file is a window.
+    window_rows: Option<u64>,
+}
+
+impl Sampling<'_> {
+    /// The rows of all `files` are one window, unless `each` is one.
+    pub fn new<'a>(settings: &'a Settings, files: &[PathBuf], each: bool) -> Result<Sampling<'a>> {
+        let config = settings.sampling.as_ref();
+        let is_capped = config.is_some_and(|config| config.rows_max.is_some());
+        let mut window_rows = None;
+        if is_capped && !each {
+            for path in files {
+                if let Input::Parquet(_) = inputs::resolve(path)? {
+                    *window_rows.get_or_insert(0) += rows(&inputs::open(path)?);
+                }
+            }
+        }
+        Ok(Sampling { config, window_rows })
+    }
+}
+
 /// The counts of one file or profile.
-pub fn pane(reference: &Reference, path: &Path) -> Result<Pane> {
+pub fn pane(reference: &Reference, path: &Path, sampling: &Sampling<'_>) -> Result<Pane> {
     if let Input::Profile(path) = inputs::resolve(path)? {
         return match inputs::read_profile(&path)? {
             Profile::Current(current) => {
@@ -137,16 +165,24 @@ pub fn pane(reference: &Reference, path: &Path) -> Result<Pane> {
     }
     let table = inputs::open(path)?;
     let bar = bar("current", table.row_groups().len() * reference.features.len());
-    let counted = count_whole(reference, &Watched { table: &table, bar: &bar });
+    let counted = count_whole(reference, &Watched { table: &table, bar: &bar }, sampling);
     bar.finish_and_clear();
     Ok(counted.map_err(|error| error.context(path.display()))?)
 }
 
-fn count_whole(reference: &Reference, table: &dyn Table) -> crate::error::Result<Pane> {
+fn count_whole(
+    reference: &Reference,
+    table: &dyn Table,
+    sampling: &Sampling<'_>,
+) -> crate::error::Result<Pane> {
     let key = PaneKey(vec![0]);
     let n_rows = rows(table);
     check_rows(reference, table)?;
-    let mut panes = count(reference, table, &Plan::whole(n_rows, key.clone()))?;
+    let mut plan = Plan::whole(n_rows, key.clone());
+    if let Some(config) = sampling.config {
+        plan.sample = sample(config, table, sampling.window_rows.unwrap_or(n_rows))?;
+    }
+    let mut panes = count(reference, table, &plan)?;
     Ok(panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids())))
 }
 

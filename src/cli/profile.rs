@@ -1,8 +1,8 @@
 //! `driftd profile`: a reference profile, or counts on the grid of one.
 
-use super::check::pane;
+use super::check::{Sampling, pane};
 use super::output;
-use super::settings::{ConfigChoice, load_reference};
+use super::settings::{ConfigChoice, Settings, load_reference};
 use crate::ingest::inputs::{self, Input, read_profile};
 use crate::monitor::reference::{CurrentProfile, Profile, Reference};
 use crate::monitor::table::Table;
@@ -30,7 +30,7 @@ pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
     let files = parquet_files(&arguments.inputs)?;
     let settings = arguments.config.settings()?;
     let profile = match &arguments.grid {
-        Some(grid) => current(grid, &files, &settings.reference)?,
+        Some(grid) => current(grid, &files, &settings)?,
         None if files.len() == 1 => {
             Profile::Reference(load_reference(&files[0], &settings.reference)?)
         }
@@ -58,18 +58,15 @@ fn parquet_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn current(
-    grid: &Path,
-    files: &[PathBuf],
-    config: &crate::monitor::reference::ReferenceConfig,
-) -> Result<Profile> {
+fn current(grid: &Path, files: &[PathBuf], settings: &Settings) -> Result<Profile> {
     let Profile::Reference(reference) = read_profile(grid)? else {
         bail!("{}: only a reference profile has a grid", grid.display());
     };
-    let reference = reference.select(config)?;
+    let reference = reference.select(&settings.reference)?;
+    let sampling = Sampling::new(settings, files, false)?;
     let mut all = Pane::new(reference.grids());
     for file in files {
-        all.merge(&pane(&reference, file)?)
+        all.merge(&pane(&reference, file, &sampling)?)
             .map_err(|error| anyhow!("{}: {error}", file.display()))?;
     }
     let names = reference.grids().map(|grid| grid.name.clone()).collect();

@@ -28,6 +28,10 @@ impl Table for Watched<'_> {
         self.table.row_groups()
     }
 
+    fn fingerprint(&self) -> u64 {
+        self.table.fingerprint()
+    }
+
     fn weight(&self, row_group: usize, column: usize) -> u64 {
         self.table.weight(row_group, column)
     }

@@ -1,17 +1,18 @@
-//! What `check` and `profile` take from a configuration: columns, kinds, thresholds.
+//! What `check` and `profile` take from a configuration: columns, kinds, thresholds, sampling.
 
 use crate::config::load;
 use crate::drift::verdict::DriftConfig;
 use crate::export::ExportConfig;
 use crate::ingest::inputs;
 use crate::monitor::reference::{Reference, ReferenceConfig};
+use crate::window::sampling::SamplingConfig;
 use anyhow::{Context, Result, bail};
 use glob::Pattern;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct ConfigChoice {
-    /// Take columns, kinds and thresholds from this configuration
+    /// Take columns, kinds, thresholds and sampling from this configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which model of the configuration, when it has several
@@ -30,6 +31,7 @@ pub struct Settings {
     pub reference_path: Option<PathBuf>,
     pub reference: ReferenceConfig,
     pub drift: DriftConfig,
+    pub sampling: Option<SamplingConfig>,
     pub export: ExportConfig,
 }
 
@@ -52,6 +54,7 @@ impl ConfigChoice {
                 reference_path: None,
                 reference: ReferenceConfig::default(),
                 drift: DriftConfig::default(),
+                sampling: None,
                 export: ExportConfig::default(),
             });
         };
@@ -71,6 +74,7 @@ impl ConfigChoice {
             reference_path: Some(model.reference_path),
             reference: model.reference,
             drift: model.model.drift,
+            sampling: model.model.sampling,
             export: config.export,
         })
     }

@@ -1,6 +1,7 @@
 //! From what was written to values that can be used, with defaults.
 
 use super::raw::{Section, unknown};
+use super::sampling::sampling;
 use super::{Config, Model};
 use crate::drift::verdict::DriftConfig;
 use crate::drift::{MEASURES, measure};
@@ -108,10 +109,11 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     let (features, feature_thresholds) = features(section);
     let columns = columns(section);
     let drift = drift(section, feature_thresholds);
+    let sampling = sampling(section);
     section.finish();
     let windows = windows?;
     Some(Model {
-        model: ModelConfig { name: name?, version, windows, drift },
+        model: ModelConfig { name: name?, version, windows, drift, sampling },
         reference_path: reference_path?,
         reference: ReferenceConfig { columns, features },
         sources: sources?,

@@ -9,6 +9,7 @@
 
 mod check;
 mod raw;
+mod sampling;
 mod show;
 mod units;
 

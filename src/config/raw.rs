@@ -97,6 +97,11 @@ impl<'a> Section<'a> {
         typed
     }
 
+    /// Whether a key is there, good or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some()
+    }
+
     pub fn string(&self, key: &'a str) -> Option<String> {
         self.typed(key, "a string", |value| value.as_str().map(str::to_owned))
     }
@@ -130,6 +135,11 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A finite number that is `valid`, which `wanted` describes.
+    pub fn number(&self, key: &'a str, wanted: &str, valid: impl Fn(f64) -> bool) -> Option<f64> {
+        self.typed(key, wanted, |value| number(value).filter(|number| valid(*number)))
+    }
+
     pub fn boolean(&self, key: &'a str) -> Option<bool> {
         self.typed(key, "true or false", DeValue::as_bool)
     }
@@ -153,22 +163,16 @@ impl<'a> Section<'a> {
     /// A table of finite numbers, none below 0.
     pub fn numbers(&self, key: &'a str) -> Vec<(String, f64)> {
         let Some(section) = self.section(key) else { return Vec::new() };
-        let number = |(name, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
+        let entry = |(name, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
             let name: &'a str = AsRef::<str>::as_ref(name.get_ref());
             section.read.borrow_mut().push(name);
-            let digits = match value.get_ref() {
-                DeValue::Float(float) => float.as_str(),
-                DeValue::Integer(integer) => integer.as_str(),
-                _ => "",
-            };
-            let number = digits.replace('_', "").parse::<f64>().ok();
-            let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+            let number = number(value.get_ref()).filter(|number| *number >= 0.0);
             if number.is_none() {
                 section.fault(name, "must be a number, 0 or more");
             }
             number.map(|number| (name.to_owned(), number))
         };
-        section.table.iter().filter_map(number).collect()
+        section.table.iter().filter_map(entry).collect()
     }
 
     pub fn section(&self, key: &'a str) -> Option<Section<'a>> {
@@ -221,6 +225,15 @@ impl<'a> Section<'a> {
             }
         }
     }
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    let digits = match value {
+        DeValue::Float(float) => float.as_str(),
+        DeValue::Integer(integer) => integer.as_str(),
+        _ => return None,
+    };
+    digits.replace('_', "").parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 fn described(value: &DeValue<'_>) -> String {

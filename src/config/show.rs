@@ -3,6 +3,7 @@
 use super::{Config, Model, duration_text};
 use crate::ingest::SourceKind;
 use crate::window::WindowKind;
+use crate::window::sampling::{SamplingConfig, SamplingMode};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -33,7 +34,7 @@ fn model(model: &Model) -> Value {
     shown_columns.extend(columns.include.as_deref().map(|include| ("include", patterns(include))));
     shown_columns.extend(columns.id.as_ref().map(|id| ("id", text(id))));
     shown_columns.extend(columns.label.as_ref().map(|label| ("label", text(label))));
-    table([
+    let shown = [
         ("name", text(&model.model.name)),
         ("version", text(&model.model.version)),
         ("reference", table([("path", path_text(&model.reference_path))])),
@@ -45,7 +46,22 @@ fn model(model: &Model) -> Value {
         ("columns", table(shown_columns)),
         ("drift", drift(model)),
         ("feature", Value::Table(features(model))),
-    ])
+    ];
+    let sampling = model.model.sampling.as_ref().map(|own| ("sampling", sampling(own)));
+    table(shown.into_iter().chain(sampling))
+}
+
+fn sampling(sampling: &SamplingConfig) -> Value {
+    let mut modes = SamplingMode::ALL.iter();
+    let mode = modes.find(|(_, mode)| *mode == sampling.mode).expect("every mode is listed").0;
+    let mut shown = vec![
+        ("rate", Value::Float(sampling.rate)),
+        ("seed", integer(sampling.seed)),
+        ("mode", text(mode)),
+    ];
+    shown.extend(sampling.key.as_ref().map(|key| ("key", text(key))));
+    shown.extend(sampling.rows_max.map(|max| ("rows_max", integer(max))));
+    table(shown)
 }
 
 fn source(source: &crate::ingest::SourceConfig) -> Value {

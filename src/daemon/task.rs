@@ -33,11 +33,12 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
     let BoundModel { model, store, same_windows, sources } = bound;
     let reference = Arc::new(block_in_place(|| load_reference(&model))?);
     let remembered = block_in_place(|| restore(&store, &model, &reference, same_windows))?;
+    let sampling_key = model.model.sampling.as_ref().and_then(|sampling| sampling.key.clone());
     let monitor = Monitor::new(model.model, Arc::clone(&reference), remembered);
 
     let wake = Arc::new(Notify::new());
     let (sender, batches) = mpsc::channel(BATCHES_MAX);
-    let features: Arc<[LineFeature]> = reference.grids().map(LineFeature::from).collect();
+    let features = line_features(&reference, &sampling_key);
     let mut connections = JoinSet::new();
     let mut watchers: Vec<RecommendedWatcher> = Vec::new();
     let mut piped = Vec::new();
@@ -80,6 +81,14 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
     drive(&mut pipeline, batches, &wake).await?;
     drop(watchers);
     block_in_place(|| pipeline.commit())
+}
+
+/// What a line of a stream is read for: the features, and the key that its row is sampled by.
+fn line_features(reference: &Reference, sampling_key: &Option<String>) -> Arc<[LineFeature]> {
+    let features = reference.grids().map(LineFeature::from);
+    let is_feature = |key: &&String| reference.grids().any(|grid| grid.name == **key);
+    let key = sampling_key.as_ref().filter(|key| !is_feature(key));
+    features.chain(key.map(|key| LineFeature::key(key))).collect()
 }
 
 /// Waits for rows, events and time, and lets the pipeline work.

@@ -4,7 +4,7 @@
 //! correction. The score is V because χ² itself grows with the rows: with enough of them every
 //! difference is significant.
 
-use super::{Comparison, Measure, Score};
+use super::{Comparison, Evidence, Measure, Score};
 use ndarray::{ArrayView2, Axis};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
@@ -20,11 +20,14 @@ impl Measure for Chi2 {
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        comparison.bins().map(homogeneity)
+        let bins = comparison.bins()?;
+        Some(homogeneity(bins, self.evidence(comparison).effective_rows()))
     }
 }
 
-fn homogeneity(bins: ArrayView2<'_, u64>) -> Score {
+/// `effective_rows` is RC/(R+C), or less when rows of one side resemble each other; χ² is then
+/// divided by as much (Rao and Scott, 1981).
+fn homogeneity(bins: ArrayView2<'_, u64>, effective_rows: f64) -> Score {
     let (rows, columns) = (bins.sum_axis(Axis(1)), bins.sum_axis(Axis(0)));
     let total = rows.sum() as f64;
     let used = columns.iter().filter(|count| **count > 0).count();
@@ -38,7 +41,10 @@ fn homogeneity(bins: ArrayView2<'_, u64>) -> Score {
             chi2 += (observed as f64 - expected).powi(2) / expected;
         }
     }
-    let tail = ChiSquared::new((used - 1) as f64).expect("one degree of freedom or more").sf(chi2);
+    let alone = Evidence { reference: rows[0], current: rows[1], bins: used };
+    let worth = effective_rows / alone.effective_rows();
+    let law = ChiSquared::new((used - 1) as f64).expect("one degree of freedom or more");
+    let tail = law.sf(chi2 * worth);
     Score { score: (chi2 / total).sqrt(), p_value: Some(tail.clamp(0.0, 1.0)), error: None }
 }
 
@@ -48,7 +54,9 @@ mod tests {
     use super::*;
 
     fn check(reference: &[u64], current: &[u64], v: f64, p: f64) {
-        let score = homogeneity(table(reference, current).view());
+        let rows = |counts: &[u64]| counts.iter().sum::<u64>();
+        let n = Evidence { reference: rows(reference), current: rows(current), bins: 0 };
+        let score = homogeneity(table(reference, current).view(), n.effective_rows());
         assert!((score.score - v).abs() < 1e-12, "V {} is not {v}", score.score);
         let got = score.p_value.unwrap();
         assert!((got - p).abs() <= 1e-9 * p, "p {got} is not {p}");

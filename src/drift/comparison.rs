@@ -1,5 +1,6 @@
 //! Two profiles of one feature side by side, with what several measures read made once.
 
+use super::Evidence;
 use super::shares::table;
 use crate::profile::Mismatch;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
@@ -15,6 +16,7 @@ pub struct Comparison<'a> {
     current: &'a FeatureProfile,
     cells: Option<CellPair<'a>>,
     bins: Option<Array2<u64>>,
+    design_effect: f64,
 }
 
 impl<'a> Comparison<'a> {
@@ -27,7 +29,8 @@ impl<'a> Comparison<'a> {
         if reference.grid != grid.id || current.grid != grid.id {
             return Err(Mismatch);
         }
-        let mut comparison = Comparison { grid, reference, current, cells: None, bins: None };
+        let mut comparison =
+            Comparison { grid, reference, current, cells: None, bins: None, design_effect: 1.0 };
         if reference.tally.present() == 0 || current.tally.present() == 0 {
             return Ok(comparison);
         }
@@ -45,6 +48,18 @@ impl<'a> Comparison<'a> {
             _ => {}
         }
         Ok(comparison)
+    }
+
+    /// The current rows are a sample of clusters, of which so many rows tell as much as one that
+    /// was drawn alone; none when that is not known.
+    #[must_use]
+    pub fn with_design_effect(self, design_effect: Option<f64>) -> Comparison<'a> {
+        Comparison { design_effect: design_effect.unwrap_or(f64::INFINITY), ..self }
+    }
+
+    /// What the comparison of so many rows over so many bins rests on.
+    pub fn evidence(&self, reference: u64, current: u64, bins: usize) -> Evidence {
+        Evidence { reference, current: (current as f64 / self.design_effect) as u64, bins }
     }
 
     /// Counts per bin, reference above current; none without values on either side.

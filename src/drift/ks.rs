@@ -4,7 +4,7 @@
 //! distance is exact where every reference value has an atom of its own. Elsewhere it can be
 //! larger inside a cell, at most by the cell's share of the reference.
 
-use super::{Comparison, Evidence, Measure, Score};
+use super::{Comparison, Measure, Score};
 use crate::profile::grid::NumericGrid;
 use crate::stats::kolmogorov::{stephens_lambda, survival};
 
@@ -23,9 +23,7 @@ impl Measure for Ks {
         let cells = comparison.cells()?;
         let (reference, current) = (cells.reference.counts(), cells.current.counts());
         let distance = distance(reference, current);
-        let (reference_rows, current_rows) = comparison.present();
-        let n = Evidence { reference: reference_rows, current: current_rows, bins: 0 };
-        let lambda = stephens_lambda(distance, n.effective_rows());
+        let lambda = stephens_lambda(distance, self.evidence(comparison).effective_rows());
         Some(Score {
             score: distance,
             p_value: Some(survival(lambda)),

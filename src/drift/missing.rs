@@ -29,6 +29,6 @@ impl Measure for Missing {
     /// All rows speak, not only those with a value, and there are two bins: missing or not.
     fn evidence(&self, comparison: &Comparison<'_>) -> Evidence {
         let (reference, current) = comparison.tallies();
-        Evidence { reference: reference.rows, current: current.rows, bins: 2 }
+        comparison.evidence(reference.rows, current.rows, 2)
     }
 }

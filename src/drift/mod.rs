@@ -31,7 +31,7 @@ pub trait Measure: Sync {
     /// What the score rests on.
     fn evidence(&self, comparison: &Comparison<'_>) -> Evidence {
         let (reference, current) = comparison.present();
-        Evidence { reference, current, bins: comparison.n_bins() }
+        comparison.evidence(reference, current, comparison.n_bins())
     }
 }
 
@@ -50,7 +50,7 @@ impl From<f64> for Score {
     }
 }
 
-/// Rows on either side, and the bins that they are spread over.
+/// Rows on either side, as if each had been drawn alone, and the bins that they are spread over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
     pub reference: u64,

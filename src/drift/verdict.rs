@@ -99,7 +99,7 @@ pub fn judge(comparison: &Comparison<'_>, config: &DriftConfig) -> Verdict {
     }
     let (reference, current) = comparison.tallies();
     let (r, c) = comparison.present();
-    let values = Evidence { reference: r, current: c, bins: comparison.n_bins() };
+    let values = comparison.evidence(r, c, comparison.n_bins());
     let status = status(reference, current, config.suffices(values));
     let is_drifted = calls.contains(&true);
     let drifted = match status {

@@ -131,6 +131,12 @@ pub const REFERENCE_PERCENTILE: Metric = gauge(
 
 pub const WINDOW_ROWS: Metric =
     gauge("driftd_window_rows", None, WINDOW, "Rows of the latest closed window.");
+pub const WINDOW_ROWS_KEPT: Metric = gauge(
+    "driftd_window_rows_kept",
+    None,
+    WINDOW,
+    "Rows of the latest closed window that were counted; fewer than all when rows are sampled.",
+);
 pub const WINDOW_START: Metric = gauge(
     "driftd_window_start_timestamp_seconds",
     None,
@@ -262,7 +268,7 @@ macro_rules! statistics {
 }
 
 statistics! {
-    "rows", Quality, |s| Some(s.rows as f64), "Rows, missing included.";
+    "rows", Quality, |s| Some(s.rows as f64), "Rows that were counted, missing included.";
     "missing_ratio", Quality, |s| s.missing_ratio,
         "Rows without a usable value: null, NaN, of the wrong type, or without the column.";
     "null_ratio", Quality, |s| s.null_ratio, "Nulls among the rows.";
@@ -290,6 +296,7 @@ const WINDOWS: &[&Metric] = &[
     &FEATURE_PERCENTILE,
     &REFERENCE_PERCENTILE,
     &WINDOW_ROWS,
+    &WINDOW_ROWS_KEPT,
     &WINDOW_START,
     &WINDOW_END,
     &WINDOW_CLOSED,

@@ -167,6 +167,7 @@ fn add_window(samples: &mut Samples, model: &ModelSnapshot, window: &WindowSnaps
 
 fn add_latest(samples: &mut Samples, labels: [&str; 3], latest: &WindowFigures) {
     samples.add(&metrics::WINDOW_ROWS, &labels, latest.rows as f64);
+    samples.add(&metrics::WINDOW_ROWS_KEPT, &labels, latest.rows_kept as f64);
     for (metric, time) in [
         (&metrics::WINDOW_START, latest.start),
         (&metrics::WINDOW_END, latest.end),

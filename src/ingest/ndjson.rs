@@ -17,6 +17,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{Field, Schema};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What a line's values are read as; made once per source from the reference.
 #[derive(Debug, Clone)]
@@ -24,6 +25,13 @@ pub struct LineFeature {
     pub name: String,
     pub kind: Kind,
     pub declared: bool,
+}
+
+impl LineFeature {
+    /// A value that names its row: read as a text, whatever it is.
+    pub fn key(name: &str) -> LineFeature {
+        LineFeature { name: name.to_owned(), kind: Kind::Categorical, declared: true }
+    }
 }
 
 impl From<&FeatureGrid> for LineFeature {
@@ -38,6 +46,8 @@ pub struct Batch {
     schema: Schema,
     rows: [u64; 1],
     columns: Vec<Block>,
+    /// Of the lines.
+    fingerprint: u64,
     /// Bytes of the lines, the rejected included.
     pub bytes: u64,
     /// Lines that are no rows.
@@ -51,6 +61,10 @@ impl Table for Batch {
 
     fn row_groups(&self) -> &[u64] {
         &self.rows
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     fn weight(&self, _row_group: usize, column: usize) -> u64 {
@@ -68,6 +82,7 @@ pub struct BatchBuilder {
     features: Arc<[LineFeature]>,
     columns: Vec<ColumnBuilder>,
     rows: u64,
+    fingerprint: u64,
     bytes: u64,
     rejected: u64,
 }
@@ -75,7 +90,7 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     pub fn new(features: Arc<[LineFeature]>) -> BatchBuilder {
         let columns = features.iter().map(|feature| ColumnBuilder::new(feature.kind)).collect();
-        BatchBuilder { features, columns, rows: 0, bytes: 0, rejected: 0 }
+        BatchBuilder { features, columns, rows: 0, fingerprint: 0, bytes: 0, rejected: 0 }
     }
 
     pub fn rows(&self) -> u64 {
@@ -105,6 +120,7 @@ impl BatchBuilder {
     pub fn push(&mut self, line: &[u8]) -> std::result::Result<(), RejectReason> {
         let object = parse(line)?;
         self.push_object(&object);
+        self.fingerprint = xxh3_64_with_seed(line, self.fingerprint);
         Ok(())
     }
 
@@ -118,14 +134,14 @@ impl BatchBuilder {
     /// The rows so far; the builder starts anew.
     pub fn take(&mut self) -> Batch {
         let fresh = BatchBuilder::new(Arc::clone(&self.features));
-        let BatchBuilder { features, columns, rows, bytes, rejected } =
+        let BatchBuilder { features, columns, rows, fingerprint, bytes, rejected } =
             std::mem::replace(self, fresh);
         let columns: Vec<Block> = columns.into_iter().map(ColumnBuilder::finish).collect();
         let fields = features.iter().zip(&columns).map(|(feature, block)| {
             Field::new(&feature.name, block.array.data_type().clone(), true)
         });
         let schema = Schema::new(fields.collect::<Vec<_>>());
-        Batch { schema, rows: [rows], columns, bytes, rejected }
+        Batch { schema, rows: [rows], columns, fingerprint, bytes, rejected }
     }
 }
 

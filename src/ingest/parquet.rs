@@ -23,6 +23,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Rows decoded at a time: some 100 KB of doubles, which stay in the second cache.
 const BATCH_ROWS: usize = 16_384;
@@ -47,12 +48,15 @@ pub struct ParquetTable {
     schema: Schema,
     partition: Vec<PartitionValue>,
     row_groups: Vec<u64>,
+    /// Of the footer, which names the sizes and ranges of all that is in the file.
+    fingerprint: u64,
 }
 
 impl ParquetTable {
     /// Reads the footer. A partition value becomes a column where the file has none of that name.
     pub fn open(file: Arc<File>, size: u64, partition: &[PartitionValue]) -> Result<ParquetTable> {
-        let metadata = read_metadata(&FileRange { file: Arc::clone(&file), size })?;
+        let range = FileRange { file: Arc::clone(&file), size };
+        let metadata = read_metadata(&range)?;
         let row_groups = metadata.metadata().row_groups().iter().map(|group| {
             let rows = group.num_rows();
             let valid = (0..=ROW_GROUP_ROWS_MAX).contains(&rows);
@@ -73,7 +77,9 @@ impl ParquetTable {
         let own = |key: &str| metadata.schema().column_with_name(key).is_some();
         let partition: Vec<_> = partition.iter().filter(|p| !own(&p.key)).cloned().collect();
         fields.extend(partition.iter().map(|p| Arc::new(partition_field(&p.key))));
-        Ok(ParquetTable { file, schema: Schema::new(fields), metadata, partition, row_groups })
+        let schema = Schema::new(fields);
+        let fingerprint = range.fingerprint()?;
+        Ok(ParquetTable { file, schema, metadata, partition, row_groups, fingerprint })
     }
 
     /// The leaf columns of a top-level column.
@@ -133,6 +139,10 @@ impl Table for ParquetTable {
 
     fn row_groups(&self) -> &[u64] {
         &self.row_groups
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     fn weight(&self, row_group: usize, column: usize) -> u64 {
@@ -304,6 +314,14 @@ impl FileRange {
         })?;
         let [a, b, c, d, ..] = tail;
         Ok(u32::from_le_bytes([a, b, c, d]).into())
+    }
+}
+
+impl FileRange {
+    fn fingerprint(&self) -> Result<u64> {
+        let length = (self.footer_bytes()? + 8).min(self.size);
+        let footer = self.get_bytes(self.size - length, length as usize);
+        Ok(xxh3_64(&footer.map_err(|error| decode_error(&error))?))
     }
 }
 

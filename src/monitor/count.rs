@@ -8,10 +8,12 @@ use super::reference::Reference;
 use super::table::{Table, guarded, rows};
 use crate::error::{Error, Result};
 use crate::profile::Accumulator;
+use crate::profile::clusters::Clusters;
 use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
 use crate::window::pane::{Pane, PaneKey, Panes};
 use crate::window::plan::{Plan, Run};
+use crate::window::sampling::Kept;
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -32,9 +34,23 @@ struct Task {
 }
 
 /// Counts of one feature, by pane.
-type Counts = BTreeMap<PaneKey, FeatureProfile>;
+type Counts = BTreeMap<PaneKey, Counted>;
 
-/// Counts every row of `table` into the panes of `plan`.
+/// Counts of one feature in one pane.
+struct Counted {
+    profile: FeatureProfile,
+    clusters: Clusters,
+}
+
+/// What the rows of a row group are to be counted by.
+struct Rows<'a> {
+    runs: &'a [Run],
+    kept: &'a Kept,
+    /// Note how the row groups differ.
+    clustered: bool,
+}
+
+/// Counts the rows of `table` into the panes of `plan`, or those that are in its sample.
 pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Panes> {
     let grids: Vec<&FeatureGrid> = reference.grids().collect();
     let wanted = grids.iter().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
@@ -42,9 +58,14 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
     let stretches = stretches(table, plan);
     let counts: Vec<Mutex<Counts>> = grids.iter().map(|_| Mutex::default()).collect();
 
-    let faults = tasks(table, &bindings).into_par_iter().filter_map(|task| {
+    let faults = tasks(table, &bindings, plan).into_par_iter().filter_map(|task| {
         let grid = grids[task.feature];
-        match count_chunk(grid, table, &task, &stretches[task.row_group]) {
+        let rows = Rows {
+            runs: &stretches[task.row_group],
+            kept: plan.sample.row_group(task.row_group),
+            clustered: plan.sample.is_clustered(),
+        };
+        match count_chunk(grid, table, &task, &rows) {
             Ok(part) => {
                 let counts = counts[task.feature].lock();
                 merge(&mut counts.expect("no task panics while it merges"), part);
@@ -61,12 +82,32 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
         return Err(error);
     }
 
-    let mut panes = Panes::default();
+    let mut panes = empty_panes(&stretches, plan, &grids);
     for (index, counts) in counts.into_iter().enumerate() {
         let counts = counts.into_inner().expect("no task panics while it merges");
-        fill(&mut panes, index, counts, bindings[index], plan, &grids);
+        fill(&mut panes, index, counts, bindings[index]);
     }
     Ok(panes)
+}
+
+/// The panes of the plan with their rows, before any feature is filled in.
+fn empty_panes(stretches: &[Vec<Run>], plan: &Plan, grids: &[&FeatureGrid]) -> Panes {
+    let mut panes = Panes::default();
+    for (row_group, runs) in stretches.iter().enumerate() {
+        let mut offset = 0;
+        for run in runs {
+            let pane =
+                panes.0.entry(run.pane.clone()).or_insert_with(|| Pane::new(grids.iter().copied()));
+            pane.rows += run.rows;
+            pane.rows_kept += plan.sample.row_group(row_group).count(offset, run.rows);
+            offset += run.rows;
+        }
+    }
+    if plan.sample.is_clustered() {
+        let clusters = vec![Clusters::default(); grids.len()];
+        panes.0.values_mut().for_each(|pane| pane.clusters.clone_from(&clusters));
+    }
+    panes
 }
 
 /// Fails when nothing but the table's own word says how many rows it has, and that is wrong. Where
@@ -112,12 +153,12 @@ fn stretches(table: &dyn Table, plan: &Plan) -> Vec<Vec<Run>> {
 
 /// Every bound column of every row group, the most expensive first, so that no core ends up with
 /// a long chunk when the others are done.
-fn tasks(table: &dyn Table, bindings: &[Binding]) -> Vec<Task> {
+fn tasks(table: &dyn Table, bindings: &[Binding], plan: &Plan) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (feature, binding) in bindings.iter().enumerate() {
         let Binding::Column { column, width } = *binding else { continue };
         for (row_group, &rows) in table.row_groups().iter().enumerate() {
-            if rows > 0 {
+            if rows > 0 && *plan.sample.row_group(row_group) != Kept::Nothing {
                 let weight = table.weight(row_group, column);
                 tasks.push(Task { feature, row_group, binding: (column, width), weight });
             }
@@ -128,20 +169,26 @@ fn tasks(table: &dyn Table, bindings: &[Binding]) -> Vec<Task> {
 }
 
 /// Decodes and counts one chunk.
-fn count_chunk(grid: &FeatureGrid, table: &dyn Table, task: &Task, runs: &[Run]) -> Result<Counts> {
-    SCRATCH.with_borrow_mut(|scratch| guarded(|| count_blocks(grid, table, task, runs, scratch)))
+fn count_chunk(
+    grid: &FeatureGrid,
+    table: &dyn Table,
+    task: &Task,
+    rows: &Rows<'_>,
+) -> Result<Counts> {
+    SCRATCH.with_borrow_mut(|scratch| guarded(|| count_blocks(grid, table, task, rows, scratch)))
 }
 
 fn count_blocks(
     grid: &FeatureGrid,
     table: &dyn Table,
     task: &Task,
-    runs: &[Run],
+    rows: &Rows<'_>,
     scratch: &mut Vec<f64>,
 ) -> Result<Counts> {
     let (column, width) = task.binding;
     let mut counts = Counts::new();
-    let mut runs = runs.iter();
+    let mut runs = rows.runs.iter();
+    let mut row = 0;
     let mut run = runs.next().cloned();
     for block in table.read(task.row_group, column)? {
         let block = block?;
@@ -151,11 +198,17 @@ fn count_blocks(
                 return Err(Error::decode("more values than the row group has rows"));
             };
             let taken = (block.rows() - offset).min(open.rows as usize);
-            let part = block.slice(offset, taken);
-            let profile =
-                counts.entry(open.pane.clone()).or_insert_with(|| FeatureProfile::new(grid));
-            profile.update(FeatureInput { grid, width, block: &part, scratch });
+            let mut part = block.slice(offset, taken);
+            if let Kept::Rows(kept) = rows.kept {
+                part = part.filter(&kept.slice(row, taken));
+            }
+            let counted = counts.entry(open.pane.clone()).or_insert_with(|| Counted {
+                profile: FeatureProfile::new(grid),
+                clusters: Clusters::default(),
+            });
+            counted.profile.update(FeatureInput { grid, width, block: &part, scratch });
             offset += taken;
+            row += taken;
             open.rows -= taken as u64;
             if open.rows == 0 {
                 run = runs.next().cloned();
@@ -165,45 +218,44 @@ fn count_blocks(
     if run.is_some() {
         return Err(Error::decode("fewer values than the row group has rows"));
     }
-    counts.values().for_each(FeatureProfile::assert_complete);
+    for counted in counts.values_mut() {
+        counted.profile.assert_complete();
+        if rows.clustered {
+            counted.clusters.update(&counted.profile.cluster_bins(grid));
+        }
+    }
     Ok(counts)
 }
 
 fn merge(into: &mut Counts, from: Counts) {
-    for (key, profile) in from {
+    for (key, counted) in from {
         match into.get_mut(&key) {
-            Some(into) => into.merge(&profile).expect("one grid per feature"),
+            Some(into) => {
+                into.profile.merge(&counted.profile).expect("one grid per feature");
+                into.clusters.merge(&counted.clusters).expect("one grid per feature");
+            }
             None => {
-                into.insert(key, profile);
+                into.insert(key, counted);
             }
         }
     }
 }
 
-/// Puts one feature's counts into the panes, with the rows that no column was read for.
-fn fill(
-    panes: &mut Panes,
-    index: usize,
-    mut counts: Counts,
-    binding: Binding,
-    plan: &Plan,
-    grids: &[&FeatureGrid],
-) {
-    for run in &plan.runs {
-        let pane =
-            panes.0.entry(run.pane.clone()).or_insert_with(|| Pane::new(grids.iter().copied()));
+/// Puts one feature's counts into the panes, or the rows that no column was read for.
+fn fill(panes: &mut Panes, index: usize, mut counts: Counts, binding: Binding) {
+    for (key, pane) in &mut panes.0 {
         let profile = &mut pane.features[index];
         match binding {
-            Binding::Absent => profile.add_absent(run.rows),
-            Binding::Retyped => profile.add_retyped(run.rows),
+            Binding::Absent => profile.add_absent(pane.rows_kept),
+            Binding::Retyped => profile.add_retyped(pane.rows_kept),
             Binding::Column { .. } => {
-                if let Some(counted) = counts.remove(&run.pane) {
-                    *profile = counted;
+                if let Some(counted) = counts.remove(key) {
+                    *profile = counted.profile;
+                    if let Some(clusters) = pane.clusters.get_mut(index) {
+                        *clusters = counted.clusters;
+                    }
                 }
             }
-        }
-        if index == 0 {
-            pane.rows += run.rows;
         }
     }
 }

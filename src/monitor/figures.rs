@@ -72,7 +72,10 @@ pub struct WindowFigures {
     pub end: Option<Timestamp>,
     /// Wall clock; none for a one-off check.
     pub closed: Option<Timestamp>,
+    /// Rows seen.
     pub rows: u64,
+    /// Rows counted: fewer than were seen when rows are sampled.
+    pub rows_kept: u64,
     pub features: Vec<FeatureFigures>,
 }
 

@@ -8,6 +8,7 @@ pub mod count;
 pub mod figures;
 pub mod model;
 pub mod reference;
+pub mod sample;
 pub mod score;
 pub mod snapshot;
 pub mod table;

@@ -3,6 +3,7 @@
 use super::count::{check_rows, count};
 use super::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use super::reference::Reference;
+use super::sample::sample;
 use super::score::{WindowLabel, score};
 use super::snapshot::{ModelSnapshot, WindowSnapshot};
 use super::table::{Table, rows};
@@ -13,6 +14,7 @@ use crate::time::Timestamp;
 use crate::window::cursor::{Cursor, Place};
 use crate::window::pane::{Pane, PaneKey, Panes};
 use crate::window::plan::Plan;
+use crate::window::sampling::SamplingConfig;
 use crate::window::{WindowConfig, WindowKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub struct ModelConfig {
     pub version: String,
     pub windows: Vec<WindowConfig>,
     pub drift: DriftConfig,
+    /// None counts every row.
+    pub sampling: Option<SamplingConfig>,
 }
 
 /// What the state remembers of a model.
@@ -83,8 +87,8 @@ impl Monitor {
         &self.config
     }
 
-    /// Which panes the rows of `table` go to. Fails when the table's count of its own rows cannot be
-    /// believed: everything after depends on it.
+    /// Which panes the rows of `table` go to, and which rows are counted. Fails when the table's
+    /// count of its own rows cannot be believed: everything after depends on it.
     pub fn plan(&self, table: &dyn Table, arrival: Arrival) -> Result<Plan> {
         let n_rows = rows(table);
         for window in &self.config.windows {
@@ -99,7 +103,13 @@ impl Monitor {
             }
         }
         check_rows(&self.reference, table)?;
-        Ok(Plan::new(&self.cursors, arrival, n_rows))
+        let mut plan = Plan::new(&self.cursors, arrival, n_rows);
+        if let Some(sampling) = &self.config.sampling {
+            // The largest window is that with the most rows to spare.
+            let windows = self.cursors.iter().map(|cursor| cursor.window_rows(arrival, n_rows));
+            plan.sample = sample(sampling, table, windows.max().unwrap_or(n_rows))?;
+        }
+        Ok(plan)
     }
 
     /// Counts `table` apart from everything else; nothing of the model changes.

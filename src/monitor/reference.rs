@@ -7,7 +7,7 @@ use super::build::{Column, build_feature};
 use super::table::{Table, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feature::{Kind, Status, Width};
-use crate::profile::codec::{Content, decode, encode};
+use crate::profile::codec::{Content, decode, decode_version, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
 use crate::schema::columns::{ColumnsConfig, unique_names};
@@ -75,6 +75,13 @@ pub enum Profile {
     Current(CurrentProfile),
 }
 
+/// What a profile was in version 1 of the format, as far as it is still read.
+#[derive(Deserialize)]
+enum FirstProfile {
+    Reference(Reference),
+    Current,
+}
+
 /// Counts without their grids, which are the reference's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CurrentProfile {
@@ -89,7 +96,15 @@ impl Profile {
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Profile> {
-        decode(Content::Profile, bytes)
+        if version(bytes) != Some(1) {
+            return decode(Content::Profile, bytes);
+        }
+        match decode_version(1, Content::Profile, bytes)? {
+            FirstProfile::Reference(reference) => Ok(Profile::Reference(reference)),
+            FirstProfile::Current => Err(Error::decode(
+                "counts of format version 1; count them again with driftd profile --grid",
+            )),
+        }
     }
 }
 

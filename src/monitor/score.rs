@@ -31,13 +31,22 @@ pub fn score(
         .features
         .par_iter()
         .zip(&pane.features)
-        .map(|(feature, current)| {
+        .enumerate()
+        .map(|(index, (feature, current))| {
             current.assert_complete();
             let comparison = Comparison::new(&feature.grid, &feature.profile, current)?;
+            let comparison = match pane.clusters.get(index) {
+                None => comparison,
+                Some(clusters) => {
+                    let bins = current.cluster_bins(&feature.grid);
+                    comparison.with_design_effect(clusters.design_effect(&bins))
+                }
+            };
             let verdict = judge(&comparison, config);
             Ok(FeatureFigures::new(&feature.grid, current, verdict))
         })
         .collect::<Result<Vec<_>, Mismatch>>()?;
     let WindowLabel { window, slot, closed } = label;
-    Ok(WindowFigures { window, slot, start: None, end: None, closed, rows: pane.rows, features })
+    let (rows, rows_kept) = (pane.rows, pane.rows_kept);
+    Ok(WindowFigures { window, slot, start: None, end: None, closed, rows, rows_kept, features })
 }

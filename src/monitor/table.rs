@@ -14,6 +14,10 @@ pub trait Table: Sync {
     /// Rows of each row group.
     fn row_groups(&self) -> &[u64];
 
+    /// Tells tables apart by what is known of their content before it is read. Rows without a key
+    /// are sampled by it and their number.
+    fn fingerprint(&self) -> u64;
+
     /// What decoding this column costs, in bytes as stored; tasks are started largest first.
     fn weight(&self, row_group: usize, column: usize) -> u64;
 

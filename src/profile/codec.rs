@@ -4,8 +4,13 @@
 //! "driftd" │ what, 2 bytes │ version, u16 │ XXH3 of the rest, 16 bytes │ zstd(postcard(value))
 //! ```
 //!
-//! Integers are varints, so that an empty cell costs one byte before compression. There is one
-//! version so far; a change of the encoded types needs the next one.
+//! Integers are varints, so that an empty cell costs one byte before compression. A change of the
+//! encoded types needs the next version; [`decode_version`] reads what an older one wrote.
+//!
+//! | version | since | what changed |
+//! |---|---|---|
+//! | 1 | 0.1.0-dev | |
+//! | 2 | 0.1.0 | panes and windows tell rows counted from rows seen; references are the same |
 
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -13,7 +18,7 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_128;
 
 const MAGIC: &[u8; 6] = b"driftd";
-const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 const HEADER_BYTES: usize = 26;
 /// Cells are mostly small numbers: higher levels cost time and save a few per cent.
 const ZSTD_LEVEL: i32 = 3;
@@ -39,6 +44,12 @@ impl Content {
     }
 }
 
+/// The version that bytes say they have been written in; none when they are not driftd's.
+pub fn version(bytes: &[u8]) -> Option<u16> {
+    let header = bytes.get(..HEADER_BYTES).filter(|header| header.starts_with(MAGIC))?;
+    Some(u16::from_le_bytes([header[8], header[9]]))
+}
+
 /// Encodes a value.
 pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
     let plain = postcard::to_stdvec(value).expect("memory takes every value");
@@ -54,14 +65,24 @@ pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
 
 /// Decodes a value; anything but the bytes that [`encode`] made is an error.
 pub fn decode<T: DeserializeOwned>(content: Content, bytes: &[u8]) -> Result<T> {
+    decode_version(VERSION, content, bytes)
+}
+
+/// Decodes a value of the shape that it had in `wanted`.
+pub fn decode_version<T: DeserializeOwned>(
+    wanted: u16,
+    content: Content,
+    bytes: &[u8],
+) -> Result<T> {
     let (header, body) = bytes
         .split_at_checked(HEADER_BYTES)
         .filter(|(header, _)| header.starts_with(MAGIC) && &header[6..8] == content.tag())
         .ok_or_else(|| Error::decode("not a file that driftd wrote"))?;
     let version = u16::from_le_bytes([header[8], header[9]]);
-    if version != VERSION {
+    if version != wanted {
+        let age = if version < VERSION { "an older" } else { "a newer" };
         return Err(Error::decode(format!(
-            "format version {version} is not known to this driftd, which reads version {VERSION}"
+            "format version {version}, of {age} driftd; this one reads version {VERSION}"
         )));
     }
     if header[10..] != xxh3_128(body).to_le_bytes() {

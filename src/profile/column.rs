@@ -6,9 +6,11 @@
 use super::extremes::{Exact, Span};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, TimeUnit};
+use arrow_select::filter::filter;
+use std::fmt::{Display, Write};
 
 /// Some rows of one column.
 #[derive(Debug, Clone)]
@@ -42,6 +44,24 @@ impl Block {
             wrong_type: faults.wrong_type.slice(offset, rows),
         });
         Block { array: self.array.slice(offset, rows), faults }
+    }
+}
+
+impl Block {
+    /// The rows whose bit is set.
+    #[must_use]
+    pub fn filter(&self, kept: &BooleanBuffer) -> Block {
+        let kept = BooleanArray::new(kept.clone(), None);
+        let array = filter(&*self.array, &kept).expect("a bit for every row");
+        let bits = |bits: &BooleanBuffer| {
+            let bits = filter(&BooleanArray::new(bits.clone(), None), &kept);
+            bits.expect("a bit for every row").as_boolean().values().clone()
+        };
+        let faults = self.faults.as_ref().map(|faults| Faults {
+            absent: bits(&faults.absent),
+            wrong_type: bits(&faults.wrong_type),
+        });
+        Block { array, faults }
     }
 }
 
@@ -127,6 +147,57 @@ fn dictionary_texts(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
 /// A code reads the same whether it was logged as 1, 1.0 or "1".
 pub fn number_text(value: f64) -> String {
     format!("{value}")
+}
+
+/// Calls `f` with every row and what names it: a text, the bytes of an identifier, or an integer as
+/// text, so that a key reads the same from a file and from JSON. None where it is null, or of a
+/// type that names nothing.
+pub fn names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
+    match array.data_type() {
+        DataType::Utf8 => texts_as_names(array.as_string::<i32>().iter(), f),
+        DataType::LargeUtf8 => texts_as_names(array.as_string::<i64>().iter(), f),
+        DataType::Utf8View => texts_as_names(array.as_string_view().iter(), f),
+        DataType::Binary => texts_as_names(array.as_binary::<i32>().iter(), f),
+        DataType::FixedSizeBinary(_) => {
+            texts_as_names(array.as_fixed_size_binary().iter(), f);
+        }
+        DataType::Int64 => integers_as_names::<Int64Type>(array, f),
+        DataType::Int32 => integers_as_names::<Int32Type>(array, f),
+        DataType::UInt64 => integers_as_names::<UInt64Type>(array, f),
+        DataType::UInt32 => integers_as_names::<UInt32Type>(array, f),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let mut values = Vec::new();
+            names(&**dictionary.values(), &mut |_, name| values.push(name.map(<[u8]>::to_vec)));
+            let keys = if values.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
+            for row in 0..array.len() {
+                let name = keys.get(row).filter(|_| array.is_valid(row));
+                f(row, name.and_then(|key| values[*key].as_deref()));
+            }
+        }
+        _ => (0..array.len()).for_each(|row| f(row, None)),
+    }
+}
+
+fn texts_as_names<T: AsRef<[u8]>>(
+    texts: impl Iterator<Item = Option<T>>,
+    f: &mut dyn FnMut(usize, Option<&[u8]>),
+) {
+    texts.enumerate().for_each(|(row, text)| f(row, text.as_ref().map(AsRef::as_ref)));
+}
+
+fn integers_as_names<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    f: &mut dyn FnMut(usize, Option<&[u8]>),
+) where
+    T::Native: Display,
+{
+    let mut text = String::new();
+    for (row, value) in array.as_primitive::<T>().iter().enumerate() {
+        text.clear();
+        let named = value.map(|value| write!(text, "{value}").expect("memory takes every byte"));
+        f(row, named.map(|()| text.as_bytes()));
+    }
 }
 
 fn for_each_valid<T: ArrowPrimitiveType>(
@@ -270,7 +341,7 @@ fn nanoseconds(t: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Decimal128Array, DictionaryArray, Float32Array, Int64Array};
+    use arrow_array::{Decimal128Array, DictionaryArray, Float32Array, Int64Array, StringArray};
     use std::collections::BTreeMap;
 
     #[test]
@@ -290,6 +361,24 @@ mod tests {
         let mut out = Vec::new();
         numbers(&array, &mut out);
         assert_eq!(out.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), [0, 1.5f64.to_bits()]);
+    }
+
+    #[test]
+    fn keys_read_alike_in_every_type() {
+        let collect = |array: &dyn Array| {
+            let mut all = Vec::new();
+            names(array, &mut |row, name| all.push((row, name.map(<[u8]>::to_vec))));
+            all
+        };
+        let integers = Int64Array::from(vec![Some(12), None, Some(-3), Some(12)]);
+        let texts = StringArray::from(vec![Some("12"), None, Some("-3"), Some("12")]);
+        let dictionary: DictionaryArray<Int32Type> = texts.iter().collect();
+        let named = collect(&integers);
+        assert_eq!(named[2], (2, Some(b"-3".to_vec())));
+        assert_eq!(named[1], (1, None));
+        assert_eq!(named, collect(&texts));
+        assert_eq!(named, collect(&dictionary));
+        assert_eq!(collect(&Float32Array::from(vec![1.5])), [(0, None)]);
     }
 
     #[test]

@@ -134,6 +134,22 @@ impl FeatureProfile {
         profile
     }
 
+    /// Rows by bin of `psi`, and those that are missing: what row groups of a sample are compared
+    /// by.
+    pub fn cluster_bins(&self, grid: &FeatureGrid) -> Vec<u64> {
+        let mut bins = match (&grid.frame, &self.values) {
+            (Frame::Numeric(frame), Values::Numeric(values)) => {
+                let (grid, cells) = values.cells(frame);
+                grid.bins(cells.counts())
+            }
+            (Frame::Categorical(grid), Values::Categorical(counts)) => grid.bins(counts),
+            (_, Values::Opaque(present)) => vec![*present],
+            _ => unreachable!("a profile is made from its grid"),
+        };
+        bins.push(self.tally.missing());
+        bins
+    }
+
     /// Rows of a file that has no such column.
     pub fn add_absent(&mut self, rows: u64) {
         self.tally.update(Tally { rows, absent: rows, ..Tally::default() });

@@ -14,6 +14,7 @@
 
 pub mod categories;
 pub mod cells;
+pub mod clusters;
 pub mod codec;
 pub mod column;
 pub mod distinct;

@@ -26,7 +26,7 @@ struct WindowReport<'a> {
     window: Window<'a>,
     baseline: &'static str,
     reference: Rows,
-    current: Rows,
+    current: CurrentRows,
     features_judged: usize,
     features_drifted: usize,
     features_drifted_ratio: Option<f64>,
@@ -43,6 +43,12 @@ struct Window<'a> {
 #[derive(Serialize)]
 struct Rows {
     rows: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct CurrentRows {
+    rows: u64,
+    rows_kept: u64,
 }
 
 #[derive(Serialize)]
@@ -160,7 +166,7 @@ pub fn json(reports: &[Report<'_>]) -> String {
             },
             baseline: "reference",
             reference: Rows { rows: report.reference.map(|reference| reference.rows) },
-            current: Rows { rows: Some(figures.rows) },
+            current: CurrentRows { rows: figures.rows, rows_kept: figures.rows_kept },
             features_judged: figures.judged(),
             features_drifted: figures.drifted(),
             features_drifted_ratio: figures.drifted_ratio(),

@@ -23,7 +23,11 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
             WindowVerdict::Ok => format!("no drift in {} judged features", figures.judged()),
             WindowVerdict::Unjudged => "too few rows to judge any feature".to_owned(),
         };
-        let (rows, reference) = (figures.rows, report.reference.map_or(0, |r| r.rows));
+        let rows = match (figures.rows, figures.rows_kept) {
+            (seen, kept) if seen == kept => format!("{seen}"),
+            (seen, kept) => format!("{kept} of {seen}"),
+        };
+        let reference = report.reference.map_or(0, |reference| reference.rows);
         let window = &figures.window;
         writeln!(text, "{window}: {rows} rows against {reference}: {verdict}").expect("memory");
         // Of many windows, what moved is enough.

@@ -83,6 +83,11 @@ impl Cursor {
         }
     }
 
+    /// Rows of the windows that a file or batch of `rows` goes to, once they are full.
+    pub fn window_rows(&self, arrival: Arrival, rows: u64) -> u64 {
+        if self.is_own_slot(arrival) { rows } else { self.rows_max() }
+    }
+
     pub(super) fn begin(&mut self, arrival: Arrival) {
         if self.is_own_slot(arrival) {
             self.place.file = Some(self.take_slot());

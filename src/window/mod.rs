@@ -8,6 +8,7 @@
 pub mod cursor;
 pub mod pane;
 pub mod plan;
+pub mod sampling;
 
 use std::time::Duration;
 

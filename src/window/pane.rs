@@ -1,5 +1,6 @@
 //! Panes: the smallest parts that windows are merged from.
 
+use crate::profile::clusters::Clusters;
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::profile::grid::GridId;
 use crate::profile::{Accumulator, Mismatch};
@@ -16,23 +17,43 @@ pub struct PaneKey(pub Vec<u64>);
 /// The counts of the rows of one pane: a profile per feature, in the reference's order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pane {
+    /// Rows seen.
     pub rows: u64,
+    /// Rows counted: fewer than were seen when rows are sampled.
+    pub rows_kept: u64,
     pub features: Vec<FeatureProfile>,
+    /// By feature, where whole row groups were sampled; else empty.
+    pub clusters: Vec<Clusters>,
 }
 
 impl Pane {
     pub fn new<'a>(grids: impl Iterator<Item = &'a FeatureGrid>) -> Pane {
-        Pane { rows: 0, features: grids.map(FeatureProfile::new).collect() }
+        let features = grids.map(FeatureProfile::new).collect();
+        Pane { rows: 0, rows_kept: 0, features, clusters: Vec::new() }
     }
 
     /// The pane over other grids: a feature whose grid is still there keeps its counts, any other
     /// starts anew. Also tells how many features lost theirs.
     pub fn rebase<'a>(self, grids: impl Iterator<Item = &'a FeatureGrid>) -> (Pane, usize) {
-        let mut counted: HashMap<GridId, FeatureProfile> =
-            self.features.into_iter().map(|profile| (profile.grid, profile)).collect();
-        let features =
-            grids.map(|grid| counted.remove(&grid.id).unwrap_or_else(|| FeatureProfile::new(grid)));
-        let pane = Pane { rows: self.rows, features: features.collect() };
+        let clusters = self.clusters.into_iter().map(Some).chain(std::iter::repeat(None));
+        let mut counted: HashMap<GridId, (FeatureProfile, Option<Clusters>)> = self
+            .features
+            .into_iter()
+            .zip(clusters)
+            .map(|(profile, clusters)| (profile.grid, (profile, clusters)))
+            .collect();
+        let mut is_clustered = false;
+        let features = grids.map(|grid| {
+            let (profile, clusters) =
+                counted.remove(&grid.id).unwrap_or_else(|| (FeatureProfile::new(grid), None));
+            is_clustered |= clusters.is_some();
+            (profile, clusters.unwrap_or_default())
+        });
+        let (features, mut clusters): (Vec<_>, Vec<_>) = features.unzip();
+        if !is_clustered {
+            clusters.clear();
+        }
+        let pane = Pane { rows: self.rows, rows_kept: self.rows_kept, features, clusters };
         (pane, counted.len())
     }
 
@@ -43,7 +64,12 @@ impl Pane {
             return Err(Mismatch);
         }
         self.rows += other.rows;
+        self.rows_kept += other.rows_kept;
         for (into, from) in self.features.iter_mut().zip(&other.features) {
+            into.merge(from)?;
+        }
+        self.clusters.resize(self.clusters.len().max(other.clusters.len()), Clusters::default());
+        for (into, from) in self.clusters.iter_mut().zip(&other.clusters) {
             into.merge(from)?;
         }
         Ok(())
@@ -109,7 +135,8 @@ mod tests {
 
     #[test]
     fn panes_that_no_open_window_tells_apart_are_merged() {
-        let pane = |rows| Pane { rows, features: Vec::new() };
+        let pane =
+            |rows| Pane { rows, rows_kept: rows, features: Vec::new(), clusters: Vec::new() };
         let key = |slots: [u64; 2]| PaneKey(slots.to_vec());
         let mut panes = Panes((0..100).map(|file| (key([file, 7]), pane(10))).collect());
         // Every file's own window has closed, the window of rows has not.

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::pane::PaneKey;
+use super::sampling::Sample;
 use crate::position::Arrival;
 
 /// Consecutive rows with one pane.
@@ -19,6 +20,8 @@ pub struct Plan {
     pub cursors: Vec<Cursor>,
     /// Windows (by index) and slots that these rows complete, in the order that they complete.
     pub completed: Vec<(usize, u64)>,
+    /// Which of the rows are counted.
+    pub sample: Sample,
 }
 
 impl Plan {
@@ -41,13 +44,13 @@ impl Plan {
         for (window, cursor) in cursors.iter_mut().enumerate() {
             completed.extend(cursor.end(arrival).map(|slot| (window, slot)));
         }
-        Plan { runs, cursors, completed }
+        Plan { runs, cursors, completed, sample: Sample::all() }
     }
 
     /// All rows to one pane, with no window in play.
     pub fn whole(rows: u64, pane: PaneKey) -> Plan {
         let runs = if rows > 0 { vec![Run { rows, pane }] } else { Vec::new() };
-        Plan { runs, cursors: Vec::new(), completed: Vec::new() }
+        Plan { runs, cursors: Vec::new(), completed: Vec::new(), sample: Sample::all() }
     }
 
     /// The runs of one stretch of rows, such as a row group.

@@ -54,19 +54,19 @@ fn a_half_written_file_waits_until_it_is_whole() {
     write_file(&whole, 1_000, 0.0);
     let bytes = std::fs::read(whole).unwrap();
     let path = folder.path().join("logs/a.parquet");
-    let files = |state: &'static str| ["driftd_source_files{", state];
+    let files = |state: &'static str| ["driftd_source_files", state];
     for part in [4, 100, bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..part]).unwrap();
         daemon.wait_for("pending", |d| d.sample(&files("state=\"pending\"")) == Some(1.0));
         assert_eq!(daemon.sample(&["driftd_source_files_total", COUNTED]), Some(0.0));
     }
     daemon.wait_for("stuck", |d| d.sample(&files("state=\"stuck\"")) == Some(1.0));
-    assert!(daemon.sample(&["driftd_source_oldest_pending"]).is_some());
+    assert!(daemon.sample(&["driftd_source_oldest_pending_timestamp_seconds"]).is_some());
     std::fs::write(&path, &bytes).unwrap();
     daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
     for state in ["pending", "stuck", "quarantined"] {
         let label = format!("state=\"{state}\"");
-        assert_eq!(daemon.sample(&["driftd_source_files{", &label]), Some(0.0));
+        assert_eq!(daemon.sample(&["driftd_source_files", &label]), Some(0.0));
     }
     daemon.stop();
 }
@@ -99,7 +99,7 @@ fn broken_files_are_quarantined_and_disturb_nothing() {
     }
     let mut daemon = Daemon::start(&config);
     daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 17.0);
-    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 3.0);
+    daemon.wait_for_sample(&["driftd_source_files", QUARANTINED], 3.0);
     assert_eq!(daemon.sample(&[CLOSED, "verdict=\"ok\""]), Some(17.0));
     let rows: usize = (0..20).filter(|i| i % 7 != 3).map(|i| 600 + i).sum();
     assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(rows as f64));
@@ -112,10 +112,10 @@ fn broken_files_are_quarantined_and_disturb_nothing() {
 
     // The quarantine outlives the process; a file that is repaired leaves it.
     let mut daemon = Daemon::start(&config);
-    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 3.0);
+    daemon.wait_for_sample(&["driftd_source_files", QUARANTINED], 3.0);
     assert_eq!(daemon.sample(&["driftd_source_files_total", NEWLY_QUARANTINED]), Some(0.0));
     place(folder.path(), "10.parquet", 610, 0.0);
-    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 2.0);
+    daemon.wait_for_sample(&["driftd_source_files", QUARANTINED], 2.0);
     daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
     daemon.stop();
 }
@@ -187,7 +187,7 @@ fn folders_of_all_layouts_are_read() {
     std::fs::write(logs.join("empty.parquet"), "").unwrap();
     let mut daemon = Daemon::start(&config);
     daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 4.0);
-    daemon.wait_for_sample(&["driftd_source_files{", "state=\"pending\""], 0.0);
+    daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
     assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(4_000.0));
     daemon.stop();
 }
@@ -234,13 +234,15 @@ fn a_path_that_comes_back_is_remembered() {
     place(folder.path(), "a.parquet", 1_000, 0.0);
     daemon.wait_for_sample(&["driftd_source_files_total", COUNTED], 1.0);
     std::fs::remove_file(folder.path().join("logs/a.parquet")).unwrap();
-    let looks = daemon.sample(&["driftd_source_last_success"]);
-    daemon.wait_for("another look", |d| d.sample(&["driftd_source_last_success"]) > looks);
+    let looks = daemon.sample(&["driftd_source_last_success_timestamp_seconds"]);
+    daemon.wait_for("another look", |d| {
+        d.sample(&["driftd_source_last_success_timestamp_seconds"]) > looks
+    });
     std::fs::write(folder.path().join("logs/a.parquet"), "not a Parquet file").unwrap();
-    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 1.0);
+    daemon.wait_for_sample(&["driftd_source_files", QUARANTINED], 1.0);
     daemon.stop();
     let mut daemon = Daemon::start(&folder.path().join("driftd.toml"));
-    daemon.wait_for_sample(&["driftd_source_files{", QUARANTINED], 1.0);
+    daemon.wait_for_sample(&["driftd_source_files", QUARANTINED], 1.0);
     assert!(daemon.log().iter().any(|line| line.contains("still quarantined")));
     assert_eq!(daemon.sample(&["driftd_source_files_total", NEWLY_QUARANTINED]), Some(0.0));
     daemon.stop();
@@ -259,7 +261,7 @@ fn a_touched_file_is_no_second_file() {
     std::fs::copy(folder.path().join("logs/a.parquet"), folder.path().join("logs/b.parquet"))
         .unwrap();
     daemon.wait_for_sample(&["driftd_source_rows_total"], 2_000.0);
-    daemon.wait_for_sample(&["driftd_source_files{", "state=\"pending\""], 0.0);
+    daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
     assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(2_000.0));
     daemon.stop();
 }

@@ -276,6 +276,7 @@ fn claimed_rows_are_checked() {
         name: "m".into(),
         version: String::new(),
         windows,
+        sampling: None,
         drift: DriftConfig::default(),
     };
     let monitor = Monitor::new(config, reference, Remembered::default());

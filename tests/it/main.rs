@@ -22,6 +22,8 @@ mod oracle;
 mod prometheus;
 /// Crashes and restarts.
 mod restart;
+/// Samples of rows and of row groups.
+mod sampling;
 /// Rows over TCP.
 mod stream;
 mod support;

@@ -54,7 +54,7 @@ fn killed_in_the_middle_every_row_counts_once() {
 
     // Nothing is left to do for another process.
     let mut daemon = Daemon::start(&config);
-    daemon.wait_for_sample(&["driftd_source_files{", "state=\"pending\""], 0.0);
+    daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
     assert_eq!(daemon.sample(&COUNTED), Some(0.0));
     daemon.stop();
 }

@@ -1,6 +1,6 @@
 use crate::support::daemon::{Daemon, config};
 use crate::support::table::{floats, strings, write};
-use crate::support::{check_json, features};
+use crate::support::{check_json, features, run};
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
@@ -133,5 +133,45 @@ fn a_stop_keeps_open_rows() {
     let mut connection = connect(&daemon);
     connection.write_all("{\"x\":1.0,\"n\":1,\"s\":\"v1\"}\n".repeat(400).as_bytes()).unwrap();
     daemon.wait_for_sample(&["driftd_window_rows"], 1_000.0);
+    daemon.stop();
+}
+
+/// A key draws the same rows from a socket as from a file, also where it is no feature.
+#[test]
+fn a_keyed_sample_of_a_stream_is_that_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = format!(
+        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n\
+         [model.sampling]\nrate = 0.2\nkey = \"request\"\n"
+    );
+    let mut daemon = start(folder.path(), &window);
+    let mut lines = String::new();
+    for (i, row) in rows(ROWS).enumerate() {
+        lines += &format!("{{\"request\":{i},\"n\":{},\"x\":{}}}\n", row.n, row.x);
+    }
+    connect(&daemon).write_all(lines.as_bytes()).unwrap();
+    daemon.wait_for_sample(&["driftd_window_rows"], ROWS as f64);
+
+    let file = folder.path().join("same.parquet");
+    let request = arrow_array::Int64Array::from_iter_values(0..ROWS as i64);
+    let columns = vec![
+        ("request", std::sync::Arc::new(request) as arrow_array::ArrayRef),
+        ("x", floats(rows(ROWS).map(|row| row.x))),
+    ];
+    write(&file, columns);
+    let config = folder.path().join("driftd.toml");
+    let (config, file) = (config.to_str().unwrap(), file.to_str().unwrap());
+    let (_, out, err) = run(&["check", "--config", config, file, "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+    let kept = report["reports"][0]["current"]["rows_kept"].as_f64();
+    assert!((kept.unwrap() / (0.2 * ROWS as f64) - 1.0).abs() < 0.02);
+    assert_eq!(daemon.sample(&["driftd_window_rows_kept"]), kept);
+    let x = |features: Vec<(String, serde_json::Value)>| {
+        let x = features.into_iter().find(|(name, _)| name == "x");
+        x.unwrap().1["measures"].clone()
+    };
+    let (_, from_stream) = daemon.get("/api/v1/report");
+    let from_stream = serde_json::from_str(&from_stream).unwrap();
+    assert_eq!(x(features(&report)), x(features(&from_stream)));
     daemon.stop();
 }

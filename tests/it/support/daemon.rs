@@ -90,7 +90,7 @@ impl Daemon {
         page
     }
 
-    /// The value of the series whose line contains all of `parts`.
+    /// The value of the series that is named by the first of `parts` and contains all others.
     pub fn sample(&self, parts: &[&str]) -> Option<f64> {
         sample(&self.metrics(), parts)
     }
@@ -140,7 +140,8 @@ impl Drop for Daemon {
 pub fn sample(page: &str, parts: &[&str]) -> Option<f64> {
     let mut lines = page
         .lines()
-        .filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
+        .filter(|line| line.split(['{', ' ']).next() == Some(parts[0]))
+        .filter(|line| parts.iter().all(|part| line.contains(part)));
     let line = lines.next()?;
     assert_eq!(lines.next(), None, "{parts:?} is one series");
     line.rsplit_once(' ')?.1.parse().ok()

@@ -7,35 +7,44 @@ use driftd::error::Result;
 use driftd::monitor::count::count;
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
 use driftd::monitor::reference::{FeatureConfig, Reference, ReferenceConfig};
+use driftd::monitor::sample::sample;
 use driftd::monitor::score::{WindowLabel, score};
 use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::column::Block;
 use driftd::window::pane::{Pane, PaneKey};
 use driftd::window::plan::Plan;
+use driftd::window::sampling::SamplingConfig;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Columns in memory, cut into row groups and blocks of any size.
 pub struct MemoryTable {
     batch: RecordBatch,
     row_groups: Vec<u64>,
     block_rows: usize,
+    reads: AtomicUsize,
 }
 
 impl MemoryTable {
     pub fn new(columns: Vec<(&str, ArrayRef)>) -> MemoryTable {
         let batch = batch(columns);
         let row_groups = vec![batch.num_rows() as u64];
-        MemoryTable { batch, row_groups, block_rows: 1_000 }
+        MemoryTable { batch, row_groups, block_rows: 1_000, reads: AtomicUsize::new(0) }
     }
 
     /// The same rows, and a wrong word about their number.
     pub fn claiming(mut self, rows: u64) -> MemoryTable {
         self.row_groups = vec![rows];
         self
+    }
+
+    /// Columns of row groups that were read so far.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Relaxed)
     }
 
     /// The same rows, cut otherwise.
@@ -57,11 +66,16 @@ impl Table for MemoryTable {
         &self.row_groups
     }
 
+    fn fingerprint(&self) -> u64 {
+        self.batch.num_rows() as u64
+    }
+
     fn weight(&self, row_group: usize, _column: usize) -> u64 {
         self.row_groups[row_group]
     }
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
+        self.reads.fetch_add(1, Relaxed);
         let start: u64 = self.row_groups[..row_group].iter().sum();
         let rows = (self.row_groups[row_group] as usize).min(self.batch.num_rows());
         let array = self.batch.column(column).slice(start as usize, rows);
@@ -115,6 +129,15 @@ pub fn pane(reference: &Reference, table: &dyn Table) -> Pane {
     let key = PaneKey(vec![0]);
     let mut panes = count(reference, table, &Plan::whole(rows, key.clone())).unwrap();
     panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids()))
+}
+
+/// The same for a sample of its rows.
+pub fn pane_of_sample(reference: &Reference, table: &dyn Table, config: &SamplingConfig) -> Pane {
+    let rows = table.row_groups().iter().sum();
+    let key = PaneKey(vec![0]);
+    let mut plan = Plan::whole(rows, key.clone());
+    plan.sample = sample(config, table, rows).unwrap();
+    count(reference, table, &plan).unwrap().0.remove(&key).unwrap()
 }
 
 pub fn figures(reference: &Reference, pane: &Pane) -> WindowFigures {
