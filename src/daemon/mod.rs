@@ -3,6 +3,7 @@
 mod clock;
 mod events;
 mod pipeline;
+mod reference;
 mod routes;
 mod shutdown;
 mod source;

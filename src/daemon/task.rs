@@ -2,12 +2,11 @@
 
 use super::pipeline::{Pipeline, Uncommitted};
 use super::source::Source;
-use super::{BoundModel, BoundSource, Shared, events};
+use super::{BoundModel, BoundSource, Shared, events, reference};
 use crate::config::Model;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::ingest::SourceKind;
 use crate::ingest::directory::Directory;
-use crate::ingest::inputs;
 use crate::ingest::ndjson::{Batch, LineFeature};
 use crate::ingest::tcp::{self, Intake};
 use crate::monitor::model::{Monitor, Remembered};
@@ -20,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, block_in_place};
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Batches of rows that wait between sockets and their model; while it is full nothing is read.
 const BATCHES_MAX: usize = 4;
@@ -31,7 +30,7 @@ const EVENT_PAUSE: Duration = Duration::from_millis(20);
 /// Watches one model until the daemon stops.
 pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
     let BoundModel { model, store, same_windows, sources } = bound;
-    let reference = Arc::new(block_in_place(|| load_reference(&model))?);
+    let reference = Arc::new(block_in_place(|| reference::load(&model, &store))?);
     let remembered = block_in_place(|| restore(&store, &model, &reference, same_windows))?;
     let sampling_key = model.model.sampling.as_ref().and_then(|sampling| sampling.key.clone());
     let monitor = Monitor::new(model.model, Arc::clone(&reference), remembered);
@@ -125,25 +124,6 @@ fn log_quarantined(path: &Path, state: &PathState) {
     if let PathState::Quarantined(reason) = state {
         warn!(path = %path.display(), reason, "still quarantined, until it changes");
     }
-}
-
-fn load_reference(model: &Model) -> Result<Reference> {
-    let started = std::time::Instant::now();
-    let reference = inputs::reference(&model.reference_path, &model.reference, &|_| {})?;
-    info!(
-        model = model.model.name,
-        rows = reference.rows,
-        features = reference.features.len(),
-        seconds = started.elapsed().as_secs_f64(),
-        "reference loaded"
-    );
-    if reference.features.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Config,
-            "no column of the reference is a feature; see model.columns",
-        ));
-    }
-    Ok(reference)
 }
 
 /// What the state knows of the model, as far as it still fits.

@@ -4,6 +4,7 @@
 //! either both are there or neither, and then the file is counted again from its start.
 
 mod ledger;
+pub mod reference;
 pub mod windows;
 
 pub use ledger::Verified;
@@ -20,8 +21,8 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The version of `schema.sql`.
-const SCHEMA_VERSION: i32 = 1;
+/// What makes each version of the schema out of the one before.
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// `[state]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Store {
     connection: Mutex<Connection>,
     windows_max: u64,
     /// Held as long as the state is open: two daemons would count everything twice.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// One model's part of the state.
@@ -124,23 +125,21 @@ impl Store {
             .map_err(tried)?;
         let version: i32 =
             connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(tried)?;
-        match version {
-            0 => connection
-                .execute_batch(&format!(
-                    "BEGIN; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
-                    include_str!("schema.sql")
-                ))
-                .map_err(tried)?,
-            SCHEMA_VERSION => {}
-            newer => {
-                return Err(Error::new(
-                    ErrorKind::State,
-                    format!(
-                        "schema version {newer} is not known to this driftd, which knows \
-                         {SCHEMA_VERSION}; run the driftd that wrote it, or name another path"
-                    ),
-                ));
-            }
+        let known = MIGRATIONS.len();
+        let Some(missing) = usize::try_from(version).ok().and_then(|v| MIGRATIONS.get(v..)) else {
+            return Err(Error::new(
+                ErrorKind::State,
+                format!(
+                    "schema version {version} is not known to this driftd, which knows {known}; \
+                     run the driftd that wrote it, or name another path"
+                ),
+            ));
+        };
+        if !missing.is_empty() {
+            let steps = missing.join("\n");
+            connection
+                .execute_batch(&format!("BEGIN; {steps} PRAGMA user_version = {known}; COMMIT;"))
+                .map_err(tried)?;
         }
         let check: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(tried)?;
@@ -150,7 +149,7 @@ impl Store {
                 format!("damaged ({check}); restore a copy, or move it away to start anew"),
             ));
         }
-        Ok(Store { connection: Mutex::new(connection), windows_max, _lock: lock })
+        Ok(Store { connection: Mutex::new(connection), windows_max, lock })
     }
 
     /// The part of one model. Tells whether open panes are still named by the same windows.
@@ -203,6 +202,11 @@ impl ModelStore {
             transaction.commit()
         });
         written.map_err(|error| state("write", &error))
+    }
+
+    /// Whether the state outlives the process.
+    pub fn is_durable(&self) -> bool {
+        self.store.lock.is_some()
     }
 
     /// The id of a source, which the ledger is kept by.

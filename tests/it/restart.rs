@@ -123,3 +123,69 @@ fn a_failed_start_changes_nothing() {
     assert_eq!(daemon.sample(&["driftd_open_window_rows", "window=\"rows\""]), Some(0.0));
     daemon.stop();
 }
+
+/// A reference is profiled once; only another content or another configuration of its columns is
+/// a reason to read it again.
+#[test]
+fn a_known_reference_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let reference = folder.path().join("reference.parquet");
+    write_file(&reference, 5_000);
+    let config = config(folder.path(), "");
+    write_file(&folder.path().join("logs/a.parquet"), 3_000);
+    let start = |from: &str| {
+        let mut daemon = Daemon::start(&config);
+        let loaded = daemon.log().iter().find(|line| line.contains("reference loaded")).cloned();
+        let loaded = loaded.expect("one is loaded");
+        assert!(loaded.contains(&format!("\"from\":\"{from}\"")), "{loaded}");
+        daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
+        let (_, report) = daemon.get("/api/v1/report");
+        daemon.stop();
+        report
+    };
+    let report = start("files");
+    assert_eq!(start("state"), report);
+    // Moved to another place: the stat is another, the content is not.
+    let copy = folder.path().join("copy.parquet");
+    std::fs::copy(&reference, &copy).unwrap();
+    std::fs::rename(&copy, &reference).unwrap();
+    assert_eq!(start("state"), report);
+    assert_eq!(start("state"), report);
+
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}[model.feature.x]\ndistinct = true\n")).unwrap();
+    start("files");
+    write_file(&reference, 5_001);
+    start("files");
+    start("state");
+}
+
+/// The state of the first version opens, and what it counted is not counted again.
+#[test]
+fn an_older_state_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000);
+    let config = config(folder.path(), "");
+    write_file(&folder.path().join("logs/a.parquet"), 3_000);
+    Daemon::start(&config).wait_for_sample(&COUNTED, 1.0);
+    let path = folder.path().join("driftd.db");
+    let new = rusqlite::Connection::open(&path).unwrap();
+    let old = folder.path().join("old.db");
+    let first = rusqlite::Connection::open(&old).unwrap();
+    first.execute_batch(include_str!("../../src/store/schema/1.sql")).unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    first.execute("ATTACH DATABASE ?1 AS new", [path.to_str().unwrap()]).unwrap();
+    for table in ["model", "source", "file", "path", "closed_window"] {
+        first.execute(&format!("INSERT INTO {table} SELECT * FROM new.{table}"), []).unwrap();
+    }
+    drop((first, new));
+    std::fs::rename(&old, &path).unwrap();
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(folder.path().join(format!("driftd.db{ending}"))).ok();
+    }
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
+    assert_eq!(daemon.sample(&COUNTED), Some(0.0));
+    assert_eq!(daemon.sample(&["driftd_window_rows"]), None);
+    daemon.stop();
+}
