@@ -36,6 +36,10 @@ impl Table for Watched<'_> {
         self.table.weight(row_group, column)
     }
 
+    fn prefetch(&self, row_group: usize, column: usize) {
+        self.table.prefetch(row_group, column);
+    }
+
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
         self.bar.inc(1);
         self.table.read(row_group, column)

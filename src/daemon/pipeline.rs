@@ -20,7 +20,8 @@ use crate::store::windows::{pane_record, place_record};
 use crate::store::{Commit, Counted, ModelStore, PathRecord, Scope, Verified};
 use crate::telemetry::{ErrorReason, FileResult};
 use crate::time::Timestamp;
-use crate::window::pane::PaneKey;
+use crate::window::pane::{PaneKey, Panes};
+use crate::window::plan::Plan;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +70,12 @@ enum Taken {
     Waiting,
 }
 
+/// What a file turned out to hold.
+enum Content {
+    New { identity: Identity, rows: u64, plan: Plan, delta: Panes },
+    Known(Identity, Taken),
+}
+
 impl Pipeline {
     /// Counts one file, whole or not at all.
     fn count_file(&mut self, source: usize, path: &Path) -> Result<Taken> {
@@ -77,24 +84,13 @@ impl Pipeline {
         if self.directory(source).stat(path) != Some(file.stat) {
             return Err(Error::new(ErrorKind::Incomplete, "changed since it was listed"));
         }
-        let identity = file.identity()?;
-        let count_duplicates = self.directory(source).config().count_duplicates;
-        match self.store.verify(self.sources[source].id, path, &identity)? {
-            Verified::Touched => return self.skip(source, &file, &identity, Taken::Touched),
-            Verified::Copy(first) if !count_duplicates => {
-                info!(path = %path.display(), first = %first.display(), "counted before");
-                return self.skip(source, &file, &identity, Taken::Duplicate);
-            }
-            Verified::Copy(_) | Verified::New => {}
-        }
-        let counted = file.table().and_then(|table| {
-            let plan = self.monitor.plan(&table, Arrival::File)?;
-            let delta = self.monitor.count(&table, &plan)?;
-            Ok((rows(&table), plan, delta))
-        });
+        let content = self.read_content(source, &file);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.check_untouched()?;
-        let (n_rows, plan, delta) = counted?;
+        let (identity, n_rows, plan, delta) = match content? {
+            Content::New { identity, rows, plan, delta } => (identity, rows, plan, delta),
+            Content::Known(identity, taken) => return self.skip(source, &file, &identity, taken),
+        };
         let now = self.shared.clock.now();
         let mut change = self.monitor.merge(delta, &plan, now);
         self.monitor.close(&plan.completed, now, &mut change);
@@ -102,6 +98,30 @@ impl Pipeline {
         self.note_counted(source, &file, identity, n_rows, now);
         self.commit()?;
         Ok(Taken::Counted { rows: n_rows, bytes: file.stat.size })
+    }
+
+    /// Plans and counts a file's rows, unless they were counted before.
+    fn read_content(&mut self, source: usize, file: &OpenFile) -> Result<Content> {
+        let count_duplicates = self.directory(source).config().count_duplicates;
+        let id = self.sources[source].id;
+        let table = file.table()?.hashing();
+        // Only a file of a known size can be a copy; any other is hashed while it is counted.
+        if self.store.knows_size(id, file.stat.size)? {
+            let identity = file.identity(&table)?;
+            match self.store.verify(id, &file.path, &identity)? {
+                Verified::Touched => return Ok(Content::Known(identity, Taken::Touched)),
+                Verified::Copy(first) if !count_duplicates => {
+                    let (path, first) = (file.path.display(), first.display());
+                    info!(%path, %first, "counted before");
+                    return Ok(Content::Known(identity, Taken::Duplicate));
+                }
+                Verified::Copy(_) | Verified::New => {}
+            }
+        }
+        let plan = self.monitor.plan(&table, Arrival::File)?;
+        let delta = self.monitor.count(&table, &plan)?;
+        let identity = file.identity(&table)?;
+        Ok(Content::New { identity, rows: rows(&table), plan, delta })
     }
 
     /// Counts rows of a stream; they are committed with others, within the interval.

@@ -2,16 +2,15 @@
 
 use crate::config::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ingest::identity::stat;
 use crate::ingest::inputs::{self, Input};
 use crate::ingest::open::OpenFile;
+use crate::ingest::parquet::ParquetTable;
 use crate::monitor::reference::{Profile, Reference};
-use crate::position::Stat;
 use crate::store::ModelStore;
 use crate::store::reference::{KeptReference, ReferenceFile};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Where a reference came from.
@@ -49,60 +48,54 @@ pub fn load(model: &Model, store: &ModelStore) -> Result<Reference> {
 }
 
 fn find(model: &Model, store: &ModelStore) -> Result<(Reference, Origin)> {
-    let build = || inputs::reference(&model.reference_path, &model.reference, &|_| {});
-    let files = match inputs::resolve(&model.reference_path) {
-        Ok(Input::Parquet(files)) if store.is_durable() => files,
-        Ok(Input::Profile(_)) => return Ok((build()?, Origin::Profile)),
-        // What is wrong with the path is said by whoever loads it.
-        Ok(Input::Parquet(_)) | Err(_) => return Ok((build()?, Origin::Files)),
+    let path = &model.reference_path;
+    let context = |error: Error| error.context(format_args!("reference {}", path.display()));
+    let load = || inputs::reference(path, &model.reference, &|_| {});
+    let paths = match inputs::resolve(path).map_err(context)? {
+        Input::Profile(_) => return Ok((load()?, Origin::Profile)),
+        Input::Parquet(_) if !store.is_durable() => return Ok((load()?, Origin::Files)),
+        Input::Parquet(paths) => paths,
     };
+    let files = paths.iter().map(|path| OpenFile::open(Path::new(""), path));
+    let files = files.collect::<Result<Vec<_>>>().map_err(context)?;
     let settings = settings(model);
-    let stats = stats(&files)?;
     let kept = store.kept_reference()?.filter(|kept| kept.settings == settings);
-    if let Some(kept) = kept {
-        let known = kept.files.iter().map(|file| (&file.path, file.stat));
-        if known.eq(files.iter().zip(stats.iter().copied())) {
-            return Ok((decode(&kept)?, Origin::State));
-        }
-        // Another place or time, such as that of a new container, and maybe the same content.
-        let now = identify(&files)?;
+    let stats = files.iter().map(|file| (&file.path, file.stat));
+    if let Some(kept) = &kept
+        && stats.eq(kept.files.iter().map(|file| (&file.path, file.stat)))
+    {
+        return Ok((decode(kept)?, Origin::State));
+    }
+    let tables = files.iter().map(|file| Ok(file.table()?.hashing()));
+    let tables = tables.collect::<Result<Vec<_>>>().map_err(context)?;
+    // Another place or time, such as that of a new container, and maybe the same content.
+    let sizes = files.iter().map(|file| file.stat.size);
+    if let Some(kept) = kept.filter(|kept| sizes.eq(kept.files.iter().map(|f| f.stat.size))) {
+        let now = identify(&files, &tables)?;
         if contents(&now).eq(contents(&kept.files)) {
             let reference = decode(&kept)?;
             store.keep_reference(&KeptReference { files: now, ..kept })?;
             return Ok((reference, Origin::State));
         }
     }
-    let reference = build()?;
-    let now = identify(&files)?;
-    if now.iter().map(|file| file.stat).eq(stats) {
-        let profile = Profile::Reference(reference.clone()).to_bytes();
-        store.keep_reference(&KeptReference { files: now, settings, profile })?;
-    } else {
-        let model = &model.model.name;
-        warn!(model, "the reference changed while it was read; the next start reads it again");
-    }
+    let reference = inputs::build(&tables, &model.reference, &|_| {}).map_err(context)?;
+    files.iter().try_for_each(OpenFile::check_untouched).map_err(context)?;
+    let profile = Profile::Reference(reference.clone()).to_bytes();
+    let files = identify(&files, &tables)?;
+    store.keep_reference(&KeptReference { files, settings, profile })?;
     Ok((reference, Origin::Files))
 }
 
-fn stats(files: &[PathBuf]) -> Result<Vec<Stat>> {
-    let stat = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path);
-        metadata.map(|m| stat(&m)).map_err(|error| Error::io("stat", path, &error))
-    };
-    files.iter().map(stat).collect()
+fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<ReferenceFile>> {
+    let identified = files.iter().zip(tables).map(|(file, table)| {
+        let content = format!("{:032x}", table.content()?);
+        Ok(ReferenceFile { path: file.path.clone(), stat: file.stat, content })
+    });
+    identified.collect()
 }
 
-fn identify(files: &[PathBuf]) -> Result<Vec<ReferenceFile>> {
-    let identify = |path: &PathBuf| {
-        let file = OpenFile::open(Path::new(""), path)?;
-        let content = format!("{:032x}", file.identity()?.content);
-        Ok(ReferenceFile { path: path.clone(), stat: file.stat, content })
-    };
-    files.iter().map(identify).collect()
-}
-
-fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = (&str, u64)> {
-    files.iter().map(|file| (file.content.as_str(), file.stat.size))
+fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
+    files.iter().map(|file| file.content.as_str())
 }
 
 fn decode(kept: &KeptReference) -> Result<Reference> {

@@ -90,9 +90,18 @@ pub fn reference(
         },
         Input::Parquet(files) => {
             let tables = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
-            let columns = tables.first().map_or(0, |table| table.schema().fields().len());
-            let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
-            Reference::build(&tables, config, &|| step(columns)).map_err(context)
+            build(&tables, config, step).map_err(context)
         }
     }
+}
+
+/// Profiles files as one reference; `step` as in [`reference`].
+pub fn build(
+    tables: &[ParquetTable],
+    config: &ReferenceConfig,
+    step: &(dyn Fn(usize) + Sync),
+) -> Result<Reference> {
+    let columns = tables.first().map_or(0, |table| table.schema().fields().len());
+    let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
+    Reference::build(&tables, config, &|| step(columns))
 }

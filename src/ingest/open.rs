@@ -1,6 +1,6 @@
 //! Opening one file for counting, and noticing when it changed underneath.
 
-use super::identity::{identify, stat};
+use super::identity::stat;
 use super::parquet::{ParquetTable, check_ends};
 use super::partition::{PartitionValue, partition_label, partition_values};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,9 +34,11 @@ impl OpenFile {
         Ok(OpenFile { path: path.to_owned(), stat, file: Arc::new(file), partition })
     }
 
-    /// Reads the whole content once.
-    pub fn identity(&self) -> Result<Identity> {
-        identify(&self.file, &self.path, self.stat.size, partition_label(&self.partition))
+    /// The identity of the file that `table` was made from. Reads what has not been read of it.
+    pub fn identity(&self, table: &ParquetTable) -> Result<Identity> {
+        let content = table.content()?;
+        let partition = partition_label(&self.partition);
+        Ok(Identity { content, size: self.stat.size, partition })
     }
 
     /// The file as a table. A footer that makes the decoder panic is a footer that cannot be read.

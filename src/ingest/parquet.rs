@@ -3,6 +3,7 @@
 //! Files are read with positioned reads, never mapped and never slurped. Strings are asked for as
 //! dictionaries, so that a text is looked up once per page and not once per row.
 
+use super::identity::ExtentHashes;
 use super::partition::PartitionValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::table::{Blocks, Table, guarded};
@@ -13,13 +14,18 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use ::parquet::file::reader::{ChunkReader, Length};
-use ::parquet::schema::types::Type;
+use ::parquet::schema::types::{SchemaDescriptor, Type};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use bytes::{Buf, Bytes};
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +49,7 @@ const ROW_GROUP_ROWS_MAX: i64 = 1 << 40;
 /// An opened Parquet file.
 pub struct ParquetTable {
     file: Arc<File>,
+    size: u64,
     metadata: ArrowReaderMetadata,
     /// The file's columns, then those of its path.
     schema: Schema,
@@ -50,6 +57,10 @@ pub struct ParquetTable {
     row_groups: Vec<u64>,
     /// Of the footer, which names the sizes and ranges of all that is in the file.
     fingerprint: u64,
+    /// By top-level column, its leaves.
+    leaves: Vec<Range<usize>>,
+    /// None where nobody will ask for the content's hash.
+    hashes: Option<ExtentHashes>,
 }
 
 impl ParquetTable {
@@ -79,13 +90,36 @@ impl ParquetTable {
         fields.extend(partition.iter().map(|p| Arc::new(partition_field(&p.key))));
         let schema = Schema::new(fields);
         let fingerprint = range.fingerprint()?;
-        Ok(ParquetTable { file, schema, metadata, partition, row_groups, fingerprint })
+        let leaves = leaves(metadata.parquet_schema(), metadata.schema().fields().len());
+        Ok(ParquetTable {
+            file,
+            size,
+            schema,
+            metadata,
+            partition,
+            row_groups,
+            fingerprint,
+            leaves,
+            hashes: None,
+        })
     }
 
-    /// The leaf columns of a top-level column.
-    fn leaves(&self, column: usize) -> impl Iterator<Item = usize> {
-        let schema = self.metadata.parquet_schema();
-        (0..schema.num_columns()).filter(move |leaf| schema.get_column_root_idx(*leaf) == column)
+    /// The same table, which hashes what is read of it.
+    #[must_use]
+    pub fn hashing(self) -> ParquetTable {
+        ParquetTable { hashes: Some(ExtentHashes::default()), ..self }
+    }
+
+    /// The hash of the whole file. Cheap when every column was read by a table that is
+    /// [`hashing`](Self::hashing).
+    pub fn content(&self) -> Result<u128> {
+        let groups = self.metadata.metadata().row_groups().iter();
+        let chunks = groups.flat_map(RowGroupMetaData::columns);
+        let bounds = chunks.filter_map(|chunk| chunk_range(chunk).ok());
+        let bounds = bounds.flat_map(|(start, length)| [start, start.saturating_add(length)]);
+        let none = ExtentHashes::default();
+        let hashes = self.hashes.as_ref().unwrap_or(&none);
+        hashes.content(&self.file, self.size, bounds.collect())
     }
 
     fn n_file_columns(&self) -> usize {
@@ -147,7 +181,18 @@ impl Table for ParquetTable {
 
     fn weight(&self, row_group: usize, column: usize) -> u64 {
         let group = self.metadata.metadata().row_group(row_group);
-        self.leaves(column).map(|leaf| group.column(leaf).uncompressed_size().max(0) as u64).sum()
+        let leaves = self.leaves.get(column).cloned().unwrap_or_default();
+        leaves.map(|leaf| group.column(leaf).uncompressed_size().max(0) as u64).sum()
+    }
+
+    fn prefetch(&self, row_group: usize, column: usize) {
+        let group = self.metadata.metadata().row_group(row_group);
+        for leaf in self.leaves.get(column).cloned().unwrap_or_default() {
+            let Ok((start, length)) = chunk_range(group.column(leaf)) else { continue };
+            let length = NonZeroU64::new(length);
+            // A hint that fails costs nothing but the wait that it would have saved.
+            let _ = fadvise(&*self.file, start, length, Advice::WillNeed);
+        }
     }
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
@@ -232,6 +277,27 @@ fn constant_blocks(value: &PartitionValue, rows: u64) -> Blocks<'_> {
     Box::new(sizes.map(|rows| Ok(Block::new(constant(value.value.as_deref(), rows)))))
 }
 
+/// The leaf columns of each of `n_columns` top-level columns, which lie side by side.
+fn leaves(schema: &SchemaDescriptor, n_columns: usize) -> Vec<Range<usize>> {
+    let mut leaves = vec![0..0; n_columns];
+    for leaf in 0..schema.num_columns() {
+        let range = &mut leaves[schema.get_column_root_idx(leaf)];
+        let first = if range.end == 0 { leaf } else { range.start };
+        *range = first..leaf + 1;
+    }
+    leaves
+}
+
+/// Offset and length of a column chunk in its file.
+fn chunk_range(chunk: &ColumnChunkMetaData) -> Result<(u64, u64)> {
+    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let start = start.min(chunk.data_page_offset());
+    match (u64::try_from(start), u64::try_from(chunk.compressed_size())) {
+        (Ok(start), Ok(length)) => Ok((start, length)),
+        _ => Err(Error::decode("a column chunk lies before the file")),
+    }
+}
+
 /// The encoded bytes of one top-level column of one row group.
 struct ChunkBytes {
     /// Offset in the file, and the bytes from there.
@@ -245,15 +311,8 @@ impl ChunkBytes {
         let file_size = metadata.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?.len();
         let group = table.metadata.metadata().row_group(row_group);
         let mut parts = Vec::new();
-        for leaf in table.leaves(column) {
-            let chunk = group.column(leaf);
-            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-            let start = start.min(chunk.data_page_offset());
-            let (Ok(start), Ok(length)) =
-                (u64::try_from(start), u64::try_from(chunk.compressed_size()))
-            else {
-                return Err(Error::decode("a column chunk lies before the file"));
-            };
+        for leaf in table.leaves[column].clone() {
+            let (start, length) = chunk_range(group.column(leaf))?;
             // Before allocating: a forged footer must not ask for more than there is.
             if start.checked_add(length).is_none_or(|end| end > file_size) {
                 return Err(Error::decode("a column chunk lies beyond the end of the file"));
@@ -262,6 +321,9 @@ impl ChunkBytes {
             table.file.read_exact_at(&mut bytes, start).map_err(|error| {
                 Error::new(ErrorKind::Io, format!("cannot read a column chunk: {error}"))
             })?;
+            if let Some(hashes) = &table.hashes {
+                hashes.note(start, &bytes);
+            }
             parts.push((start, Bytes::from(bytes)));
         }
         Ok(ChunkBytes { parts, file_size })

@@ -87,7 +87,11 @@ fn for_each_block(tables: &[&dyn Table], column: &Column, mut f: impl FnMut(&Blo
         let Binding::Column { column, .. } = bind(table.schema(), wanted.into_iter())[0] else {
             unreachable!("the tables were checked");
         };
-        for row_group in 0..table.row_groups().len() {
+        let n_groups = table.row_groups().len();
+        for row_group in 0..n_groups {
+            if row_group + 1 < n_groups {
+                table.prefetch(row_group + 1, column);
+            }
             for block in table.read(row_group, column)? {
                 f(&block?);
             }

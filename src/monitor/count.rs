@@ -58,14 +58,22 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
     let stretches = stretches(table, plan);
     let counts: Vec<Mutex<Counts>> = grids.iter().map(|_| Mutex::default()).collect();
 
-    let faults = tasks(table, &bindings, plan).into_par_iter().filter_map(|task| {
+    // Taken one by one, in their order; those that come next are fetched meanwhile.
+    let tasks = tasks(table, &bindings, plan);
+    let ahead = rayon::current_num_threads();
+    let taken = tasks.iter().enumerate().inspect(|(index, _)| {
+        if let Some(next) = tasks.get(index + ahead) {
+            table.prefetch(next.row_group, next.binding.0);
+        }
+    });
+    let faults = taken.par_bridge().filter_map(|(_, task)| {
         let grid = grids[task.feature];
         let rows = Rows {
             runs: &stretches[task.row_group],
             kept: plan.sample.row_group(task.row_group),
             clustered: plan.sample.is_clustered(),
         };
-        match count_chunk(grid, table, &task, &rows) {
+        match count_chunk(grid, table, task, &rows) {
             Ok(part) => {
                 let counts = counts[task.feature].lock();
                 merge(&mut counts.expect("no task panics while it merges"), part);

@@ -21,6 +21,9 @@ pub trait Table: Sync {
     /// What decoding this column costs, in bytes as stored; tasks are started largest first.
     fn weight(&self, row_group: usize, column: usize) -> u64;
 
+    /// Says that a column will be read soon, so that reading overlaps with decoding.
+    fn prefetch(&self, _row_group: usize, _column: usize) {}
+
     /// Decodes one top-level column of one row group, block by block.
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>>;
 }

@@ -19,6 +19,17 @@ pub enum Verified {
 }
 
 impl ModelStore {
+    /// Whether any counted file has this size. No other can be a copy of one.
+    pub fn knows_size(&self, source: i64, size: u64) -> Result<bool> {
+        let connection = self.store.connection();
+        let known = connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM file WHERE source = ?1 AND size = ?2)",
+            params![source, size as i64],
+            |row| row.get(0),
+        );
+        known.map_err(|error| state("read", &error))
+    }
+
     pub fn verify(&self, source: i64, path: &Path, identity: &Identity) -> Result<Verified> {
         let connection = self.store.connection();
         let content = identity.content.to_be_bytes();

@@ -10,3 +10,6 @@ CREATE TABLE reference (
 DELETE FROM pane;
 DELETE FROM place;
 DELETE FROM closed_window;
+-- Only a file of a known size can be a copy. A content is hashed by its extents from here on, so
+-- files of version 1 are known by path and stat, and their copies are not.
+CREATE INDEX file_size ON file (source, size);
