@@ -1,16 +1,23 @@
 //! The loops that every value goes through, one at a time: `cargo bench --bench loops`.
 
+use arrow_array::{Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array};
+use arrow_schema::{Field, Schema};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use driftd::monitor::reference::{Reference, ReferenceConfig};
+use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::Accumulator;
 use driftd::profile::categories::{CategoryCounts, CategoryGrid};
 use driftd::profile::cells::Cells;
+use driftd::profile::column::Block;
 use driftd::profile::distinct::Distinct;
+use driftd::profile::feature::{FeatureInput, FeatureProfile};
 use driftd::profile::grid::GridId;
 use driftd::profile::grid_build::SortedReference;
 use driftd::profile::moments::Moments;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const VALUES: usize = 16_384;
 
@@ -57,6 +64,48 @@ fn bench_cells(bencher: Bencher<'_, '_>, values: &[f64]) {
     bencher.counter(ItemsCount::new(VALUES)).bench_local(|| cells.update((&grid, values)));
 }
 
+/// Everything that is counted of a column, but for decoding it.
+#[divan::bench(args = ["double", "double_nulls", "double_ties", "float", "int_few", "int_many", "bool"])]
+fn column(bencher: Bencher<'_, '_>, kind: &str) {
+    let array = array(kind);
+    let reference =
+        Reference::build(&[&OneColumn::new(&array)], &ReferenceConfig::default(), &|| {});
+    let reference = reference.expect("a reference");
+    let grid = &reference.features[0].grid;
+    let width = driftd::schema::kinds::width(array.data_type());
+    let mut profile = FeatureProfile::new(grid);
+    let (block, mut scratch) = (Block::new(array), Vec::new());
+    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| {
+        profile.update(FeatureInput { grid, width, block: &block, scratch: &mut scratch });
+    });
+}
+
+fn array(kind: &str) -> ArrayRef {
+    let mut random = StdRng::seed_from_u64(7);
+    let normal = (0..VALUES).map(|_| {
+        let (a, b): (f64, f64) = (random.random(), random.random());
+        (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    });
+    let normal: Vec<f64> = normal.collect();
+    match kind {
+        "double" => Arc::new(Float64Array::from(normal)),
+        "double_nulls" => {
+            Arc::new(normal.iter().map(|&x| (x < 1.28).then_some(x)).collect::<Float64Array>())
+        }
+        "double_ties" => {
+            Arc::new(normal.iter().map(|x| Some((3.0 * x).round())).collect::<Float64Array>())
+        }
+        "float" => Arc::new(normal.iter().map(|&x| Some(x as f32)).collect::<Float32Array>()),
+        "int_few" => {
+            Arc::new(normal.iter().map(|&x| Some((3.0 * x) as i64)).collect::<Int64Array>())
+        }
+        "int_many" => {
+            Arc::new(normal.iter().map(|&x| Some((1e6 * x) as i64)).collect::<Int64Array>())
+        }
+        _ => Arc::new(normal.iter().map(|&x| Some(x < 0.0)).collect::<BooleanArray>()),
+    }
+}
+
 #[divan::bench]
 fn moments(bencher: Bencher<'_, '_>) {
     let values = values(1_000);
@@ -83,4 +132,40 @@ fn categories(bencher: Bencher<'_, '_>, distinct: usize) {
     bencher
         .counter(ItemsCount::new(VALUES))
         .bench_local(|| texts.iter().for_each(|text| counts.update((&grid, text, 1))));
+}
+
+/// A table of one column.
+struct OneColumn {
+    schema: Schema,
+    rows: [u64; 1],
+    array: ArrayRef,
+}
+
+impl OneColumn {
+    fn new(array: &ArrayRef) -> OneColumn {
+        let schema = Schema::new(vec![Field::new("x", array.data_type().clone(), true)]);
+        OneColumn { schema, rows: [array.len() as u64], array: Arc::clone(array) }
+    }
+}
+
+impl Table for OneColumn {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn row_groups(&self) -> &[u64] {
+        &self.rows
+    }
+
+    fn fingerprint(&self) -> u64 {
+        0
+    }
+
+    fn weight(&self, _row_group: usize, _column: usize) -> u64 {
+        0
+    }
+
+    fn read(&self, _row_group: usize, _column: usize) -> driftd::error::Result<Blocks<'_>> {
+        Ok(Box::new(std::iter::once(Ok(Block::new(Arc::clone(&self.array))))))
+    }
 }

@@ -34,6 +34,10 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Rows decoded at a time: some 100 KB of doubles, which stay in the second cache.
 const BATCH_ROWS: usize = 16_384;
 
+/// Rows and bytes of texts that are decoded at a time.
+const TEXT_BATCH_ROWS: usize = 1 << 18;
+const TEXT_BATCH_BYTES: usize = 4 << 20;
+
 /// Levels of nesting that a schema may have.
 const SCHEMA_DEPTH_MAX: usize = 100;
 
@@ -120,6 +124,18 @@ impl ParquetTable {
         let none = ExtentHashes::default();
         let hashes = self.hashes.as_ref().unwrap_or(&none);
         hashes.content(&self.file, self.size, bounds.collect())
+    }
+
+    /// Rows to decode at a time. The values of a dictionary are looked up once per batch, so texts
+    /// come in large ones, as far as their bytes allow.
+    fn batch_rows(&self, row_group: usize, column: usize) -> usize {
+        let is_text = matches!(self.schema.field(column).data_type(), DataType::Dictionary(..));
+        if !is_text {
+            return BATCH_ROWS;
+        }
+        let bytes_per_row = self.weight(row_group, column) / self.row_groups[row_group].max(1);
+        let rows = TEXT_BATCH_BYTES / usize::try_from(bytes_per_row).unwrap_or(usize::MAX).max(1);
+        rows.clamp(BATCH_ROWS, TEXT_BATCH_ROWS)
     }
 
     fn n_file_columns(&self) -> usize {
@@ -209,7 +225,7 @@ impl Table for ParquetTable {
             ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, self.metadata.clone())
                 .with_row_groups(vec![row_group])
                 .with_projection(mask)
-                .with_batch_size(BATCH_ROWS)
+                .with_batch_size(self.batch_rows(row_group, column))
                 .build()
                 .map_err(|error| decode_error(&error))?;
         Ok(Box::new(reader.map(|batch| match batch {

@@ -9,7 +9,7 @@ use crate::feature::{Kind, Status, Width};
 use crate::profile::Accumulator;
 use crate::profile::categories::{CategoryGrid, category};
 use crate::profile::cells::narrow;
-use crate::profile::column::{Block, integer_bits};
+use crate::profile::column::{Block, INTEGERS_EXACT_MAX, integer_bits};
 use crate::profile::extremes::{Extremes, Span};
 use crate::profile::feature::{
     FeatureGrid, FeatureInput, FeatureProfile, Frame, read_numbers, read_texts,
@@ -25,9 +25,6 @@ const IDENTIFIER_ROWS_MIN: u64 = 1_000;
 
 /// Rows over which grids are cut from a sample.
 const SAMPLE_ROWS: u64 = 20_000_000;
-
-/// Doubles hold every integer up to here.
-const INTEGERS_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// One column of the reference that becomes a feature.
 pub(super) struct Column {
@@ -124,7 +121,7 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
             position += 1;
         }
     })?;
-    values.sort_unstable_by(f64::total_cmp);
+    let values = sorted(values);
     let negative = values.partition_point(|value| *value == f64::NEG_INFINITY);
     let finite = values.partition_point(|value| *value < f64::INFINITY);
     let reference = SortedReference {
@@ -147,6 +144,17 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         count(tables, column, &grid)?
     };
     Ok((grid, profile))
+}
+
+/// Sorts doubles as integers of the same order, in about half the time. Both collects keep the
+/// allocation.
+fn sorted(values: Vec<f64>) -> Vec<f64> {
+    // Flips all bits but the sign of a negative number; undoes itself.
+    let flipped = |bits: i64| bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed();
+    let key = |value: f64| flipped(value.to_bits().cast_signed());
+    let mut keys: Vec<i64> = values.into_iter().map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| f64::from_bits(flipped(key).cast_unsigned())).collect()
 }
 
 /// Whether no integer comes twice. Doubles tell up to 2^53; beyond, the integers are read again.
@@ -205,4 +213,21 @@ fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Res
     let grid = feature_grid(column, frame, None);
     let profile = FeatureProfile::of_texts(&grid, whole, &counts);
     Ok((grid, profile))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn doubles_sort_as_integers(mut values in prop::collection::vec(any::<f64>(), 0..100)) {
+            values.extend([f64::NEG_INFINITY, -0.0, 0.0, f64::INFINITY, f64::MIN_POSITIVE]);
+            let mut expected = values.clone();
+            expected.sort_unstable_by(f64::total_cmp);
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            prop_assert_eq!(bits(sorted(values)), bits(expected));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::{Accumulator, Mismatch, merge_counts};
 use serde::{Deserialize, Serialize};
 
 /// Values that are searched in step.
-const GROUP: usize = 16;
+const GROUP: usize = 8;
 
 /// One count per cell of a [`NumericGrid`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,26 +28,35 @@ impl Cells {
         self.0[0] + self.0[self.0.len() - 1]
     }
 
-    /// Counts values that are not NaN, and tells where each one went.
+    /// Counts values that are not NaN, and hands over those whose cell can hold others as well.
+    pub fn update_and(&mut self, grid: &NumericGrid, values: &[f64], mut shared: impl FnMut(f64)) {
+        self.place(grid, values, |cells, values| {
+            // Where every value has a cell of its own, a group has none to hand over.
+            if cells.iter().fold(false, |any, cell| any | grid.is_shared(*cell)) {
+                let placed = cells.iter().zip(values);
+                placed.filter(|(cell, _)| grid.is_shared(**cell)).for_each(|(_, v)| shared(*v));
+            }
+        });
+    }
+
     #[inline]
-    pub fn update_and(
+    fn place(
         &mut self,
         grid: &NumericGrid,
         values: &[f64],
-        mut placed: impl FnMut(usize, f64),
+        mut placed: impl FnMut(&[usize], &[f64]),
     ) {
         assert_eq!(self.0.len(), grid.n_cells(), "cells belong to their grid");
         let (groups, rest) = values.as_chunks::<GROUP>();
         for group in groups {
-            for (cell, value) in grid.cells(group).into_iter().zip(group) {
-                self.0[cell] += 1;
-                placed(cell, *value);
-            }
+            let cells = grid.cells(group);
+            cells.iter().for_each(|cell| self.0[*cell] += 1);
+            placed(&cells, group);
         }
-        for &value in rest {
-            let cell = grid.cell(value);
+        for value in rest {
+            let cell = grid.cell(*value);
             self.0[cell] += 1;
-            placed(cell, value);
+            placed(&[cell], &[*value]);
         }
     }
 
@@ -73,7 +82,7 @@ impl Accumulator for Cells {
     type Input<'a> = (&'a NumericGrid, &'a [f64]);
 
     fn update(&mut self, (grid, values): (&NumericGrid, &[f64])) {
-        self.update_and(grid, values, |_, _| ());
+        self.place(grid, values, |_, _| ());
     }
 
     fn merge(&mut self, other: &Cells) -> Result<(), Mismatch> {

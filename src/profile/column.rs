@@ -3,7 +3,7 @@
 //!
 //! The only place that knows Arrow's types by name. Buffers are the caller's and are reused.
 
-use super::extremes::{Exact, Span};
+use super::extremes::{Exact, Span, range};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
@@ -11,6 +11,9 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, TimeUnit};
 use arrow_select::filter::filter;
 use std::fmt::{Display, Write};
+
+/// Doubles hold every integer up to here: 2^53.
+pub const INTEGERS_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Some rows of one column.
 #[derive(Debug, Clone)]
@@ -230,23 +233,25 @@ fn integers<T: ArrowPrimitiveType>(
     convert: impl Fn(T::Native) -> f64,
 ) -> Option<Span>
 where
-    T::Native: Ord + Into<i128>,
+    T::Native: Into<i128>,
 {
-    let mut range: Option<(T::Native, T::Native)> = None;
+    let start = out.len();
     for_each_valid::<T>(array.as_primitive(), |values| {
         out.extend(values.iter().map(|&value| convert(value)));
-        range = values.iter().fold(range, |range, &value| {
-            Some(range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))))
-        });
     });
-    range.map(|(min, max)| Span {
-        min: convert(min),
-        max: convert(max),
-        exact: Some((
-            Exact { unscaled: min.into(), scale: 0 },
-            Exact { unscaled: max.into(), scale: 0 },
-        )),
-    })
+    let (min, max) = range(&out[start..])?;
+    let mut exact = (min as i128, max as i128);
+    // Doubles are integers themselves, but for large ones.
+    if min.abs().max(max.abs()) >= INTEGERS_EXACT_MAX {
+        exact = (i128::MAX, i128::MIN);
+        for_each_valid::<T>(array.as_primitive(), |values| {
+            for &value in values {
+                exact = (exact.0.min(value.into()), exact.1.max(value.into()));
+            }
+        });
+    }
+    let written = |unscaled| Exact { unscaled, scale: 0 };
+    Some(Span { min, max, exact: Some((written(exact.0), written(exact.1))) })
 }
 
 /// Appends the bits of 64-bit integers that are not null; they are equal when the integers are.

@@ -32,6 +32,34 @@ impl Distinct {
     }
 }
 
+/// Hashes that were handed to a sketch lately. Asking it again would change nothing, and takes ten
+/// times as long as looking here.
+pub struct Recent([u64; RECENT]);
+
+/// 16 KiB, which leave room for a grid in the first cache.
+const RECENT: usize = 2_048;
+
+impl Recent {
+    pub fn empty() -> Recent {
+        // Stands at the place of another hash, so that it is never found.
+        let mut none = [0; RECENT];
+        none[Recent::place(0)] = 1;
+        Recent(none)
+    }
+
+    /// By Fibonacci hashing: D. E. Knuth, "The Art of Computer Programming" 3, 6.4.
+    fn place(hash: u64) -> usize {
+        (hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT.ilog2())) as usize
+    }
+
+    /// Whether it is new, as far as is remembered.
+    #[inline]
+    pub fn insert(&mut self, hash: u64) -> bool {
+        let known = &mut self.0[Recent::place(hash)];
+        std::mem::replace(known, hash) != hash
+    }
+}
+
 impl Accumulator for Distinct {
     /// The hash of a value.
     type Input<'a> = u64;
@@ -69,5 +97,28 @@ impl<'de> Deserialize<'de> for Distinct {
             distinct.sketch().update(&sketch);
         }
         Ok(distinct)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_was_there() {
+        let mut recent = Recent::empty();
+        let hashes = (0..10_000u64).map(|i| (i * i) % 3_001).chain([0, u64::MAX, 0, 1]);
+        let (mut asked, mut all) = (Distinct::default(), Distinct::default());
+        let mut n_asked = 0;
+        for hash in hashes {
+            all.update(hash);
+            if recent.insert(hash) {
+                asked.update(hash);
+                n_asked += 1;
+            }
+        }
+        assert_eq!(asked.to_bytes(), all.to_bytes());
+        assert!(n_asked < 9_000, "{n_asked}");
+        assert!(Recent::empty().insert(0));
     }
 }

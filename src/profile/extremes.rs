@@ -38,6 +38,22 @@ pub struct Span {
     pub exact: Option<(Exact, Exact)>,
 }
 
+/// Least and greatest of values that are not NaN; in lanes, for the machine's vector units.
+pub fn range(values: &[f64]) -> Option<(f64, f64)> {
+    let first = *values.first()?;
+    let (mut mins, mut maxs) = ([first; 8], [first; 8]);
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for ((min, max), &value) in mins.iter_mut().zip(&mut maxs).zip(chunk) {
+            *min = if value < *min { value } else { *min };
+            *max = if value > *max { value } else { *max };
+        }
+    }
+    let min = mins.iter().chain(rest).copied().fold(first, f64::min);
+    let max = maxs.iter().chain(rest).copied().fold(first, f64::max);
+    Some((min, max))
+}
+
 /// Least and greatest value so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct Extremes {

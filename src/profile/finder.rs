@@ -9,6 +9,11 @@
 /// Buckets of a table: 8 KiB of starts, which stay in the first cache beside the edges.
 const BUCKETS: usize = 4_096;
 
+const LAST: usize = BUCKETS - 1;
+
+/// From here on doubles are whole numbers: 2^52.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
+
 /// Edges that may share a bucket; with more, searching is as fast.
 const STEPS_MAX: usize = 4;
 
@@ -32,7 +37,7 @@ pub struct Table {
 
 #[derive(Debug, Clone, Copy)]
 enum Key {
-    Linear { low: f64, per_unit: f64 },
+    Linear { per_unit: f64, offset: f64 },
     Bits { low: u64, shift: u32 },
 }
 
@@ -40,7 +45,8 @@ impl Key {
     fn linear((min, max): (f64, f64)) -> Option<Key> {
         // The ends get buckets of their own.
         let per_unit = (BUCKETS - 3) as f64 / (max - min);
-        (per_unit.is_normal()).then_some(Key::Linear { low: min - 1.0 / per_unit, per_unit })
+        let offset = 1.0 - min * per_unit;
+        (per_unit.is_normal() && offset.is_finite()).then_some(Key::Linear { per_unit, offset })
     }
 
     fn bits((min, max): (f64, f64)) -> Option<Key> {
@@ -50,15 +56,27 @@ impl Key {
         Some(Key::Bits { low, shift })
     }
 
-    /// Never falls when `value` grows.
-    #[inline]
     fn bucket(self, value: f64) -> usize {
-        let bucket = match self {
-            // The cast saturates, at 0 for values far below.
-            Key::Linear { low, per_unit } => ((value - low) * per_unit) as usize,
-            Key::Bits { low, shift } => (ordered_bits(value).saturating_sub(low) >> shift) as usize,
-        };
-        bucket.min(BUCKETS - 1)
+        self.buckets(&[value])[0]
+    }
+
+    /// Never falls when a value grows.
+    #[inline]
+    fn buckets<const N: usize>(self, values: &[f64; N]) -> [usize; N] {
+        match self {
+            Key::Linear { per_unit, offset } => values.map(|value| {
+                let place = value * per_unit + offset;
+                let place = if place > 0.0 { place } else { 0.0 };
+                let place = if place < LAST as f64 { place } else { LAST as f64 };
+                // A whole number beside 2^52 stands in the last bits of the sum; a cast would have
+                // to ask for NaN and what is out of range, and would not vectorise.
+                (place + WHOLE).to_bits() as usize & LAST
+            }),
+            Key::Bits { low, shift } => values.map(|value| {
+                let place = ordered_bits(value).saturating_sub(low) >> shift;
+                (place as usize).min(LAST)
+            }),
+        }
     }
 }
 
@@ -77,7 +95,7 @@ impl Finder {
         };
         let tables = [Key::linear(range), Key::bits(range)].into_iter().flatten();
         // Beyond the last edge lies +∞, which a table must not step to.
-        let tables = tables.filter(|key| key.bucket(f64::MAX) == BUCKETS - 1);
+        let tables = tables.filter(|key| key.bucket(f64::MAX) == LAST);
         let tables = tables.map(|key| Table::new(edges, key));
         let best = tables.filter(|t| t.steps <= STEPS_MAX).min_by_key(|t| t.steps);
         best.map_or(Finder::Search, Finder::Table)
@@ -97,7 +115,7 @@ impl Table {
     fn new(edges: &[f64], key: Key) -> Table {
         let mut counts = vec![0u16; BUCKETS];
         edges.iter().for_each(|edge| counts[key.bucket(*edge)] += 1);
-        let steps = counts[1..BUCKETS - 1].iter().copied().max().unwrap_or(0).into();
+        let steps = counts[1..LAST].iter().copied().max().unwrap_or(0).into();
         let starts = counts.iter().scan(0, |before, count| {
             let start = *before;
             *before += count;
@@ -108,17 +126,33 @@ impl Table {
 
     #[inline]
     fn cells<const N: usize>(&self, edges: &[f64], values: &[f64; N]) -> [usize; N] {
-        let buckets = values.map(|value| self.key.bucket(value));
-        if buckets.iter().any(|&bucket| bucket == 0 || bucket == BUCKETS - 1) {
-            return search(edges, values);
+        let buckets = self.key.buckets(values);
+        let outside =
+            buckets.iter().fold(false, |any, &bucket| any | (bucket == 0) | (bucket == LAST));
+        match self.steps {
+            _ if outside => search(edges, values),
+            0 | 1 => self.walk::<1, N>(edges, values, buckets),
+            2 => self.walk::<2, N>(edges, values, buckets),
+            3 => self.walk::<3, N>(edges, values, buckets),
+            _ => self.walk::<STEPS_MAX, N>(edges, values, buckets),
         }
-        let mut cells = buckets.map(|bucket| usize::from(self.starts[bucket]));
-        for _ in 0..self.steps {
-            for (cell, value) in cells.iter_mut().zip(values) {
-                *cell += usize::from(edges[*cell] < *value);
+    }
+
+    /// The number of steps is known when this is compiled, so that a value stays in registers.
+    #[inline]
+    fn walk<const STEPS: usize, const N: usize>(
+        &self,
+        edges: &[f64],
+        values: &[f64; N],
+        buckets: [usize; N],
+    ) -> [usize; N] {
+        std::array::from_fn(|i| {
+            let mut cell = usize::from(self.starts[buckets[i]]);
+            for _ in 0..STEPS {
+                cell += usize::from(edges[cell] < values[i]);
             }
-        }
-        cells
+            cell
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Everything that is counted of one numeric feature.
 
 use super::cells::{Cells, narrow};
-use super::distinct::Distinct;
-use super::extremes::{Extremes, Span};
+use super::distinct::{Distinct, Recent};
+use super::extremes::{Extremes, Span, range};
 use super::grid::{GridId, NumericGrid};
 use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::moments::Moments;
@@ -221,22 +221,6 @@ impl NumericProfile {
     }
 }
 
-/// Least and greatest of values that are not NaN; in lanes, for the machine's vector units.
-fn range(values: &[f64]) -> Option<(f64, f64)> {
-    let first = *values.first()?;
-    let (mut mins, mut maxs) = ([first; 8], [first; 8]);
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for ((min, max), &value) in mins.iter_mut().zip(&mut maxs).zip(chunk) {
-            *min = if value < *min { value } else { *min };
-            *max = if value > *max { value } else { *max };
-        }
-    }
-    let min = mins.iter().chain(rest).copied().fold(first, f64::min);
-    let max = maxs.iter().chain(rest).copied().fold(first, f64::max);
-    Some((min, max))
-}
-
 impl Accumulator for NumericProfile {
     type Input<'a> = NumericInput<'a>;
 
@@ -255,15 +239,17 @@ impl Accumulator for NumericProfile {
         };
         let cells = cells.get_or_insert_with(|| Cells::new(grid));
         if frame.tracks_distinct {
-            cells.update_and(grid, compared, |cell, value| {
-                if grid.is_shared(cell) {
+            let mut recent = Recent::empty();
+            cells.update_and(grid, compared, |value| {
+                if recent.insert(value.to_bits()) {
                     self.others.update(value.to_bits());
                 }
             });
         } else {
             cells.update((grid, compared));
         }
-        let Some((min, max)) = range(values) else { return };
+        let range_of = |values| span.map(|span| (span.min, span.max)).or_else(|| range(values));
+        let Some((min, max)) = range_of(values) else { return };
         // What lies outside the range of a block need not be looked for in it.
         if min <= 0.0 && 0.0 <= max {
             self.zeros += values.iter().filter(|value| **value == 0.0).count() as u64;
