@@ -22,6 +22,7 @@ use ::parquet::schema::types::{SchemaDescriptor, Type};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use bytes::{Buf, Bytes};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -321,6 +322,25 @@ struct ChunkBytes {
     file_size: u64,
 }
 
+/// Reads into memory that is not zeroed first.
+fn read_range(file: &File, start: u64, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = start + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+            // The room can be larger than what was asked for.
+            Ok(1..) => bytes.truncate(length),
+            Ok(0) => return Err(Error::new(ErrorKind::Io, "the file became shorter")),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                let message = format!("cannot read a column chunk: {error}");
+                return Err(Error::new(ErrorKind::Io, message));
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 impl ChunkBytes {
     fn fetch(table: &ParquetTable, row_group: usize, column: usize) -> Result<ChunkBytes> {
         let metadata = table.file.metadata();
@@ -333,10 +353,7 @@ impl ChunkBytes {
             if start.checked_add(length).is_none_or(|end| end > file_size) {
                 return Err(Error::decode("a column chunk lies beyond the end of the file"));
             }
-            let mut bytes = vec![0; length as usize];
-            table.file.read_exact_at(&mut bytes, start).map_err(|error| {
-                Error::new(ErrorKind::Io, format!("cannot read a column chunk: {error}"))
-            })?;
+            let bytes = read_range(&table.file, start, length as usize)?;
             if let Some(hashes) = &table.hashes {
                 hashes.note(start, &bytes);
             }

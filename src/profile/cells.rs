@@ -16,6 +16,16 @@ impl Cells {
         Cells(vec![0; grid.n_cells()])
     }
 
+    /// Counts values that ascend, by their edges instead of one by one.
+    pub fn of_sorted(grid: &NumericGrid, ascending: &[f64]) -> Cells {
+        let mut below = 0;
+        let mut count = |upto: usize| (upto - std::mem::replace(&mut below, upto)) as u64;
+        let edges = grid.edges().iter();
+        let ends = edges.map(|edge| ascending.partition_point(|value| value <= edge));
+        let counts = ends.chain([ascending.len()]).map(&mut count).collect();
+        Cells(counts)
+    }
+
     pub fn counts(&self) -> &[u64] {
         &self.0
     }
@@ -95,4 +105,33 @@ impl Accumulator for Cells {
 pub fn narrow(value: f64) -> f64 {
     let rounded = f64::from(value as f32);
     if rounded.is_infinite() { value } else { rounded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grid_build::SortedReference;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sorted_values_count_alike(
+            mut reference in prop::collection::vec(-100.0..100.0f64, 1..3_000),
+            mut values in prop::collection::vec(-120.0..120.0f64, 0..300),
+        ) {
+            reference.iter_mut().step_by(2).for_each(|value| *value = value.round() + 0.0);
+            reference.sort_unstable_by(f64::total_cmp);
+            let sorted = SortedReference {
+                finite: &reference,
+                negative_infinities: 0,
+                positive_infinities: 0,
+            };
+            let grid = sorted.grid();
+            values.extend(grid.edges().iter().step_by(7));
+            values.sort_unstable_by(f64::total_cmp);
+            let mut one_by_one = Cells::new(&grid);
+            one_by_one.update((&grid, &values));
+            prop_assert_eq!(Cells::of_sorted(&grid, &values), one_by_one);
+        }
+    }
 }

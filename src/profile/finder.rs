@@ -124,7 +124,8 @@ impl Table {
         Table { key, starts: starts.collect(), steps }
     }
 
-    #[inline]
+    // A call per group would go through memory.
+    #[inline(always)]
     fn cells<const N: usize>(&self, edges: &[f64], values: &[f64; N]) -> [usize; N] {
         let buckets = self.key.buckets(values);
         let outside =

@@ -86,8 +86,7 @@ impl NarrowLane {
         }
         let reference = SortedReference { finite: &rounded, ..reference };
         let grid = reference.grid();
-        let mut cells = Cells::new(&grid);
-        cells.update((&grid, &rounded));
+        let mut cells = Cells::of_sorted(&grid, &rounded);
         cells.add_infinities(reference.negative_infinities, reference.positive_infinities);
         Some(NarrowLane { grid, reference: cells })
     }
@@ -95,8 +94,7 @@ impl NarrowLane {
 
 /// Q1 − 1.5 IQR and Q3 + 1.5 IQR; J. W. Tukey, "Exploratory Data Analysis" (1977).
 fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
-    let mut cells = Cells::new(grid);
-    cells.update((grid, finite));
+    let cells = Cells::of_sorted(grid, finite);
     let mut extremes = Extremes::default();
     extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
     let quartile = |percent| percentile(grid, cells.counts(), &extremes, percent);
