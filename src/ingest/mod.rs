@@ -3,7 +3,9 @@
 //! Sources yield [tables](crate::monitor::table::Table) with an identity, whatever the transport;
 //! decoders know no transport. Nothing here knows what is counted.
 
+mod chunk;
 pub mod directory;
+mod footer;
 pub mod identity;
 pub mod inputs;
 pub mod listing;

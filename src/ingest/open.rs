@@ -1,7 +1,8 @@
 //! Opening one file for counting, and noticing when it changed underneath.
 
+use super::footer::check_ends;
 use super::identity::stat;
-use super::parquet::{ParquetTable, check_ends};
+use super::parquet::ParquetTable;
 use super::partition::{PartitionValue, partition_label, partition_values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::table::guarded;

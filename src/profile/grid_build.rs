@@ -63,19 +63,19 @@ impl SortedReference<'_> {
             .collect()
     }
 
-    fn runs(&self) -> Vec<Run> {
+    /// Equal values together; as many as there are values, so they are never collected.
+    fn runs(&self) -> impl Iterator<Item = Run> + Clone {
         let chunks = self.finite.chunk_by(|a, b| a == b);
-        chunks.map(|run| Run { value: run[0], rows: run.len() as u64 }).collect()
+        chunks.map(|run| Run { value: run[0], rows: run.len() as u64 })
     }
 
     /// The grid of these values.
     pub fn grid(&self) -> NumericGrid {
         let present = self.present();
-        let runs = self.runs();
-        let mut edges = cell_edges(&runs, present);
-        let cuts = self.cuts(&runs);
+        let mut edges = cell_edges(self.runs(), present);
+        let cuts = self.cuts();
         edges.extend_from_slice(&cuts);
-        let range = runs.first().zip(runs.last()).map(|(first, last)| (first.value, last.value));
+        let range = self.finite.first().copied().zip(self.finite.last().copied());
         if let Some((min, max)) = range {
             edges.push(min.next_down());
             edges.extend(guard_edges(min, max));
@@ -88,11 +88,11 @@ impl SortedReference<'_> {
     }
 
     /// The cuts between the bins of `psi`: deciles, and both sides of each heavy value.
-    fn cuts(&self, runs: &[Run]) -> Vec<f64> {
+    fn cuts(&self) -> Vec<f64> {
         let present = self.present();
         let is_heavy = |rows: u64| rows > 0 && rows * HEAVY_PARTS >= present;
         let heavy: Vec<f64> =
-            runs.iter().filter(|run| is_heavy(run.rows)).map(|run| run.value).collect();
+            self.runs().filter(|run| is_heavy(run.rows)).map(|run| run.value).collect();
         let mut cuts: Vec<f64> =
             self.deciles().into_iter().filter(|decile| !heavy.contains(decile)).collect();
         for value in heavy {
@@ -113,11 +113,11 @@ impl SortedReference<'_> {
 }
 
 /// The edges of atoms and cells between least and greatest value.
-fn cell_edges(runs: &[Run], present: u64) -> Vec<f64> {
+fn cell_edges(runs: impl Iterator<Item = Run> + Clone, present: u64) -> Vec<f64> {
     let mut edges = Vec::new();
     let atom = |edges: &mut Vec<f64>, value: f64| edges.extend([value.next_down(), value]);
-    if runs.len() <= ATOMS_MAX {
-        runs.iter().for_each(|run| atom(&mut edges, run.value));
+    if runs.clone().take(ATOMS_MAX + 1).count() <= ATOMS_MAX {
+        runs.for_each(|run| atom(&mut edges, run.value));
         return edges;
     }
     let rows_max = (present / CELLS_PER_REFERENCE).max(1);
