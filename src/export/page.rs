@@ -3,10 +3,8 @@
 use super::ExportConfig;
 use super::snapshot::SnapshotCollector;
 use crate::monitor::snapshot::{Published, Snapshot};
-use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
+use flate2::{Compress, Compression, Crc, FlushCompress};
 use prometheus::{Registry, TextEncoder};
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 /// What Prometheus 3 insists on.
@@ -59,9 +57,9 @@ impl Pages {
             }
             Encoding::Gzip => {
                 let head = cached(&self.deflated, snapshot.generation, || {
-                    Deflated::new(&text(), Position::MoreFollows)
+                    Deflated::new(&text(), MORE_FOLLOWS)
                 });
-                gzip(&head, &Deflated::new(&live, Position::Last))
+                gzip(&head, &Deflated::new(&live, LAST))
             }
         }
     }
@@ -81,23 +79,27 @@ fn cached<T>(cache: &Mutex<Option<Cached<T>>>, generation: u64, make: impl Fn() 
     page
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Position {
-    MoreFollows,
-    Last,
-}
+/// Ends a part on a whole byte without ending the stream.
+const MORE_FOLLOWS: FlushCompress = FlushCompress::Sync;
+const LAST: FlushCompress = FlushCompress::Finish;
 
 impl Deflated {
-    fn new(text: &str, position: Position) -> Deflated {
+    fn new(text: &str, end: FlushCompress) -> Deflated {
+        let text = text.as_bytes();
         let mut crc = Crc::new();
-        crc.update(text.as_bytes());
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-        let written = encoder.write_all(text.as_bytes()).and_then(|()| match position {
-            // A flush ends on a whole byte without ending the stream.
-            Position::MoreFollows => encoder.flush().map(|()| encoder.get_ref().clone()),
-            Position::Last => encoder.finish(),
-        });
-        Deflated { bytes: written.expect("memory takes every byte"), crc }
+        crc.update(text);
+        let mut compress = Compress::new(Compression::fast(), false);
+        let mut bytes = Vec::with_capacity(1_024 + text.len() / 8);
+        loop {
+            let rest = &text[compress.total_in() as usize..];
+            compress.compress_vec(rest, &mut bytes, end).expect("no state is missing");
+            // Over only when there was room left; until then with the same flush again, as zlib's
+            // manual asks. The library's own writers do not.
+            if compress.total_in() == text.len() as u64 && bytes.len() < bytes.capacity() {
+                return Deflated { bytes, crc };
+            }
+            bytes.reserve(bytes.capacity());
+        }
     }
 }
 
@@ -144,15 +146,18 @@ mod tests {
     use super::*;
     use std::io::Read;
 
+    /// Of any size: the library's buffers hold some 32 KiB, and a real page some megabytes.
     #[test]
     fn two_parts_are_one_member() {
-        let (head, tail) = ("a line\n".repeat(1_000), "another\n".repeat(10));
-        let page = gzip(
-            &Deflated::new(&head, Position::MoreFollows),
-            &Deflated::new(&tail, Position::Last),
-        );
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(page.as_slice()).read_to_string(&mut text).unwrap();
-        assert_eq!(text, head + &tail);
+        let line = |i: u64| format!("line {}\n", (i * 7_919) % 1_000_003);
+        for (n_head, n_tail) in [(0, 0), (0, 9), (9, 0), (1_000, 9), (20_000, 30_000), (300_000, 9)]
+        {
+            let head: String = (0..n_head).map(line).collect();
+            let tail: String = (0..n_tail).map(line).collect();
+            let page = gzip(&Deflated::new(&head, MORE_FOLLOWS), &Deflated::new(&tail, LAST));
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(page.as_slice()).read_to_string(&mut text).unwrap();
+            assert!(text == head + &tail, "{n_head} and {n_tail} lines");
+        }
     }
 }
