@@ -4,7 +4,8 @@ Makes a reference and files of FEATURES doubles (4,500: over 200,000 series with
 FOLDER, starts the daemon on them, and prints
 
 - how long a scrape takes when a window has just closed, and when nothing changed, plain and gzip;
-- how long the same files take to be counted without scrapers, and with ten that never pause.
+- how long the same files take to be counted without scrapers, and with ten that each come every
+  second, fifteen times as often as Prometheus does by default with one.
 """
 
 import gzip
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 ROWS = 20_000
 FILES = 8
 SCRAPERS = 10
+PAUSE_SECONDS = 1.0
 REPEATS = 20
 
 CONFIG = """
@@ -77,7 +79,7 @@ class Daemon:
 
     def wait_until_counted(self, files):
         while self.counted() < files:
-            time.sleep(0.01)
+            time.sleep(0.1)
 
     def peak_mib(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -116,7 +118,7 @@ def counting(driftd, folder, scrapers):
     scrapes = []
 
     def scraper():
-        while not stop.is_set():
+        while not stop.wait(PAUSE_SECONDS):
             daemon.get("/metrics", "gzip")
             scrapes.append(1)
 

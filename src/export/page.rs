@@ -6,6 +6,7 @@ use crate::monitor::snapshot::{Published, Snapshot};
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use prometheus::{Registry, TextEncoder};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What Prometheus 3 insists on.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,6 +33,21 @@ pub struct Pages {
 struct Cached<T> {
     generation: u64,
     page: Arc<T>,
+    made: Instant,
+    /// How long it took to make.
+    cost: Duration,
+}
+
+/// A page that takes longer than this to make is made less often than snapshots come, so that
+/// scrapers cannot slow counting down: it is shown for so many times its cost.
+const CHEAP: Duration = Duration::from_millis(100);
+const COSTS_SHOWN: u32 = 4;
+
+impl<T> Cached<T> {
+    fn is_good_for(&self, generation: u64) -> bool {
+        let is_dear = self.cost > CHEAP;
+        self.generation == generation || is_dear && self.made.elapsed() < self.cost * COSTS_SHOWN
+    }
 }
 
 /// Compressed text that more can follow, and the checksum of the text.
@@ -71,11 +87,14 @@ impl Pages {
 
 fn cached<T>(cache: &Mutex<Option<Cached<T>>>, generation: u64, make: impl Fn() -> T) -> Arc<T> {
     let mut cache = cache.lock().expect("encoding does not panic");
-    if let Some(cached) = cache.as_ref().filter(|cached| cached.generation == generation) {
+    if let Some(cached) = cache.as_ref().filter(|cached| cached.is_good_for(generation)) {
         return Arc::clone(&cached.page);
     }
+    let started = Instant::now();
     let page = Arc::new(make());
-    *cache = Some(Cached { generation, page: Arc::clone(&page) });
+    let made = Instant::now();
+    let cost = made - started;
+    *cache = Some(Cached { generation, page: Arc::clone(&page), made, cost });
     page
 }
 
@@ -145,6 +164,22 @@ pub fn openmetrics(snapshot: Arc<Snapshot>, config: &ExportConfig) -> String {
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[test]
+    fn a_dear_page_is_not_made_for_every_snapshot() {
+        let cache = Mutex::default();
+        let page = |generation, cost| {
+            *cached(&cache, generation, || {
+                std::thread::sleep(cost);
+                generation
+            })
+        };
+        let (cheap, dear) = (Duration::ZERO, CHEAP * 2);
+        assert_eq!([page(1, cheap), page(2, cheap), page(2, dear), page(3, dear)], [1, 2, 2, 3]);
+        assert_eq!([page(4, cheap), page(3, cheap)], [3, 3]);
+        std::thread::sleep(dear * (COSTS_SHOWN + 1));
+        assert_eq!([page(4, cheap), page(5, cheap)], [4, 5]);
+    }
 
     /// Of any size: the library's buffers hold some 32 KiB, and a real page some megabytes.
     #[test]
