@@ -3,9 +3,10 @@
 //!
 //! # The path of a row
 //!
-//! A file comes to rest in a watched directory. [`ingest`] notices it, waits until it is whole,
-//! names it by a hash of its content and reads its footer. The [`window`] plan says which pane each
-//! of its rows goes to. [`monitor::count`] decodes every column of every row group where it is
+//! A file comes to rest in a watched directory. [`ingest`] notices it, waits until it is whole and
+//! reads its footer; its name is a hash of its content, taken from the bytes as they are read. The
+//! [`window`] plan says which pane each of its rows goes to, and which rows of a sample are
+//! counted. [`monitor::count`] decodes every column of every row group where it is
 //! counted, on all cores: a value is looked up among the cells that the reference fixed for its
 //! feature, and the count of its cell grows by one ([`profile`]). Nothing else is kept of it.
 //!
@@ -26,7 +27,7 @@
 //! | 1 | [`stats`], [`schema`]: numerics that packages lack; from column types to features |
 //! | 2 | [`profile`]: grids, cells, moments, categories; what splits and merges |
 //! | 3 | [`drift`]: measures and the verdict |
-//! | 4 | [`window`]: plans and panes |
+//! | 4 | [`window`]: plans, panes and samples |
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
 //! | 6 | [`net`]: listening and serving |
 //! | 7 | [`ingest`], [`store`], [`export`], [`report`]: files and sockets, SQLite, Prometheus, people |
