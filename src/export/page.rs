@@ -40,7 +40,7 @@ struct Cached<T> {
 
 /// A page that takes longer than this to make is made less often than snapshots come, so that
 /// scrapers cannot slow counting down: it is shown for so many times its cost.
-const CHEAP: Duration = Duration::from_millis(100);
+const CHEAP: Duration = Duration::from_millis(250);
 const COSTS_SHOWN: u32 = 4;
 
 impl<T> Cached<T> {
