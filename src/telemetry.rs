@@ -52,8 +52,12 @@ labels! {
     /// How the daemon was done with a file.
     FileResult {
         Counted = "counted",
+        /// Counted in place of what was at its path before.
+        Rewritten = "rewritten",
         /// The same content was counted before.
         Duplicate = "duplicate",
+        /// Not what was at its path before, and left alone as configured.
+        Ignored = "ignored",
         Quarantined = "quarantined",
         /// Gone between the listing and the reading.
         Vanished = "vanished",
@@ -91,7 +95,12 @@ labels! {
 pub struct SourceTelemetry {
     pub rows: Counter,
     pub bytes: Counter,
+    /// Rows that came when all windows by event time had closed.
     pub late_rows: Counter,
+    /// Rows whose time is that of their file, or of their arrival.
+    pub untimed_rows: Counter,
+    /// Rows that gave way to another version of their file, or came with one again.
+    pub replaced_rows: Counter,
     files: [Counter; FileResult::ALL.len()],
     rejected: [Counter; RejectReason::ALL.len()],
     errors: [Counter; ErrorReason::ALL.len()],

@@ -92,8 +92,10 @@ fn windows(
     settings: &Settings,
 ) -> Result<Vec<WindowFigures>> {
     let close = |name: &str, slot: usize, pane: &Pane| {
-        let label = WindowLabel { window: name.to_owned(), slot: slot as u64, closed: None };
-        score(reference, pane, &settings.drift, label).map_err(|error| anyhow!("{name}: {error}"))
+        let (window, slot) = (name.to_owned(), slot as u64);
+        let label = WindowLabel { window, slot, start: None, end: None, closed: None };
+        score(reference, pane, &[], &settings.drift, label)
+            .map_err(|error| anyhow!("{name}: {error}"))
     };
     let files = files(&arguments.current)?;
     let sampling = Sampling::new(settings, &files, arguments.each)?;
@@ -178,7 +180,7 @@ fn count_whole(
     let key = PaneKey(vec![0]);
     let n_rows = rows(table);
     check_rows(reference, table)?;
-    let mut plan = Plan::whole(n_rows, key.clone());
+    let mut plan = Plan::whole(table.row_groups(), key.clone());
     if let Some(config) = sampling.config {
         plan.sample = sample(config, table, sampling.window_rows.unwrap_or(n_rows))?;
     }

@@ -2,18 +2,19 @@
 
 use super::raw::{Section, unknown};
 use super::sampling::sampling;
+use super::windows::{baselines, windows};
 use super::{Config, Model};
 use crate::drift::verdict::DriftConfig;
 use crate::drift::{MEASURES, measure};
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
-use crate::ingest::{DirectoryConfig, SourceConfig, SourceKind, TcpConfig};
+use crate::ingest::{DirectoryConfig, Rewritten, SourceConfig, SourceKind, TcpConfig};
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
-use crate::schema::columns::ColumnsConfig;
+use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::store::StateConfig;
-use crate::window::{WindowConfig, WindowKind};
+use crate::time::EpochUnit;
 use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,8 +27,7 @@ const RECONCILE_DEFAULT: Duration = Duration::from_secs(5);
 const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 const LINE_BYTES_MAX_DEFAULT: u64 = 1 << 20;
 const CONNECTIONS_MAX_DEFAULT: u64 = 256;
-const BATCH_ROWS_DEFAULT: u64 = 10_000;
-const BATCH_EVERY_DEFAULT: Duration = Duration::from_secs(60);
+const MEMORY_MAX_DEFAULT: u64 = 1 << 30;
 
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
 /// the sections either way.
@@ -68,10 +68,12 @@ fn socket_address(section: &Section<'_>) -> Option<SocketAddr> {
 }
 
 fn state(root: &Section<'_>, folder: &Path) -> StateConfig {
-    let mut config = StateConfig { path: None, windows_max: WINDOWS_MAX_DEFAULT };
+    let (windows_max, memory_max) = (WINDOWS_MAX_DEFAULT, MEMORY_MAX_DEFAULT);
+    let mut config = StateConfig { path: None, windows_max, memory_max };
     if let Some(section) = root.section("state") {
         config.path = section.string("path").map(|path| folder.join(path));
         config.windows_max = section.integer("windows_max", 1).unwrap_or(WINDOWS_MAX_DEFAULT);
+        config.memory_max = section.bytes("memory_max").unwrap_or(MEMORY_MAX_DEFAULT);
         section.finish();
     }
     config
@@ -109,11 +111,13 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     let (features, feature_thresholds) = features(section);
     let columns = columns(section);
     let drift = drift(section, feature_thresholds);
-    let sampling = sampling(section);
+    let baselines = baselines(section, windows.as_deref());
+    let sampling = sampling(section, windows.as_deref());
     section.finish();
-    let windows = windows?;
+    let time = columns.time.clone();
+    let (windows, baselines) = (windows?, baselines?);
     Some(Model {
-        model: ModelConfig { name: name?, version, windows, drift, sampling },
+        model: ModelConfig { name: name?, version, windows, baselines, drift, sampling, time },
         reference_path: reference_path?,
         reference: ReferenceConfig { columns, features },
         sources: sources?,
@@ -166,6 +170,7 @@ fn source_kind(section: &Section<'_>, folder: &Path) -> Option<SourceKind> {
     let path = section.required_string("path").map(|path| folder.join(path));
     let reconcile_interval = section.duration("reconcile_interval");
     let stuck_after = section.duration("stuck_after");
+    let rewritten = section.choice("rewritten", &Rewritten::ALL);
     let duplicates = section.choice("duplicates", &[("skip", false), ("count", true)]);
     is_directory?;
     Some(SourceKind::Directory(DirectoryConfig {
@@ -173,50 +178,8 @@ fn source_kind(section: &Section<'_>, folder: &Path) -> Option<SourceKind> {
         reconcile_interval: reconcile_interval.unwrap_or(RECONCILE_DEFAULT),
         stuck_after: stuck_after.unwrap_or(STUCK_AFTER_DEFAULT),
         count_duplicates: duplicates.unwrap_or(false),
+        rewritten: rewritten.unwrap_or(Rewritten::Replace),
     }))
-}
-
-fn windows(model: &Section<'_>, sources: &Option<Vec<SourceConfig>>) -> Option<Vec<WindowConfig>> {
-    let sections = model.sections("window");
-    if sections.is_empty() {
-        let kind = WindowKind::Batch { rows_max: BATCH_ROWS_DEFAULT, every: BATCH_EVERY_DEFAULT };
-        return Some(vec![WindowConfig { name: "batch".to_owned(), kind }]);
-    }
-    let is_tcp = |source: &SourceConfig| matches!(source.kind, SourceKind::Tcp(_));
-    let has_stream = sources.as_ref().is_none_or(|sources| sources.iter().any(is_tcp));
-    let mut names = BTreeSet::new();
-    let windows = sections.iter().map(|section| {
-        let name = section.required_string("name");
-        if let Some(name) = name.as_ref().filter(|name| !names.insert((*name).clone())) {
-            section.fault("name", format!("{name:?} is used by another window of the model"));
-        }
-        let kind = window_kind(section, has_stream);
-        section.finish();
-        Some(WindowConfig { name: name?, kind: kind? })
-    });
-    windows.collect::<Vec<_>>().into_iter().collect()
-}
-
-fn window_kind(section: &Section<'_>, has_stream: bool) -> Option<WindowKind> {
-    section.required_string("type")?;
-    if section.choice("type", &[("batch", false), ("rows", true)])? {
-        let size = section.integer("size", 1);
-        if size.is_none() {
-            section.fault("size", "a window of type \"rows\" needs its size in rows");
-        }
-        return Some(WindowKind::Rows { size: size? });
-    }
-    let rows = section.integer("rows", 1);
-    let every = section.duration("every");
-    for (key, is_given) in [("rows", rows.is_some()), ("every", every.is_some())] {
-        if is_given && !has_stream {
-            section.fault(key, "only cuts a tcp source; a file is always one batch");
-        }
-    }
-    Some(WindowKind::Batch {
-        rows_max: rows.unwrap_or(BATCH_ROWS_DEFAULT),
-        every: every.unwrap_or(BATCH_EVERY_DEFAULT),
-    })
 }
 
 fn columns(model: &Section<'_>) -> ColumnsConfig {
@@ -237,9 +200,19 @@ fn columns(model: &Section<'_>) -> ColumnsConfig {
         exclude: patterns("exclude").unwrap_or_default(),
         id: section.string("id"),
         label: section.string("label"),
+        time: time_column(&section),
     };
     section.finish();
     config
+}
+
+fn time_column(section: &Section<'_>) -> Option<TimeColumn> {
+    let name = section.string("time");
+    let unit = section.choice("time_unit", &EpochUnit::ALL);
+    if name.is_none() && section.has("time_unit") {
+        section.fault("time_unit", "is the unit of the numbers in columns.time, which is missing");
+    }
+    Some(TimeColumn { name: name?, unit })
 }
 
 type Thresholds = BTreeMap<&'static str, f64>;

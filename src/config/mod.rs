@@ -12,9 +12,10 @@ mod raw;
 mod sampling;
 mod show;
 mod units;
+mod windows;
 
 pub use show::show;
-pub use units::duration_text;
+pub use units::{bytes_text, duration_text};
 
 use crate::export::ExportConfig;
 use crate::ingest::SourceConfig;

@@ -4,7 +4,7 @@
 //! key that would have been read.
 
 use super::Fault;
-use super::units::parse_duration;
+use super::units::{parse_bytes, parse_duration};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::time::Duration;
@@ -147,6 +147,20 @@ impl<'a> Section<'a> {
     pub fn duration(&self, key: &'a str) -> Option<Duration> {
         self.typed(key, "a duration such as \"5s\" or \"10m\"", |value| {
             parse_duration(value.as_str()?).filter(|duration| !duration.is_zero())
+        })
+    }
+
+    /// The same, or none at all: `"0s"`.
+    pub fn duration_or_zero(&self, key: &'a str) -> Option<Duration> {
+        self.typed(key, "a duration such as \"0s\" or \"10m\"", |value| {
+            parse_duration(value.as_str()?)
+        })
+    }
+
+    /// A number of bytes.
+    pub fn bytes(&self, key: &'a str) -> Option<u64> {
+        self.typed(key, "a size such as \"512MB\" or \"2GB\"", |value| {
+            parse_bytes(value.as_str()?).filter(|bytes| *bytes > 0)
         })
     }
 

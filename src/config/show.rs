@@ -1,8 +1,11 @@
 //! The effective configuration, as TOML that loads to the same.
 
-use super::{Config, Model, duration_text};
-use crate::ingest::SourceKind;
+use super::{Config, Model, bytes_text, duration_text};
+use crate::ingest::{Rewritten, SourceKind};
+use crate::time::EpochUnit;
 use crate::window::WindowKind;
+use crate::window::baseline::{BaselineConfig, BaselineKind};
+use crate::window::period::Period;
 use crate::window::sampling::{SamplingConfig, SamplingMode};
 use std::path::Path;
 use toml::{Table, Value};
@@ -11,7 +14,10 @@ use toml::{Table, Value};
 pub fn show(config: &Config) -> String {
     let mut root = Table::new();
     root.insert("server".into(), table([("listen", text(config.server.listen))]));
-    let mut state = vec![("windows_max", integer(config.state.windows_max))];
+    let mut state = vec![
+        ("windows_max", integer(config.state.windows_max)),
+        ("memory_max", text(bytes_text(config.state.memory_max))),
+    ];
     state.extend(config.state.path.as_ref().map(|path| ("path", path_text(path))));
     root.insert("state".into(), table(state));
     let families = config.export.families.iter().map(|family| text(family.name())).collect();
@@ -34,6 +40,11 @@ fn model(model: &Model) -> Value {
     shown_columns.extend(columns.include.as_deref().map(|include| ("include", patterns(include))));
     shown_columns.extend(columns.id.as_ref().map(|id| ("id", text(id))));
     shown_columns.extend(columns.label.as_ref().map(|label| ("label", text(label))));
+    if let Some(time) = &columns.time {
+        shown_columns.push(("time", text(&time.name)));
+        shown_columns
+            .extend(time.unit.map(|unit| ("time_unit", text(name_of(&EpochUnit::ALL, unit)))));
+    }
     let shown = [
         ("name", text(&model.model.name)),
         ("version", text(&model.model.version)),
@@ -43,6 +54,7 @@ fn model(model: &Model) -> Value {
             "window",
             Value::Array(model.model.windows.iter().map(|w| window(w, has_stream)).collect()),
         ),
+        ("baseline", Value::Array(model.model.baselines.iter().map(baseline).collect())),
         ("columns", table(shown_columns)),
         ("drift", drift(model)),
         ("feature", Value::Table(features(model))),
@@ -52,8 +64,7 @@ fn model(model: &Model) -> Value {
 }
 
 fn sampling(sampling: &SamplingConfig) -> Value {
-    let mut modes = SamplingMode::ALL.iter();
-    let mode = modes.find(|(_, mode)| *mode == sampling.mode).expect("every mode is listed").0;
+    let mode = name_of(&SamplingMode::ALL, sampling.mode);
     let mut shown = vec![
         ("rate", Value::Float(sampling.rate)),
         ("seed", integer(sampling.seed)),
@@ -73,6 +84,7 @@ fn source(source: &crate::ingest::SourceConfig) -> Value {
             ("reconcile_interval", text(duration_text(directory.reconcile_interval))),
             ("stuck_after", text(duration_text(directory.stuck_after))),
             ("duplicates", text(if directory.count_duplicates { "count" } else { "skip" })),
+            ("rewritten", text(name_of(&Rewritten::ALL, directory.rewritten))),
         ]),
         SourceKind::Tcp(tcp) => shown.extend([
             ("type", text("tcp")),
@@ -97,8 +109,38 @@ fn window(window: &crate::window::WindowConfig, has_stream: bool) -> Value {
         WindowKind::Rows { size } => {
             shown.extend([("type", text("rows")), ("size", integer(size))]);
         }
+        WindowKind::Time(Period { size, slide, offset, lateness, idle_timeout }) => {
+            shown.push(("type", text("time")));
+            for (key, duration) in [
+                ("size", size),
+                ("slide", slide),
+                ("offset", offset),
+                ("lateness", lateness),
+                ("idle_timeout", idle_timeout),
+            ] {
+                shown.push((key, text(duration_text(duration))));
+            }
+        }
     }
     table(shown)
+}
+
+fn baseline(baseline: &BaselineConfig) -> Value {
+    let count = |n: u32| integer(n.into());
+    let kind = match baseline.kind {
+        BaselineKind::Rolling { windows } => {
+            [("type", text("rolling")), ("windows", count(windows))]
+        }
+        BaselineKind::SameHourOfWeek { weeks } => {
+            [("type", text("same_hour_of_week")), ("weeks", count(weeks))]
+        }
+    };
+    table([("name", text(&baseline.name))].into_iter().chain(kind))
+}
+
+/// The name of a choice.
+fn name_of<T: PartialEq>(choices: &[(&'static str, T)], value: T) -> &'static str {
+    choices.iter().find(|(_, choice)| *choice == value).expect("every choice is listed").0
 }
 
 fn drift(model: &Model) -> Value {

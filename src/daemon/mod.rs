@@ -1,7 +1,11 @@
 //! The daemon: binds, loads, watches, answers, stops.
 
 mod clock;
+mod epoch;
 mod events;
+mod file;
+mod parts;
+mod pending;
 mod pipeline;
 mod reference;
 mod routes;
@@ -41,8 +45,8 @@ struct Shared {
 struct BoundModel {
     model: Model,
     store: ModelStore,
-    /// The state's open panes are named by the windows that are configured now.
-    same_windows: bool,
+    /// Bytes of counts that may be held in memory although the state has them.
+    counts_max: usize,
     sources: Vec<BoundSource>,
 }
 
@@ -64,8 +68,9 @@ pub async fn run(config: Config) -> Result<()> {
     check_sources(&config.models)?;
     let store = Arc::new(Store::open(&config.state)?);
     let mut models = Vec::new();
+    let counts_max = config.state.memory_max as usize / config.models.len().max(1);
     for model in config.models {
-        models.push(bind(model, &store).await?);
+        models.push(bind(model, &store, counts_max).await?);
     }
     let published = Arc::<Published>::default();
     // The last windows are there before anyone can ask, however long a reference takes to load:
@@ -117,7 +122,7 @@ fn server_error(error: &dyn std::error::Error) -> Error {
     Error::new(ErrorKind::Io, format!("the HTTP server failed: {error}"))
 }
 
-async fn bind(model: Model, store: &Arc<Store>) -> Result<BoundModel> {
+async fn bind(model: Model, store: &Arc<Store>, counts_max: usize) -> Result<BoundModel> {
     let mut sources = Vec::new();
     for config in &model.sources {
         let listener = match &config.kind {
@@ -133,8 +138,8 @@ async fn bind(model: Model, store: &Arc<Store>) -> Result<BoundModel> {
         sources.push(BoundSource { config: config.clone(), telemetry: Arc::default(), listener });
     }
     let watched = &model.model;
-    let (store, same_windows) = store.model(&watched.name, &watched.version, &watched.windows)?;
-    Ok(BoundModel { store, same_windows, sources, model })
+    let store = store.model(&watched.name, &watched.version)?;
+    Ok(BoundModel { store, counts_max, sources, model })
 }
 
 /// Watches every model until the daemon stops; the first that fails stops all.
@@ -183,15 +188,15 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
 
 impl BoundModel {
     fn show_remembered(&self, published: &Published) -> Result<()> {
-        let windows = &self.model.model.windows;
-        let latest = self.store.remembered(windows)?.latest.into_iter();
-        let windows = windows.iter().zip(latest);
+        let windows = self.model.model.windows.iter().map(|window| {
+            Ok(WindowSnapshot::resumed(&window.name, self.store.latest(&window.name)?))
+        });
         let (name, version) = self.label();
         published.publish(ModelSnapshot {
             name,
             version,
             reference: None,
-            windows: windows.map(|(w, latest)| WindowSnapshot::resumed(&w.name, latest)).collect(),
+            windows: windows.collect::<Result<_>>()?,
         });
         Ok(())
     }

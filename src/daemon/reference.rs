@@ -21,11 +21,11 @@ enum Origin {
     State,
 }
 
-/// Loads a model's reference. Files are profiled once and then kept in the state, as long as
-/// neither they nor the configuration of their columns change.
-pub fn load(model: &Model, store: &ModelStore) -> Result<Reference> {
+/// Loads a model's reference, with what is to be kept of it. Files are profiled once and then kept
+/// in the state, as long as neither they nor the configuration of their columns change.
+pub fn load(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReference)> {
     let started = Instant::now();
-    let (reference, origin) = find(model, store)?;
+    let (reference, kept, origin) = find(model, store)?;
     info!(
         model = model.model.name,
         rows = reference.rows,
@@ -44,28 +44,30 @@ pub fn load(model: &Model, store: &ModelStore) -> Result<Reference> {
             "no column of the reference is a feature; see model.columns",
         ));
     }
-    Ok(reference)
+    Ok((reference, kept))
 }
 
-fn find(model: &Model, store: &ModelStore) -> Result<(Reference, Origin)> {
+fn find(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReference, Origin)> {
     let path = &model.reference_path;
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
-    let load = || inputs::reference(path, &model.reference, &|_| {});
     let paths = match inputs::resolve(path).map_err(context)? {
-        Input::Profile(_) => return Ok((load()?, Origin::Profile)),
-        Input::Parquet(_) if !store.is_durable() => return Ok((load()?, Origin::Files)),
+        Input::Profile(file) => return profile(model, &file, store),
         Input::Parquet(paths) => paths,
     };
     let files = paths.iter().map(|path| OpenFile::open(Path::new(""), path));
     let files = files.collect::<Result<Vec<_>>>().map_err(context)?;
     let settings = settings(model);
     let kept = store.kept_reference()?.filter(|kept| kept.settings == settings);
-    let stats = files.iter().map(|file| (&file.path, file.stat));
-    if let Some(kept) = &kept
-        && stats.eq(kept.files.iter().map(|file| (&file.path, file.stat)))
-    {
-        return Ok((decode(kept)?, Origin::State));
-    }
+    let is_untouched = |kept: &KeptReference| {
+        let stats = files.iter().map(|file| (&file.path, file.stat));
+        stats.eq(kept.files.iter().map(|file| (&file.path, file.stat)))
+    };
+    let kept = match kept {
+        Some(kept) if is_untouched(&kept) => {
+            return Ok((decode(&kept)?, kept, Origin::State));
+        }
+        kept => kept,
+    };
     let tables = files.iter().map(|file| Ok(file.table()?.hashing()));
     let tables = tables.collect::<Result<Vec<_>>>().map_err(context)?;
     // Another place or time, such as that of a new container, and maybe the same content.
@@ -74,16 +76,31 @@ fn find(model: &Model, store: &ModelStore) -> Result<(Reference, Origin)> {
         let now = identify(&files, &tables)?;
         if contents(&now).eq(contents(&kept.files)) {
             let reference = decode(&kept)?;
-            store.keep_reference(&KeptReference { files: now, ..kept })?;
-            return Ok((reference, Origin::State));
+            return Ok((reference, KeptReference { files: now, ..kept }, Origin::State));
         }
     }
     let reference = inputs::build(&tables, &model.reference, &|_| {}).map_err(context)?;
     files.iter().try_for_each(OpenFile::check_untouched).map_err(context)?;
     let profile = Profile::Reference(reference.clone()).to_bytes();
     let files = identify(&files, &tables)?;
-    store.keep_reference(&KeptReference { files, settings, profile })?;
-    Ok((reference, Origin::Files))
+    Ok((reference, KeptReference { files, settings, profile }, Origin::Files))
+}
+
+/// A reference that was profiled elsewhere. It is kept as well, for panes that are open when
+/// another takes its place.
+fn profile(
+    model: &Model,
+    file: &Path,
+    store: &ModelStore,
+) -> Result<(Reference, KeptReference, Origin)> {
+    let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
+    let settings = settings(model) ^ xxh3_128(&bytes);
+    if let Some(kept) = store.kept_reference()?.filter(|kept| kept.settings == settings) {
+        return Ok((decode(&kept)?, kept, Origin::Profile));
+    }
+    let reference = inputs::reference(&model.reference_path, &model.reference, &|_| {})?;
+    let profile = Profile::Reference(reference.clone()).to_bytes();
+    Ok((reference, KeptReference { files: Vec::new(), settings, profile }, Origin::Profile))
 }
 
 fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<ReferenceFile>> {
@@ -98,10 +115,13 @@ fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
     files.iter().map(|file| file.content.as_str())
 }
 
-fn decode(kept: &KeptReference) -> Result<Reference> {
+/// The reference that was kept.
+pub fn decode(kept: &KeptReference) -> Result<Reference> {
     match Profile::from_bytes(&kept.profile)? {
         Profile::Reference(reference) => Ok(reference),
-        Profile::Current(_) => Err(Error::decode("the state holds no reference where one belongs")),
+        Profile::Current(_) => {
+            Err(Error::decode("holds the counts of current data, not a reference"))
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! One source while the daemon runs: when to list it, what was last said of it.
 
 use crate::error::Error;
-use crate::ingest::directory::{Directory, Look};
+use crate::ingest::directory::Directory;
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use crate::time::{Clock, Timestamp};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,9 @@ pub struct Watched {
     /// When an event may bring that forward to.
     not_before: Timestamp,
     is_listed: bool,
+    /// Files of the last listing that are still to be counted. The next listing waits for them, so
+    /// that a backlog has an end although new files keep coming.
+    ready: VecDeque<PathBuf>,
     reported: Timestamp,
 }
 
@@ -51,6 +54,7 @@ impl Source {
             at: start,
             not_before: start,
             is_listed: false,
+            ready: VecDeque::new(),
             reported: start,
         });
         Source { id, name, telemetry, watched, logged: HashMap::new() }
@@ -61,9 +65,28 @@ impl Source {
         self.watched.as_ref().is_none_or(|watched| watched.is_listed)
     }
 
-    /// When the next listing is due.
+    /// When there is something to do next.
     pub fn due(&self) -> Option<Timestamp> {
-        self.watched.as_ref().map(|watched| watched.at)
+        let watched = self.watched.as_ref()?;
+        Some(if watched.ready.is_empty() { watched.at } else { Timestamp(0) })
+    }
+
+    /// Whether files are waiting to be counted.
+    pub fn has_ready(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| !watched.ready.is_empty())
+    }
+
+    /// Whether rows are missing that are there to be counted. Files of a backlog come in any order
+    /// of their times, and only after the last of them is it known what is late.
+    pub fn is_backlog(&self, now: Timestamp) -> bool {
+        self.watched.as_ref().is_some_and(|watched| {
+            !watched.is_listed || !watched.ready.is_empty() || watched.directory.is_settling(now)
+        })
+    }
+
+    /// The next file to count.
+    pub fn next_ready(&mut self) -> Option<PathBuf> {
+        self.watched.as_mut()?.ready.pop_front()
     }
 
     /// Something seems to have changed.
@@ -73,10 +96,12 @@ impl Source {
         }
     }
 
-    /// Lists the directory, if it is time and it can be listed.
-    pub fn look(&mut self, clock: &dyn Clock) -> Option<Look> {
+    /// Lists the directory, if it is time, all that was ready has been taken, and it can be listed;
+    /// the paths that are gone.
+    pub fn look(&mut self, clock: &dyn Clock) -> Vec<PathBuf> {
         let now = clock.now();
-        let watched = self.watched.as_mut().filter(|watched| watched.at <= now)?;
+        let is_due = |watched: &&mut Watched| watched.at <= now && watched.ready.is_empty();
+        let Some(watched) = self.watched.as_mut().filter(is_due) else { return Vec::new() };
         let config = watched.directory.config();
         let (root, interval) = (config.path.clone(), config.reconcile_interval);
         let looked = watched.directory.look(now, &self.telemetry);
@@ -85,6 +110,7 @@ impl Source {
         match looked {
             Ok(look) => {
                 watched.is_listed = true;
+                watched.ready = look.ready.into();
                 if let Some(wait) = look.again_in {
                     watched.at = watched.at.min(now.plus(wait).max(watched.not_before));
                 }
@@ -97,14 +123,14 @@ impl Source {
                         warn!(source = self.name, %error, "a folder was not listed");
                     }
                 }
-                Some(look)
+                look.vanished
             }
             Err(error) => {
                 self.telemetry.errors(ErrorReason::List).add(1);
                 if self.is_news(&root, &error) {
                     error!(source = self.name, %error, "not listed; will be tried again");
                 }
-                None
+                Vec::new()
             }
         }
     }

@@ -1,18 +1,17 @@
 //! One model's task: loads the reference, restores the state, then waits for files, rows and time.
 
-use super::pipeline::{Pipeline, Uncommitted};
+use super::pending::Pending;
+use super::pipeline::Pipeline;
 use super::source::Source;
-use super::{BoundModel, BoundSource, Shared, events, reference};
-use crate::config::Model;
+use super::{BoundModel, BoundSource, Shared, epoch, events, reference};
 use crate::error::Result;
 use crate::ingest::SourceKind;
 use crate::ingest::directory::Directory;
 use crate::ingest::ndjson::{Batch, LineFeature};
 use crate::ingest::tcp::{self, Intake};
-use crate::monitor::model::{Monitor, Remembered};
+use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::Reference;
 use crate::position::PathState;
-use crate::store::ModelStore;
 use notify::RecommendedWatcher;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,15 +28,15 @@ const EVENT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Watches one model until the daemon stops.
 pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
-    let BoundModel { model, store, same_windows, sources } = bound;
-    let reference = Arc::new(block_in_place(|| reference::load(&model, &store))?);
-    let remembered = block_in_place(|| restore(&store, &model, &reference, same_windows))?;
-    let sampling_key = model.model.sampling.as_ref().and_then(|sampling| sampling.key.clone());
+    let BoundModel { model, store, counts_max, sources } = bound;
+    let (reference, kept) = block_in_place(|| reference::load(&model, &store))?;
+    let (reference, now) = (Arc::new(reference), shared.clock.now());
+    let remembered = block_in_place(|| epoch::enter(&model.model, &reference, kept, &store, now))?;
+    let features = line_features(&reference, &model.model);
     let monitor = Monitor::new(model.model, Arc::clone(&reference), remembered);
 
     let wake = Arc::new(Notify::new());
     let (sender, batches) = mpsc::channel(BATCHES_MAX);
-    let features = line_features(&reference, &sampling_key);
     let mut connections = JoinSet::new();
     let mut watchers: Vec<RecommendedWatcher> = Vec::new();
     let mut piped = Vec::new();
@@ -73,21 +72,31 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
     }
     // The pipeline ends when the last connection has let go of its sender.
     drop(sender);
-    let uncommitted = Uncommitted::default();
-    let mut pipeline =
-        Pipeline { monitor, store, sources: piped, shared, uncommitted, is_ready: false };
+    let mut pipeline = Pipeline {
+        monitor,
+        reference,
+        store,
+        sources: piped,
+        shared,
+        pending: Pending::default(),
+        counts_max,
+        is_ready: false,
+    };
     pipeline.publish();
     drive(&mut pipeline, batches, &wake).await?;
     drop(watchers);
     block_in_place(|| pipeline.commit())
 }
 
-/// What a line of a stream is read for: the features, and the key that its row is sampled by.
-fn line_features(reference: &Reference, sampling_key: &Option<String>) -> Arc<[LineFeature]> {
+/// What a line of a stream is read for: the features, the time of its row, and the key that it is
+/// sampled by.
+fn line_features(reference: &Reference, model: &ModelConfig) -> Arc<[LineFeature]> {
     let features = reference.grids().map(LineFeature::from);
-    let is_feature = |key: &&String| reference.grids().any(|grid| grid.name == **key);
-    let key = sampling_key.as_ref().filter(|key| !is_feature(key));
-    features.chain(key.map(|key| LineFeature::key(key))).collect()
+    let is_feature = |name: &&String| reference.grids().any(|grid| grid.name == **name);
+    let time = model.time.as_ref().map(|time| &time.name);
+    let key = model.sampling.as_ref().and_then(|sampling| sampling.key.as_ref());
+    let key = key.filter(|key| !is_feature(key) && Some(*key) != time);
+    features.chain(time.into_iter().chain(key).map(|name| LineFeature::key(name))).collect()
 }
 
 /// Waits for rows, events and time, and lets the pipeline work.
@@ -124,30 +133,4 @@ fn log_quarantined(path: &Path, state: &PathState) {
     if let PathState::Quarantined(reason) = state {
         warn!(path = %path.display(), reason, "still quarantined, until it changes");
     }
-}
-
-/// What the state knows of the model, as far as it still fits.
-fn restore(
-    store: &ModelStore,
-    model: &Model,
-    reference: &Reference,
-    same_windows: bool,
-) -> Result<Remembered> {
-    let windows = &model.model.windows;
-    if !same_windows {
-        let panes = store.remembered(windows)?.panes;
-        let rows: u64 = panes.0.values().map(|pane| pane.rows).sum();
-        warn!(model = model.model.name, rows, "the windows changed; rows of open ones are dropped");
-        store.change_windows(windows)?;
-    }
-    let mut remembered = store.remembered(windows)?;
-    for (key, pane) in &mut remembered.panes.0 {
-        let counted = std::mem::replace(pane, crate::window::pane::Pane::new([].iter()));
-        let (rebased, n_lost) = counted.rebase(reference.grids());
-        if n_lost > 0 {
-            warn!(?key, features = n_lost, "the reference changed; open counts start anew");
-        }
-        *pane = rebased;
-    }
-    Ok(remembered)
 }

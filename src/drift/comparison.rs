@@ -4,7 +4,7 @@ use super::Evidence;
 use super::shares::table;
 use crate::profile::Mismatch;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
-use crate::profile::numeric::CellPair;
+use crate::profile::numeric::{CellPair, NumericFrame, NumericProfile};
 use crate::profile::tally::Tally;
 use ndarray::{Array2, ArrayView2};
 
@@ -20,11 +20,30 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Fails when the profiles were not both counted on `grid`.
+    /// With the reference that `grid` was cut from. Fails when the profiles were not both counted
+    /// on `grid`.
     pub fn new(
         grid: &'a FeatureGrid,
         reference: &'a FeatureProfile,
         current: &'a FeatureProfile,
+    ) -> Result<Comparison<'a>, Mismatch> {
+        Comparison::of(grid, reference, current, NumericProfile::cell_pair)
+    }
+
+    /// With rows that came before, in place of a reference.
+    pub fn with_window(
+        grid: &'a FeatureGrid,
+        before: &'a FeatureProfile,
+        current: &'a FeatureProfile,
+    ) -> Result<Comparison<'a>, Mismatch> {
+        Comparison::of(grid, before, current, NumericProfile::cell_pair_with_window)
+    }
+
+    fn of(
+        grid: &'a FeatureGrid,
+        reference: &'a FeatureProfile,
+        current: &'a FeatureProfile,
+        pair: impl FnOnce(&'a NumericProfile, &'a NumericFrame, &'a NumericProfile) -> CellPair<'a>,
     ) -> Result<Comparison<'a>, Mismatch> {
         if reference.grid != grid.id || current.grid != grid.id {
             return Err(Mismatch);
@@ -36,7 +55,7 @@ impl<'a> Comparison<'a> {
         }
         match (&grid.frame, &reference.values, &current.values) {
             (Frame::Numeric(frame), Values::Numeric(reference), Values::Numeric(current)) => {
-                let cells = current.cell_pair(frame, reference);
+                let cells = pair(current, frame, reference);
                 let bins = |counts| cells.grid.bins(counts);
                 let bins = table(&bins(cells.reference.counts()), &bins(cells.current.counts()));
                 comparison.bins = Some(bins);

@@ -64,6 +64,8 @@ fn add_source(samples: &mut Samples, source: &LiveSource) {
         (&metrics::SOURCE_ROWS, &telemetry.rows),
         (&metrics::SOURCE_BYTES, &telemetry.bytes),
         (&metrics::SOURCE_LATE, &telemetry.late_rows),
+        (&metrics::SOURCE_UNTIMED, &telemetry.untimed_rows),
+        (&metrics::SOURCE_REPLACED, &telemetry.replaced_rows),
     ] {
         samples.add(metric, &labels, counter.get() as f64);
     }

@@ -182,6 +182,11 @@ pub const WINDOWS_CLOSED: Metric = counter(
     &["model_name", "model_version", "window", "verdict"],
     "Windows closed, by verdict on the whole window.",
 );
+pub const WINDOW_LATE: Metric = counter(
+    "driftd_window_late_rows_total",
+    WINDOW,
+    "Rows that came after a window that they belong to had closed; they count in those still open.",
+);
 pub const SERIES_DROPPED: Metric = gauge(
     "driftd_series_dropped",
     None,
@@ -209,7 +214,17 @@ pub const SOURCE_REJECTED: Metric = counter(
 pub const SOURCE_LATE: Metric = counter(
     "driftd_source_late_rows_total",
     SOURCE,
-    "Rows that arrived after their window was closed.",
+    "Rows that arrived after all their windows by event time had closed; only windows of rows count them.",
+);
+pub const SOURCE_UNTIMED: Metric = counter(
+    "driftd_source_untimed_rows_total",
+    SOURCE,
+    "Rows without a usable time of their own; theirs is that of the path, the file or the arrival.",
+);
+pub const SOURCE_REPLACED: Metric = counter(
+    "driftd_source_replaced_rows_total",
+    SOURCE,
+    "Rows that gave way to another version of their file, or came with one again.",
 );
 pub const SOURCE_ERRORS: Metric = counter(
     "driftd_source_errors_total",
@@ -306,6 +321,7 @@ const WINDOWS: &[&Metric] = &[
     &FEATURES_DRIFTED,
     &FEATURES_DRIFTED_RATIO,
     &WINDOWS_CLOSED,
+    &WINDOW_LATE,
     &SERIES_DROPPED,
 ];
 
@@ -316,6 +332,8 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_FILES_DONE,
     &SOURCE_REJECTED,
     &SOURCE_LATE,
+    &SOURCE_UNTIMED,
+    &SOURCE_REPLACED,
     &SOURCE_ERRORS,
     &SOURCE_FILES,
     &SOURCE_LAST_SUCCESS,

@@ -3,15 +3,17 @@
 use super::ExportConfig;
 use super::metrics::{self, Family, Metric, STATISTICS};
 use super::sample::{Samples, desc};
-use crate::monitor::figures::{FeatureFigures, Statistics, WindowFigures, WindowVerdict};
+use crate::monitor::figures::{
+    BaselineFigures, FeatureFigures, MeasureFigures, Statistics, WindowFigures, WindowVerdict,
+};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use std::sync::Arc;
 
-/// What a window is compared with, until there are other baselines.
-const BASELINE: &str = "reference";
+/// The baseline that is always there.
+const REFERENCE: &str = "reference";
 
 /// Makes the samples of one snapshot.
 pub struct SnapshotCollector {
@@ -48,7 +50,8 @@ impl SnapshotCollector {
             if let Some(latest) = &window.latest {
                 features.extend(latest.features.iter().map(|feature| {
                     let mut out = FeatureSamples { name: &feature.name, samples: Vec::new() };
-                    out.add_feature([&model.name, &model.version, &window.name], feature);
+                    let labels = [model.name.as_str(), &model.version, &window.name];
+                    out.add_feature(labels, &latest.baselines, feature);
                     out
                 }));
             }
@@ -103,20 +106,15 @@ impl<'a> FeatureSamples<'a> {
         self.samples.push(Sample { metric, labels: labels.collect(), value: v });
     }
 
-    fn add_feature(&mut self, window: [&'a str; 3], feature: &'a FeatureFigures) {
-        for measured in &feature.measures {
-            let labels = [BASELINE, measured.measure.as_str()];
-            self.push(&metrics::DRIFT_SCORE, window, &labels, measured.score);
-            if let Some(threshold) = measured.threshold {
-                self.push(&metrics::DRIFT_THRESHOLD, window, &labels, threshold);
-            }
-            if let Some(p_value) = measured.p_value {
-                self.push(&metrics::DRIFT_P_VALUE, window, &labels, p_value);
-            }
-        }
-        if let Some(drifted) = feature.drifted {
-            let value = f64::from(u8::from(drifted));
-            self.push(&metrics::DRIFT_DETECTED, window, &[BASELINE], value);
+    fn add_feature(
+        &mut self,
+        window: [&'a str; 3],
+        baselines: &'a [BaselineFigures],
+        feature: &'a FeatureFigures,
+    ) {
+        self.add_comparison(window, REFERENCE, feature.drifted, &feature.measures);
+        for (baseline, other) in baselines.iter().zip(&feature.others) {
+            self.add_comparison(window, &baseline.name, other.drifted, &other.measures);
         }
         self.push(&metrics::FEATURE_STATUS, window, &[feature.status.name()], 1.0);
         for statistic in STATISTICS {
@@ -125,6 +123,29 @@ impl<'a> FeatureSamples<'a> {
             }
         }
         self.add_percentiles(&metrics::FEATURE_PERCENTILE, window, &feature.statistics);
+    }
+
+    fn add_comparison(
+        &mut self,
+        window: [&'a str; 3],
+        baseline: &'a str,
+        drifted: Option<bool>,
+        measures: &'a [MeasureFigures],
+    ) {
+        for measured in measures {
+            let labels = [baseline, measured.measure.as_str()];
+            self.push(&metrics::DRIFT_SCORE, window, &labels, measured.score);
+            if let Some(threshold) = measured.threshold {
+                self.push(&metrics::DRIFT_THRESHOLD, window, &labels, threshold);
+            }
+            if let Some(p_value) = measured.p_value {
+                self.push(&metrics::DRIFT_P_VALUE, window, &labels, p_value);
+            }
+        }
+        if let Some(drifted) = drifted {
+            let value = f64::from(u8::from(drifted));
+            self.push(&metrics::DRIFT_DETECTED, window, &[baseline], value);
+        }
     }
 
     fn add_reference(&mut self, window: [&'a str; 3], statistics: &'a Statistics) {
@@ -160,6 +181,7 @@ fn add_window(samples: &mut Samples, model: &ModelSnapshot, window: &WindowSnaps
         let labels = [name, version, window_name, verdict.name()];
         samples.add(&metrics::WINDOWS_CLOSED, &labels, closed as f64);
     }
+    samples.add(&metrics::WINDOW_LATE, &labels, window.late as f64);
     if let Some(latest) = &window.latest {
         add_latest(samples, labels, latest);
     }
@@ -177,10 +199,25 @@ fn add_latest(samples: &mut Samples, labels: [&str; 3], latest: &WindowFigures) 
             samples.add(metric, &labels, time.as_seconds());
         }
     }
-    let labels = [labels[0], labels[1], labels[2], BASELINE];
-    samples.add(&metrics::FEATURES_JUDGED, &labels, latest.judged() as f64);
-    samples.add(&metrics::FEATURES_DRIFTED, &labels, latest.drifted() as f64);
-    if let Some(ratio) = latest.drifted_ratio() {
-        samples.add(&metrics::FEATURES_DRIFTED_RATIO, &labels, ratio);
+    add_verdicts(samples, labels, REFERENCE, latest.judged(), latest.drifted());
+    for (index, baseline) in latest.baselines.iter().enumerate() {
+        let verdicts = || latest.features.iter().filter_map(|f| f.others.get(index)?.drifted);
+        let drifted = verdicts().filter(|drifted| *drifted).count();
+        add_verdicts(samples, labels, &baseline.name, verdicts().count(), drifted);
+    }
+}
+
+fn add_verdicts(
+    samples: &mut Samples,
+    [name, version, window]: [&str; 3],
+    baseline: &str,
+    judged: usize,
+    drifted: usize,
+) {
+    let labels = [name, version, window, baseline];
+    samples.add(&metrics::FEATURES_JUDGED, &labels, judged as f64);
+    samples.add(&metrics::FEATURES_DRIFTED, &labels, drifted as f64);
+    if judged > 0 {
+        samples.add(&metrics::FEATURES_DRIFTED_RATIO, &labels, drifted as f64 / judged as f64);
     }
 }

@@ -17,6 +17,9 @@ use tracing::warn;
 /// A file must look the same for so long before it is opened.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// A file that was seen first no longer ago than this is about to be counted, most likely.
+const SETTLING: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone)]
 struct Known {
     stat: Stat,
@@ -112,6 +115,14 @@ impl Directory {
             }
         }
         gone
+    }
+
+    /// Whether a file was seen that will be ready in a moment.
+    pub fn is_settling(&self, now: Timestamp) -> bool {
+        self.known.values().any(|known| match &known.state {
+            PathState::Pending { first_seen, .. } => now.since(*first_seen) < SETTLING,
+            _ => false,
+        })
     }
 
     /// The stat at which a path was last seen.

@@ -43,6 +43,26 @@ pub struct DirectoryConfig {
     pub stuck_after: Duration,
     /// Count a file again that has the content of another.
     pub count_duplicates: bool,
+    pub rewritten: Rewritten,
+}
+
+/// What becomes of a file that has another content than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewritten {
+    /// It counts in place of what was there, as far as that is in open windows.
+    Replace,
+    /// It counts as well.
+    Count,
+    /// It does not count.
+    Ignore,
+}
+
+impl Rewritten {
+    pub const ALL: [(&'static str, Rewritten); 3] = [
+        ("replace", Rewritten::Replace),
+        ("count", Rewritten::Count),
+        ("ignore", Rewritten::Ignore),
+    ];
 }
 
 /// A TCP listener for newline-delimited JSON.

@@ -3,10 +3,11 @@
 use super::footer::check_ends;
 use super::identity::stat;
 use super::parquet::ParquetTable;
-use super::partition::{PartitionValue, partition_label, partition_values};
+use super::partition::{PartitionValue, partition_label, partition_time, partition_values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::table::guarded;
 use crate::position::{Identity, Stat};
+use crate::time::Timestamp;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub struct OpenFile {
     pub path: PathBuf,
     pub stat: Stat,
+    /// When its rows happened, as far as the path tells.
+    pub partition_time: Option<Timestamp>,
     file: Arc<File>,
     partition: Vec<PartitionValue>,
 }
@@ -32,7 +35,9 @@ impl OpenFile {
         let stat = stat(&metadata);
         check_ends(&file, stat.size, path)?;
         let partition = partition_values(root, path);
-        Ok(OpenFile { path: path.to_owned(), stat, file: Arc::new(file), partition })
+        let partition_time = partition_time(root, path);
+        let (path, file) = (path.to_owned(), Arc::new(file));
+        Ok(OpenFile { path, stat, partition_time, file, partition })
     }
 
     /// The identity of the file that `table` was made from. Reads what has not been read of it.

@@ -4,6 +4,7 @@
 //! nothing shared until its chunk is done. The delta belongs to the table alone and is thrown away
 //! if any task fails.
 
+use super::parts::Parts;
 use super::reference::Reference;
 use super::table::{Table, guarded, rows};
 use crate::error::{Error, Result};
@@ -11,8 +12,8 @@ use crate::profile::Accumulator;
 use crate::profile::clusters::Clusters;
 use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
-use crate::window::pane::{Pane, PaneKey, Panes};
-use crate::window::plan::{Plan, Run};
+use crate::window::pane::{Pane, Panes};
+use crate::window::plan::{Assignment, PaneIndex, Plan};
 use crate::window::sampling::Kept;
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -33,8 +34,8 @@ struct Task {
     weight: u64,
 }
 
-/// Counts of one feature, by pane.
-type Counts = BTreeMap<PaneKey, Counted>;
+/// Counts of one feature, by pane of the plan.
+type Counts = BTreeMap<PaneIndex, Counted>;
 
 /// Counts of one feature in one pane.
 struct Counted {
@@ -44,7 +45,7 @@ struct Counted {
 
 /// What the rows of a row group are to be counted by.
 struct Rows<'a> {
-    runs: &'a [Run],
+    assignment: &'a Assignment,
     kept: &'a Kept,
     /// Note how the row groups differ.
     clustered: bool,
@@ -55,7 +56,7 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
     let grids: Vec<&FeatureGrid> = reference.grids().collect();
     let wanted = grids.iter().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
     let bindings = bind(table.schema(), wanted);
-    let stretches = stretches(table, plan);
+    assert_eq!(plan.row_groups.len(), table.row_groups().len(), "a plan belongs to its table");
     let counts: Vec<Mutex<Counts>> = grids.iter().map(|_| Mutex::default()).collect();
 
     // Taken one by one, in their order; those that come next are fetched meanwhile.
@@ -69,7 +70,7 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
     let faults = taken.par_bridge().filter_map(|(_, task)| {
         let grid = grids[task.feature];
         let rows = Rows {
-            runs: &stretches[task.row_group],
+            assignment: &plan.row_groups[task.row_group],
             kept: plan.sample.row_group(task.row_group),
             clustered: plan.sample.is_clustered(),
         };
@@ -90,30 +91,31 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
         return Err(error);
     }
 
-    let mut panes = empty_panes(&stretches, plan, &grids);
+    let mut panes = empty_panes(plan, &grids);
     for (index, counts) in counts.into_iter().enumerate() {
         let counts = counts.into_inner().expect("no task panics while it merges");
         fill(&mut panes, index, counts, bindings[index]);
     }
-    Ok(panes)
+    let keys = plan.panes.iter().cloned();
+    Ok(Panes(keys.zip(panes).filter(|(_, pane)| pane.rows > 0).collect()))
 }
 
 /// The panes of the plan with their rows, before any feature is filled in.
-fn empty_panes(stretches: &[Vec<Run>], plan: &Plan, grids: &[&FeatureGrid]) -> Panes {
-    let mut panes = Panes::default();
-    for (row_group, runs) in stretches.iter().enumerate() {
-        let mut offset = 0;
-        for run in runs {
-            let pane =
-                panes.0.entry(run.pane.clone()).or_insert_with(|| Pane::new(grids.iter().copied()));
-            pane.rows += run.rows;
-            pane.rows_kept += plan.sample.row_group(row_group).count(offset, run.rows);
-            offset += run.rows;
-        }
+fn empty_panes(plan: &Plan, grids: &[&FeatureGrid]) -> Vec<Pane> {
+    let mut panes: Vec<Pane> =
+        plan.panes.iter().map(|_| Pane::new(grids.iter().copied())).collect();
+    for (row_group, assignment) in plan.row_groups.iter().enumerate() {
+        let kept = plan.sample.row_group(row_group);
+        assignment.for_each_run(|pane, start, rows| {
+            if let Some(pane) = panes.get_mut(usize::from(pane)) {
+                pane.rows += rows;
+                pane.rows_kept += kept.count(start, rows);
+            }
+        });
     }
     if plan.sample.is_clustered() {
         let clusters = vec![Clusters::default(); grids.len()];
-        panes.0.values_mut().for_each(|pane| pane.clusters.clone_from(&clusters));
+        panes.iter_mut().for_each(|pane| pane.clusters.clone_from(&clusters));
     }
     panes
 }
@@ -143,20 +145,6 @@ pub fn check_rows(reference: &Reference, table: &dyn Table) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The runs of each row group.
-fn stretches(table: &dyn Table, plan: &Plan) -> Vec<Vec<Run>> {
-    assert_eq!(plan.runs.iter().map(|run| run.rows).sum::<u64>(), rows(table));
-    let mut offset = 0;
-    let groups = table.row_groups().iter();
-    groups
-        .map(|&rows| {
-            let stretch = plan.stretch(offset, rows);
-            offset += rows;
-            stretch
-        })
-        .collect()
 }
 
 /// Every bound column of every row group, the most expensive first, so that no core ends up with
@@ -195,37 +183,17 @@ fn count_blocks(
 ) -> Result<Counts> {
     let (column, width) = task.binding;
     let mut counts = Counts::new();
-    let mut runs = rows.runs.iter();
-    let mut row = 0;
-    let mut run = runs.next().cloned();
+    let mut parts = Parts::new(rows.assignment, rows.kept);
     for block in table.read(task.row_group, column)? {
-        let block = block?;
-        let mut offset = 0;
-        while offset < block.rows() {
-            let Some(open) = &mut run else {
-                return Err(Error::decode("more values than the row group has rows"));
-            };
-            let taken = (block.rows() - offset).min(open.rows as usize);
-            let mut part = block.slice(offset, taken);
-            if let Kept::Rows(kept) = rows.kept {
-                part = part.filter(&kept.slice(row, taken));
-            }
-            let counted = counts.entry(open.pane.clone()).or_insert_with(|| Counted {
+        parts.split(&block?, |pane, block| {
+            let counted = counts.entry(pane).or_insert_with(|| Counted {
                 profile: FeatureProfile::new(grid),
                 clusters: Clusters::default(),
             });
-            counted.profile.update(FeatureInput { grid, width, block: &part, scratch });
-            offset += taken;
-            row += taken;
-            open.rows -= taken as u64;
-            if open.rows == 0 {
-                run = runs.next().cloned();
-            }
-        }
+            counted.profile.update(FeatureInput { grid, width, block, scratch });
+        })?;
     }
-    if run.is_some() {
-        return Err(Error::decode("fewer values than the row group has rows"));
-    }
+    parts.finish(table.row_groups()[task.row_group])?;
     for counted in counts.values_mut() {
         counted.profile.assert_complete();
         if rows.clustered {
@@ -250,14 +218,14 @@ fn merge(into: &mut Counts, from: Counts) {
 }
 
 /// Puts one feature's counts into the panes, or the rows that no column was read for.
-fn fill(panes: &mut Panes, index: usize, mut counts: Counts, binding: Binding) {
-    for (key, pane) in &mut panes.0 {
+fn fill(panes: &mut [Pane], index: usize, mut counts: Counts, binding: Binding) {
+    for (place, pane) in panes.iter_mut().enumerate() {
         let profile = &mut pane.features[index];
         match binding {
             Binding::Absent => profile.add_absent(pane.rows_kept),
             Binding::Retyped => profile.add_retyped(pane.rows_kept),
             Binding::Column { .. } => {
-                if let Some(counted) = counts.remove(key) {
+                if let Some(counted) = counts.remove(&(place as PaneIndex)) {
                     *profile = counted.profile;
                     if let Some(clusters) = pane.clusters.get_mut(index) {
                         *clusters = counted.clusters;

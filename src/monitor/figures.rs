@@ -49,7 +49,7 @@ pub struct MeasureFigures {
     pub error: Option<f64>,
 }
 
-/// One feature of one window.
+/// One feature of one window; status, verdict and measures are against the reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureFigures {
     pub name: String,
@@ -58,6 +58,24 @@ pub struct FeatureFigures {
     pub drifted: Option<bool>,
     pub statistics: Statistics,
     pub measures: Vec<MeasureFigures>,
+    /// Against the baselines of the window besides the reference, in their order.
+    pub others: Vec<ComparisonFigures>,
+}
+
+/// One feature against one baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonFigures {
+    pub status: Status,
+    pub drifted: Option<bool>,
+    pub measures: Vec<MeasureFigures>,
+}
+
+/// What a window was compared with besides the reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaselineFigures {
+    /// Label `baseline`.
+    pub name: String,
+    pub rows: u64,
 }
 
 /// One closed window.
@@ -76,6 +94,7 @@ pub struct WindowFigures {
     pub rows: u64,
     /// Rows counted: fewer than were seen when rows are sampled.
     pub rows_kept: u64,
+    pub baselines: Vec<BaselineFigures>,
     pub features: Vec<FeatureFigures>,
 }
 
@@ -142,7 +161,34 @@ impl WindowFigures {
 }
 
 impl FeatureFigures {
-    pub fn new(grid: &FeatureGrid, profile: &FeatureProfile, verdict: Verdict) -> FeatureFigures {
+    pub fn new(
+        grid: &FeatureGrid,
+        profile: &FeatureProfile,
+        verdict: Verdict,
+        others: Vec<ComparisonFigures>,
+    ) -> FeatureFigures {
+        let ComparisonFigures { status, drifted, measures } = verdict.into();
+        FeatureFigures {
+            name: grid.name.clone(),
+            kind: grid.kind,
+            status,
+            drifted,
+            statistics: Statistics::of(grid, profile),
+            measures,
+            others,
+        }
+    }
+}
+
+impl ComparisonFigures {
+    /// There are no windows yet that the baseline is made of.
+    pub fn without_baseline() -> ComparisonFigures {
+        ComparisonFigures { status: Status::NoReference, drifted: None, measures: Vec::new() }
+    }
+}
+
+impl From<Verdict> for ComparisonFigures {
+    fn from(verdict: Verdict) -> ComparisonFigures {
         let measures = verdict.measured.into_iter().map(|measured| MeasureFigures {
             measure: measured.measure.to_owned(),
             score: measured.score.score,
@@ -151,14 +197,8 @@ impl FeatureFigures {
             decides: measured.decides,
             error: measured.score.error,
         });
-        FeatureFigures {
-            name: grid.name.clone(),
-            kind: grid.kind,
-            status: verdict.status,
-            drifted: verdict.drifted,
-            statistics: Statistics::of(grid, profile),
-            measures: measures.collect(),
-        }
+        let measures = measures.collect();
+        ComparisonFigures { status: verdict.status, drifted: verdict.drifted, measures }
     }
 }
 

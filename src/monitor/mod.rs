@@ -4,9 +4,12 @@
 //! "now" is an argument, and the only thread pool of the crate works here.
 
 mod build;
+mod close;
 pub mod count;
+pub mod event_time;
 pub mod figures;
 pub mod model;
+mod parts;
 pub mod reference;
 pub mod sample;
 pub mod score;

@@ -1,26 +1,25 @@
-//! One model: plans and merges what arrives, closes windows, keeps the latest figures.
+//! One model: plans and merges what arrives, knows where its windows stand.
 
 use super::count::{check_rows, count};
-use super::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
+use super::event_time::{Timing, event_times};
+use super::figures::{ReferenceFigures, WindowFigures};
 use super::reference::Reference;
 use super::sample::sample;
-use super::score::{WindowLabel, score};
 use super::snapshot::{ModelSnapshot, WindowSnapshot};
 use super::table::{Table, rows};
 use crate::drift::verdict::DriftConfig;
 use crate::error::{Error, Result};
 use crate::position::Arrival;
+use crate::schema::columns::TimeColumn;
 use crate::time::Timestamp;
-use crate::window::cursor::{Cursor, Place};
-use crate::window::pane::{Pane, PaneKey, Panes};
-use crate::window::plan::Plan;
+use crate::window::WindowConfig;
+use crate::window::baseline::BaselineConfig;
+use crate::window::cursor::{Axes, Cursor, Place};
+use crate::window::open::{OpenPanes, Renamed};
+use crate::window::pane::{PaneKey, Panes};
+use crate::window::plan::{PANES_MAX, Plan};
 use crate::window::sampling::SamplingConfig;
-use crate::window::{WindowConfig, WindowKind};
-use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Windows of rows that one file can fill; all their panes are held until it is counted.
-const WINDOWS_AT_ONCE_MAX: u64 = 10_000;
 
 /// What identifies a model, and how its windows are judged.
 #[derive(Clone)]
@@ -28,17 +27,22 @@ pub struct ModelConfig {
     pub name: String,
     pub version: String,
     pub windows: Vec<WindowConfig>,
+    /// Besides the reference.
+    pub baselines: Vec<BaselineConfig>,
     pub drift: DriftConfig,
     /// None counts every row.
     pub sampling: Option<SamplingConfig>,
+    /// The column with the time of each row.
+    pub time: Option<TimeColumn>,
 }
 
 /// What the state remembers of a model.
 #[derive(Debug, Default)]
 pub struct Remembered {
     /// Per window, in the order of the configuration.
-    pub places: Vec<Place>,
-    pub panes: Panes,
+    pub places: Vec<Option<Place>>,
+    /// Open panes and their rows.
+    pub panes: Vec<(PaneKey, u64)>,
     pub latest: Vec<Option<WindowFigures>>,
 }
 
@@ -47,18 +51,26 @@ pub struct Remembered {
 pub struct Change {
     /// Windows that closed, in order.
     pub closed: Vec<Arc<WindowFigures>>,
-    /// Panes to write again or, when they are no longer open, to delete.
-    pub touched: BTreeSet<PaneKey>,
+    /// Panes that are called otherwise, or not needed any more.
+    pub renamed: Vec<Renamed>,
+}
+
+/// Where rows without a time of their own belong, and the clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub fallback: Timestamp,
+    pub now: Timestamp,
 }
 
 /// A model and its open panes.
 pub struct Monitor {
-    config: ModelConfig,
-    reference: Arc<Reference>,
+    pub(super) config: ModelConfig,
+    pub(super) axes: Axes,
+    pub(super) reference: Arc<Reference>,
     reference_figures: Arc<ReferenceFigures>,
-    cursors: Vec<Cursor>,
-    open: Panes,
-    windows: Vec<WindowSnapshot>,
+    pub(super) cursors: Vec<Cursor>,
+    pub(super) open: OpenPanes,
+    pub(super) windows: Vec<WindowSnapshot>,
 }
 
 impl Monitor {
@@ -72,11 +84,14 @@ impl Monitor {
         let cursors = config
             .windows
             .iter()
-            .map(|window| Cursor::resume(window.kind, places.next().unwrap_or_default()));
+            .map(|window| Cursor::resume(window.kind, places.next().flatten()));
+        let mut open = OpenPanes::default();
+        remembered.panes.into_iter().for_each(|(key, rows)| open.restore(key, rows));
         Monitor {
             windows: windows.collect(),
             cursors: cursors.collect(),
-            open: remembered.panes,
+            axes: Axes::new(&config.windows),
+            open,
             reference_figures: Arc::new(ReferenceFigures::of(&reference)),
             config,
             reference,
@@ -87,26 +102,45 @@ impl Monitor {
         &self.config
     }
 
+    pub fn axes(&self) -> &Axes {
+        &self.axes
+    }
+
     /// Which panes the rows of `table` go to, and which rows are counted. Fails when the table's
     /// count of its own rows cannot be believed: everything after depends on it.
-    pub fn plan(&self, table: &dyn Table, arrival: Arrival) -> Result<Plan> {
-        let n_rows = rows(table);
-        for window in &self.config.windows {
-            if let WindowKind::Rows { size } = window.kind
-                && n_rows / size > WINDOWS_AT_ONCE_MAX
-            {
-                let (name, n) = (&window.name, n_rows / size);
-                return Err(Error::decode(format!(
-                    "its {n_rows} rows would close {n} windows {name:?} of {size} rows at once; \
-                     {WINDOWS_AT_ONCE_MAX} is the limit"
-                )));
-            }
-        }
+    ///
+    /// Rows that will give way to these, because their file was rewritten, fill no window any more.
+    pub fn plan(
+        &self,
+        table: &dyn Table,
+        arrival: Arrival,
+        moment: Moment,
+        gives_way: &[(PaneKey, u64)],
+    ) -> Result<Plan> {
         check_rows(&self.reference, table)?;
-        let mut plan = Plan::new(&self.cursors, arrival, n_rows);
+        let Moment { fallback, now } = moment;
+        let column = self.config.time.as_ref();
+        let timing = self.axes.width().map(|width| Timing { column, width, fallback, now });
+        let times = timing.map(|timing| event_times(table, timing)).transpose()?;
+        let row_groups = times.as_ref().map(|times| times.row_groups.as_slice());
+        let mut cursors = self.cursors.clone();
+        gives_way.iter().for_each(|(key, rows)| remove(&mut cursors, &self.axes, key, *rows));
+        let plan = Plan::new(&cursors, &self.axes, arrival, table.row_groups(), row_groups);
+        let mut plan = plan.map_err(|_| {
+            Error::decode(format!(
+                "its rows would go to more than {PANES_MAX} windows at once, which is the limit; \
+                 larger windows or smaller files are the remedy"
+            ))
+        })?;
+        if let Some(times) = times {
+            plan.youngest = times.youngest;
+            plan.untimed = if self.config.time.is_some() { times.untimed } else { 0 };
+        }
         if let Some(sampling) = &self.config.sampling {
+            let n_rows = rows(table);
             // The largest window is that with the most rows to spare.
-            let windows = self.cursors.iter().map(|cursor| cursor.window_rows(arrival, n_rows));
+            let slots = self.cursors.iter().filter_map(Cursor::slots);
+            let windows = slots.map(|cursor| cursor.window_rows(arrival, n_rows));
             plan.sample = sample(sampling, table, windows.max().unwrap_or(n_rows))?;
         }
         Ok(plan)
@@ -118,46 +152,44 @@ impl Monitor {
     }
 
     /// Adds what was counted by `plan`.
-    pub fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) -> Change {
-        let touched = delta.0.keys().cloned().collect();
-        self.open.merge(delta).expect("the delta was counted on this reference");
+    pub fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) {
+        self.open.add(delta);
         self.cursors.clone_from(&plan.cursors);
-        self.cursors.iter_mut().for_each(|cursor| cursor.touch(now));
-        Change { closed: Vec::new(), touched }
-    }
-
-    /// Closes the windows that `plan` completed.
-    pub fn close(&mut self, completed: &[(usize, u64)], now: Timestamp, change: &mut Change) {
-        for &(window, slot) in completed {
-            let figures = Arc::new(self.figures(window, slot, now));
-            let shown = &mut self.windows[window];
-            let verdict = figures.verdict();
-            let index = WindowVerdict::ALL.iter().position(|v| *v == verdict);
-            shown.closed[index.expect("every verdict is listed")] += 1;
-            shown.latest = Some(Arc::clone(&figures));
-            change.closed.push(figures);
+        for (window, cursor) in self.cursors.iter_mut().enumerate() {
+            match cursor {
+                Cursor::Slots(cursor) => cursor.touch(now),
+                Cursor::Period(cursor) => {
+                    let late = plan
+                        .stretches
+                        .iter()
+                        .filter(|(number, _)| cursor.is_late(self.axes.start(**number)));
+                    self.windows[window].late += late.map(|(_, rows)| rows).sum::<u64>();
+                    cursor.note(plan.youngest, now);
+                }
+            }
         }
-        let cursors = &self.cursors;
-        let is_open = |window: usize, slot: u64| cursors[window].is_open(slot);
-        change.touched.extend(self.open.forget_closed(is_open));
     }
 
-    /// Closes the windows whose time is over.
-    pub fn expire(&mut self, now: Timestamp) -> Option<Change> {
-        let cursors = self.cursors.iter_mut().enumerate();
-        let completed: Vec<(usize, u64)> =
-            cursors.filter_map(|(window, cursor)| Some((window, cursor.expire(now)?))).collect();
-        if completed.is_empty() {
-            return None;
-        }
-        let mut change = Change::default();
-        self.close(&completed, now, &mut change);
-        Some(change)
+    /// Rows of a plan that all windows by event time have closed without, by the start of their
+    /// pane.
+    pub fn late(&self, plan: &Plan) -> Vec<(Timestamp, u64)> {
+        let is_over = |start| {
+            let mut periods = self.cursors.iter().filter_map(Cursor::period);
+            periods.all(|cursor| cursor.is_over(start))
+        };
+        let starts = plan.stretches.iter().map(|(number, rows)| (self.axes.start(*number), *rows));
+        starts.filter(|(start, _)| is_over(*start)).collect()
     }
 
-    /// When [`Monitor::expire`] has something to do next.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        self.cursors.iter().filter_map(Cursor::deadline).min()
+    /// Takes rows out of an open pane again, because their file was replaced.
+    pub fn remove(&mut self, key: &PaneKey, rows: u64) {
+        self.open.remove(key, rows);
+        remove(&mut self.cursors, &self.axes, key, rows);
+    }
+
+    /// Lets go of counts that the state has as well, beyond so many bytes.
+    pub fn shrink(&mut self, bytes_max: usize) {
+        self.open.shrink(bytes_max);
     }
 
     /// The positions of the windows, in the order of the configuration.
@@ -165,15 +197,13 @@ impl Monitor {
         self.cursors.iter().map(Cursor::place).collect()
     }
 
-    /// An open pane; none once all its windows have closed.
-    pub fn pane(&self, key: &PaneKey) -> Option<&Pane> {
-        self.open.0.get(key)
-    }
-
     pub fn snapshot(&self) -> ModelSnapshot {
         let mut windows = self.windows.clone();
         for (window, cursor) in windows.iter_mut().zip(&self.cursors) {
-            window.open_rows = cursor.open_rows();
+            window.open_rows = match cursor {
+                Cursor::Slots(cursor) => cursor.open_rows(),
+                Cursor::Period(cursor) => self.open_rows(cursor.closed()),
+            };
         }
         ModelSnapshot {
             name: self.config.name.clone(),
@@ -183,13 +213,18 @@ impl Monitor {
         }
     }
 
-    fn figures(&self, window: usize, slot: u64, now: Timestamp) -> WindowFigures {
-        let merged = self.open.window(window, slot);
-        // A file without rows closes its window all the same.
-        let pane = merged.unwrap_or_else(|| Pane::new(self.reference.grids()));
-        let name = self.config.windows[window].name.clone();
-        let label = WindowLabel { window: name, slot, closed: Some(now) };
-        score(&self.reference, &pane, &self.config.drift, label)
-            .expect("panes are counted on the model's reference")
+    /// Rows that are younger than the windows that have closed.
+    fn open_rows(&self, closed: Option<Timestamp>) -> u64 {
+        let Some(axis) = self.axes.time() else { return 0 };
+        let is_open = |key: &PaneKey| closed <= Some(self.axes.start(key.0[axis]));
+        self.open.iter().filter(|(key, _)| is_open(key)).map(|(_, rows)| rows).sum()
+    }
+}
+
+fn remove(cursors: &mut [Cursor], axes: &Axes, key: &PaneKey, rows: u64) {
+    for (window, cursor) in cursors.iter_mut().enumerate() {
+        if let Some(cursor) = cursor.slots_mut() {
+            cursor.remove(key.0[axes.of(window)], rows);
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::build::{Column, build_feature};
 use super::table::{Table, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feature::{Kind, Status, Width};
-use crate::profile::codec::{Content, decode, decode_version, encode, version};
+use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
 use crate::schema::columns::{ColumnsConfig, unique_names};
@@ -99,7 +99,7 @@ impl Profile {
         if version(bytes) != Some(1) {
             return decode(Content::Profile, bytes);
         }
-        match decode_version(1, Content::Profile, bytes)? {
+        match decode_versions(1..=1, Content::Profile, bytes)? {
             FirstProfile::Reference(reference) => Ok(Profile::Reference(reference)),
             FirstProfile::Current => Err(Error::decode(
                 "counts of format version 1; count them again with driftd profile --grid",

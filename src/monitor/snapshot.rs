@@ -32,6 +32,8 @@ pub struct WindowSnapshot {
     pub open_rows: u64,
     /// Windows that this process closed, in the order of [`WindowVerdict::ALL`].
     pub closed: [u64; WindowVerdict::ALL.len()],
+    /// Rows that came to this process after a window that they belong to had closed.
+    pub late: u64,
 }
 
 impl WindowSnapshot {
@@ -42,6 +44,7 @@ impl WindowSnapshot {
             latest: latest.map(Arc::new),
             open_rows: 0,
             closed: [0; WindowVerdict::ALL.len()],
+            late: 0,
         }
     }
 }

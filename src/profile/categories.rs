@@ -177,6 +177,11 @@ impl CategoryCounts {
         self.kept.iter().sum::<u64>() + self.seen + self.unseen
     }
 
+    /// Bytes that the counts take in memory, about.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.kept.as_slice())
+    }
+
     pub fn unseen(&self) -> u64 {
         self.unseen
     }

@@ -1,7 +1,7 @@
 //! Counts per cell of one numeric grid.
 
 use super::grid::NumericGrid;
-use super::{Accumulator, Mismatch, merge_counts};
+use super::{Accumulator, Mismatch, merge_counts, sparse};
 use serde::{Deserialize, Serialize};
 
 /// Values that are searched in step.
@@ -9,7 +9,7 @@ const GROUP: usize = 8;
 
 /// One count per cell of a [`NumericGrid`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cells(Vec<u64>);
+pub struct Cells(#[serde(with = "sparse")] Vec<u64>);
 
 impl Cells {
     pub fn new(grid: &NumericGrid) -> Cells {

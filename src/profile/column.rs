@@ -6,10 +6,11 @@
 use super::extremes::{Exact, Span, range};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt32Array};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, TimeUnit};
 use arrow_select::filter::filter;
+use arrow_select::take::take;
 use std::fmt::{Display, Write};
 
 /// Doubles hold every integer up to here: 2^53.
@@ -65,6 +66,23 @@ impl Block {
             wrong_type: bits(&faults.wrong_type),
         });
         Block { array, faults }
+    }
+}
+
+impl Block {
+    /// The rows with these numbers, in their order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Block {
+        let rows = UInt32Array::from(rows.to_vec());
+        let taken = |array: &dyn Array| take(array, &rows, None).expect("rows of the block");
+        let bits = |bits: &BooleanBuffer| {
+            taken(&BooleanArray::new(bits.clone(), None)).as_boolean().values().clone()
+        };
+        let faults = self.faults.as_ref().map(|faults| Faults {
+            absent: bits(&faults.absent),
+            wrong_type: bits(&faults.wrong_type),
+        });
+        Block { array: taken(&*self.array), faults }
     }
 }
 

@@ -150,6 +150,16 @@ impl FeatureProfile {
         bins
     }
 
+    /// Bytes that the counts take in memory, about; sketches of distinct values aside.
+    pub fn bytes(&self) -> usize {
+        let values = match &self.values {
+            Values::Numeric(values) => values.bytes(),
+            Values::Categorical(counts) => counts.bytes(),
+            Values::Opaque(_) => 0,
+        };
+        size_of::<FeatureProfile>() + values
+    }
+
     /// Rows of a file that has no such column.
     pub fn add_absent(&mut self, rows: u64) {
         self.tally.update(Tally { rows, absent: rows, ..Tally::default() });

@@ -23,9 +23,11 @@ pub mod feature;
 mod finder;
 pub mod grid;
 pub mod grid_build;
+pub mod instants;
 pub mod moments;
 pub mod numeric;
 pub mod percentiles;
+mod sparse;
 pub mod tally;
 
 use std::fmt;

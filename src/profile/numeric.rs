@@ -161,18 +161,53 @@ impl NumericProfile {
         CellPair { grid, reference, current }
     }
 
+    /// The same with rows that came before: both over the narrow grid when either came narrower.
+    pub fn cell_pair_with_window<'a>(
+        &'a self,
+        frame: &'a NumericFrame,
+        before: &'a Self,
+    ) -> CellPair<'a> {
+        let lane = frame.narrow.as_ref();
+        match lane.filter(|_| self.narrow.is_some() || before.narrow.is_some()) {
+            Some(lane) => CellPair {
+                grid: &lane.grid,
+                reference: before.narrow_cells(frame, lane),
+                current: self.narrow_cells(frame, lane),
+            },
+            None => CellPair {
+                grid: &frame.native,
+                reference: before.cells(frame).1,
+                current: self.cells(frame).1,
+            },
+        }
+    }
+
     /// All rows over one grid; where some rows came narrower than others, over the narrow one.
     pub fn cells<'a>(&'a self, frame: &'a NumericFrame) -> (&'a NumericGrid, Cow<'a, Cells>) {
         match (&self.native, &self.narrow, &frame.narrow) {
-            (Some(native), Some(cells), Some(narrow)) => {
-                let mut cells = cells.clone();
-                cells.merge_rounded(&narrow.grid, native, &frame.native);
-                (&narrow.grid, Cow::Owned(cells))
-            }
-            (None, Some(cells), Some(narrow)) => (&narrow.grid, Cow::Borrowed(cells)),
+            (_, Some(_), Some(lane)) => (&lane.grid, self.narrow_cells(frame, lane)),
             (Some(native), ..) => (&frame.native, Cow::Borrowed(native)),
             (None, ..) => (&frame.native, Cow::Owned(Cells::new(&frame.native))),
         }
+    }
+
+    fn narrow_cells<'a>(&'a self, frame: &NumericFrame, lane: &NarrowLane) -> Cow<'a, Cells> {
+        match (&self.native, &self.narrow) {
+            (None, Some(cells)) => Cow::Borrowed(cells),
+            (native, cells) => {
+                let mut cells = cells.clone().unwrap_or_else(|| Cells::new(&lane.grid));
+                if let Some(native) = native {
+                    cells.merge_rounded(&lane.grid, native, &frame.native);
+                }
+                Cow::Owned(cells)
+            }
+        }
+    }
+
+    /// Bytes that the counts take in memory, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<NumericProfile>()
+            + self.lanes().map(|cells| size_of_val(cells.counts())).sum::<usize>()
     }
 
     /// Rows with a value, infinities included.

@@ -4,6 +4,7 @@
 //! nobody listed is the one that nobody watches.
 
 use crate::error::{Error, Result};
+use crate::time::EpochUnit;
 use arrow_schema::Schema;
 use glob::Pattern;
 use std::collections::BTreeSet;
@@ -19,6 +20,16 @@ pub struct ColumnsConfig {
     pub id: Option<String>,
     /// The column with the truth, which arrives later than the features.
     pub label: Option<String>,
+    /// The column with the time of each row; the reference need not have it.
+    pub time: Option<TimeColumn>,
+}
+
+/// The column with the time of each row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeColumn {
+    pub name: String,
+    /// Of numbers; without it they are read by their size.
+    pub unit: Option<EpochUnit>,
 }
 
 impl ColumnsConfig {
@@ -28,6 +39,7 @@ impl ColumnsConfig {
             && !matches(&self.exclude)
             && self.id.as_deref() != Some(name)
             && self.label.as_deref() != Some(name)
+            && self.time.as_ref().is_none_or(|time| time.name != name)
     }
 
     /// Names that the configuration uses and the reference lacks; a typing error, most likely.

@@ -57,6 +57,23 @@ impl ModelStore {
         read().map_err(|error| state("read", &error))
     }
 
+    /// The content that was counted at a path, unless it is there at another path as well.
+    pub(super) fn only_content(&self, source: i64, path: &Path) -> Result<Option<u128>> {
+        let connection = self.store.connection();
+        let content: Option<[u8; 16]> = connection
+            .query_row(
+                "SELECT content FROM path AS own
+                 WHERE source = ?1 AND path = ?2 AND content IS NOT NULL AND NOT EXISTS (
+                     SELECT 1 FROM path WHERE source = ?1 AND content = own.content
+                     AND path <> ?2)",
+                params![source, path.as_os_str().as_bytes()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| state("read", &error))?;
+        Ok(content.map(u128::from_be_bytes))
+    }
+
     /// Every path whose fate is known.
     pub fn paths(&self, source: i64) -> Result<Vec<(PathBuf, Stat, PathState)>> {
         let connection = self.store.connection();
@@ -88,6 +105,11 @@ pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite:
         transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
     for (source, path) in &commit.forgotten {
         forget.execute(params![source, path.as_os_str().as_bytes()])?;
+    }
+    let mut supersede =
+        transaction.prepare_cached("DELETE FROM file WHERE source = ?1 AND content = ?2")?;
+    for (source, content) in &commit.superseded {
+        supersede.execute(params![source, content.to_be_bytes()])?;
     }
     let mut counted = transaction.prepare_cached(
         "INSERT OR IGNORE INTO file (source, content, size, partition, path, rows, counted)

@@ -4,6 +4,7 @@
 //! either both are there or neither, and then the file is counted again from its start.
 
 mod ledger;
+pub mod parts;
 pub mod reference;
 pub mod windows;
 
@@ -13,8 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::monitor::figures::WindowFigures;
 use crate::position::{Identity, Stat};
 use crate::time::Timestamp;
-use crate::window::{WindowConfig, WindowKind};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use crate::window::WindowConfig;
+use crate::window::cursor::Place;
+use crate::window::open::Renamed;
+use parts::PartRecord;
+use reference::KeptReference;
+use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -22,7 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// `[state]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub struct StateConfig {
     pub path: Option<PathBuf>,
     /// Closed windows kept per model and window; the oldest go first.
     pub windows_max: u64,
+    /// Bytes of counts that are held in memory although they are in the state.
+    pub memory_max: u64,
 }
 
 /// The open state.
@@ -38,7 +46,7 @@ pub struct Store {
     connection: Mutex<Connection>,
     windows_max: u64,
     /// Held as long as the state is open: two daemons would count everything twice.
-    lock: Option<File>,
+    _lock: Option<File>,
 }
 
 /// One model's part of the state.
@@ -55,12 +63,25 @@ pub struct Commit {
     pub paths: Vec<PathRecord>,
     /// Source and path.
     pub forgotten: Vec<(i64, PathBuf)>,
-    /// Key and body, or none to delete.
-    pub panes: Vec<(String, Option<Vec<u8>>)>,
+    /// Source and content of files that others were written over.
+    pub superseded: Vec<(i64, u128)>,
+    /// Counts that were added.
+    pub parts: Vec<PartRecord>,
+    /// Parts that are taken back.
+    pub removed: Vec<i64>,
+    /// Panes with another name, or that are closed; of parts that are in the state already.
+    pub renamed: Vec<Renamed>,
+    pub epoch: Option<Epoch>,
     /// Window and place.
-    pub places: Vec<(String, String)>,
+    pub places: Vec<(String, Place)>,
     pub closed: Vec<Arc<WindowFigures>>,
     pub totals: Vec<(Scope, String, &'static str, u64)>,
+}
+
+/// What panes are counted under from now on.
+pub struct Epoch {
+    pub windows: Vec<WindowConfig>,
+    pub reference: KeptReference,
 }
 
 /// A line of the ledger.
@@ -149,41 +170,26 @@ impl Store {
                 format!("damaged ({check}); restore a copy, or move it away to start anew"),
             ));
         }
-        Ok(Store { connection: Mutex::new(connection), windows_max, lock })
+        Ok(Store { connection: Mutex::new(connection), windows_max, _lock: lock })
     }
 
-    /// The part of one model. Tells whether open panes are still named by the same windows.
-    pub fn model(
-        self: &Arc<Store>,
-        name: &str,
-        version: &str,
-        windows: &[WindowConfig],
-    ) -> Result<(ModelStore, bool)> {
-        let signature = signature(windows);
+    /// The part of one model.
+    pub fn model(self: &Arc<Store>, name: &str, version: &str) -> Result<ModelStore> {
         let connection = self.connection();
-        let tried = |error: rusqlite::Error| state("read", &error);
-        let known: Option<(i64, String)> = connection
-            .query_row(
-                "SELECT id, windows FROM model WHERE name = ?1 AND version = ?2",
+        let id = connection
+            .execute(
+                "INSERT OR IGNORE INTO model (name, version, windows) VALUES (?1, ?2, '[]')",
                 params![name, version],
-                |row| Ok((row.get(0)?, row.get(1)?)),
             )
-            .optional()
-            .map_err(tried)?;
-        let (model, is_same) = match known {
-            Some((id, windows)) => (id, windows == signature),
-            None => {
-                connection
-                    .execute(
-                        "INSERT INTO model (name, version, windows) VALUES (?1, ?2, ?3)",
-                        params![name, version, signature],
-                    )
-                    .map_err(tried)?;
-                (connection.last_insert_rowid(), true)
-            }
-        };
-        drop(connection);
-        Ok((ModelStore { store: Arc::clone(self), model }, is_same))
+            .and_then(|_| {
+                connection.query_row(
+                    "SELECT id FROM model WHERE name = ?1 AND version = ?2",
+                    params![name, version],
+                    |row| row.get(0),
+                )
+            });
+        let model = id.map_err(|error| state("write", &error))?;
+        Ok(ModelStore { store: Arc::clone(self), model })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -194,19 +200,18 @@ impl Store {
 impl ModelStore {
     /// Writes everything or nothing.
     pub fn commit(&self, commit: &Commit) -> Result<()> {
+        let tried = |error: rusqlite::Error| state("write", &error);
         let mut connection = self.store.connection();
-        let written = connection.transaction().and_then(|transaction| {
-            ledger::write(&transaction, commit)?;
-            windows::write(&transaction, self.model, commit, self.store.windows_max)?;
-            write_totals(&transaction, self.model, commit)?;
-            transaction.commit()
-        });
-        written.map_err(|error| state("write", &error))
-    }
-
-    /// Whether the state outlives the process.
-    pub fn is_durable(&self) -> bool {
-        self.store.lock.is_some()
+        let transaction = connection.transaction().map_err(tried)?;
+        let model = self.model;
+        ledger::write(&transaction, commit).map_err(tried)?;
+        parts::write(&transaction, model, &commit.parts, &commit.removed, &commit.renamed)?;
+        windows::write(&transaction, model, commit, self.store.windows_max).map_err(tried)?;
+        if let Some(epoch) = &commit.epoch {
+            reference::write(&transaction, model, epoch).map_err(tried)?;
+        }
+        write_totals(&transaction, model, commit).map_err(tried)?;
+        transaction.commit().map_err(tried)
     }
 
     /// The id of a source, which the ledger is kept by.
@@ -266,16 +271,6 @@ fn write_totals(
         statement.execute(params![model, scope.name(), of, name, *value as i64])?;
     }
     Ok(())
-}
-
-/// What pane keys are made of: the windows' names and what their slots mean. How a stream is cut
-/// into batches may change at any time.
-fn signature(windows: &[WindowConfig]) -> String {
-    let kinds = windows.iter().map(|window| match window.kind {
-        WindowKind::Batch { .. } => (&window.name, "batch", 0),
-        WindowKind::Rows { size } => (&window.name, "rows", size),
-    });
-    to_text(&kinds.collect::<Vec<_>>())
 }
 
 fn lock(path: &Path) -> Result<File> {

@@ -1,9 +1,10 @@
-//! The profiled reference, kept for the next start.
+//! What panes are counted under: the profiled reference, kept for the next start, and the windows.
 
-use super::{ModelStore, state, to_text};
+use super::{Epoch, ModelStore, state, to_text};
 use crate::error::{Error, Result};
 use crate::position::Stat;
-use rusqlite::{OptionalExtension, params};
+use crate::window::WindowConfig;
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -43,13 +44,32 @@ impl ModelStore {
         Ok(Some(KeptReference { files, settings: u128::from_be_bytes(settings), profile }))
     }
 
-    pub fn keep_reference(&self, kept: &KeptReference) -> Result<()> {
+    /// The windows that open panes are named by; none of a model that has not counted anything.
+    pub fn known_windows(&self) -> Result<Vec<WindowConfig>> {
         let connection = self.store.connection();
-        let written = connection.execute(
-            "INSERT OR REPLACE INTO reference (model, settings, files, body)
-             VALUES (?1, ?2, ?3, ?4)",
-            params![self.model, kept.settings.to_be_bytes(), to_text(&kept.files), kept.profile],
-        );
-        written.map(drop).map_err(|error| state("write", &error))
+        let windows: String = connection
+            .query_row("SELECT windows FROM model WHERE id = ?1", params![self.model], |r| r.get(0))
+            .map_err(|error| state("read", &error))?;
+        serde_json::from_str(&windows).map_err(|e| Error::decode(format!("windows: {e}")))
     }
+}
+
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    model: i64,
+    epoch: &Epoch,
+) -> rusqlite::Result<()> {
+    let Epoch { windows, reference } = epoch;
+    transaction
+        .execute("UPDATE model SET windows = ?2 WHERE id = ?1", params![model, to_text(windows)])?;
+    transaction.execute(
+        "INSERT OR REPLACE INTO reference (model, settings, files, body) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            model,
+            reference.settings.to_be_bytes(),
+            to_text(&reference.files),
+            reference.profile
+        ],
+    )?;
+    Ok(())
 }

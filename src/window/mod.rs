@@ -1,19 +1,26 @@
 //! Windows: which rows are looked at together.
 //!
 //! Every row goes to one pane; a window is a merge of panes, and nothing is ever taken out of one.
-//! A pane is named by one slot per configured window, so that several windows share one count.
-//! The plan is made from positions alone, before any feature is decoded, and is shared by all
-//! column tasks.
+//! A pane is named by the slot of every window that is cut by rows and, where there are windows by
+//! event time, by the number of its stretch of time, so that all windows share one count.
+//! The plan is made from positions and times alone, before any feature is decoded, and is shared
+//! by all column tasks.
 
+pub mod baseline;
 pub mod cursor;
+pub mod open;
 pub mod pane;
+pub mod period;
 pub mod plan;
 pub mod sampling;
+pub mod slots;
 
+use period::Period;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// `[[model.window]]`, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowConfig {
     /// Label `window`.
     pub name: String,
@@ -21,10 +28,12 @@ pub struct WindowConfig {
 }
 
 /// When a window closes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WindowKind {
     /// With its file; rows of a stream after some rows or some time, whichever comes first.
     Batch { rows_max: u64, every: Duration },
     /// After this many rows, across files.
     Rows { size: u64 },
+    /// When its stretch of event time is over.
+    Time(Period),
 }

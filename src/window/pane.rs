@@ -5,12 +5,12 @@ use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::profile::grid::GridId;
 use crate::profile::{Accumulator, Mismatch};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// Stands in a key for a slot whose window has closed.
-const CLOSED: u64 = u64::MAX;
+pub const CLOSED: u64 = u64::MAX;
 
-/// A pane's name: the slot of each of the model's windows, in their order.
+/// A pane's name; [`Axes`](super::cursor::Axes) tells what its numbers stand for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PaneKey(pub Vec<u64>);
 
@@ -32,9 +32,10 @@ impl Pane {
         Pane { rows: 0, rows_kept: 0, features, clusters: Vec::new() }
     }
 
-    /// The pane over other grids: a feature whose grid is still there keeps its counts, any other
-    /// starts anew. Also tells how many features lost theirs.
-    pub fn rebase<'a>(self, grids: impl Iterator<Item = &'a FeatureGrid>) -> (Pane, usize) {
+    /// The pane over other grids: a feature whose grid is there keeps its counts, any other has
+    /// none.
+    #[must_use]
+    pub fn rebase<'a>(self, grids: impl Iterator<Item = &'a FeatureGrid>) -> Pane {
         let clusters = self.clusters.into_iter().map(Some).chain(std::iter::repeat(None));
         let mut counted: HashMap<GridId, (FeatureProfile, Option<Clusters>)> = self
             .features
@@ -53,8 +54,12 @@ impl Pane {
         if !is_clustered {
             clusters.clear();
         }
-        let pane = Pane { rows: self.rows, rows_kept: self.rows_kept, features, clusters };
-        (pane, counted.len())
+        Pane { rows: self.rows, rows_kept: self.rows_kept, features, clusters }
+    }
+
+    /// Bytes that the counts take in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.features.iter().map(FeatureProfile::bytes).sum()
     }
 
     /// Adds the rows of `other`; fails, and changes nothing, when any feature's grid differs.
@@ -76,75 +81,6 @@ impl Pane {
     }
 }
 
-/// Panes by key: the open ones of a model, or those that one file adds to.
+/// Panes by key, as one file or batch adds to them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Panes(pub BTreeMap<PaneKey, Pane>);
-
-impl Panes {
-    /// Adds what a file or batch counted.
-    pub fn merge(&mut self, delta: Panes) -> Result<(), Mismatch> {
-        for (key, pane) in delta.0 {
-            match self.0.get_mut(&key) {
-                Some(into) => into.merge(&pane)?,
-                None => {
-                    self.0.insert(key, pane);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops panes whose windows have all closed, and merges those that no open window tells apart
-    /// any more; the keys that changed. No more panes stay than there are combinations of open
-    /// slots, however many files there were.
-    pub fn forget_closed(&mut self, is_open: impl Fn(usize, u64) -> bool) -> BTreeSet<PaneKey> {
-        let mut touched = BTreeSet::new();
-        let keys: Vec<PaneKey> = self.0.keys().cloned().collect();
-        for key in keys {
-            let slots = key.0.iter().enumerate();
-            let open = slots.map(|(w, slot)| if is_open(w, *slot) { *slot } else { CLOSED });
-            let open = PaneKey(open.collect());
-            if open == key {
-                continue;
-            }
-            let pane = self.0.remove(&key).expect("the key was just listed");
-            touched.insert(key);
-            if open.0.iter().any(|slot| *slot != CLOSED) {
-                touched.insert(open.clone());
-                self.merge(Panes([(open, pane)].into())).expect("all panes are on one grid");
-            }
-        }
-        touched
-    }
-
-    /// All panes of one window's slot, merged.
-    pub fn window(&self, window: usize, slot: u64) -> Option<Pane> {
-        let mut parts =
-            self.0.iter().filter(|(key, _)| key.0.get(window) == Some(&slot)).map(|(_, p)| p);
-        let mut merged = parts.next()?.clone();
-        for part in parts {
-            merged.merge(part).expect("the panes of a model are on its grids");
-        }
-        Some(merged)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn panes_that_no_open_window_tells_apart_are_merged() {
-        let pane =
-            |rows| Pane { rows, rows_kept: rows, features: Vec::new(), clusters: Vec::new() };
-        let key = |slots: [u64; 2]| PaneKey(slots.to_vec());
-        let mut panes = Panes((0..100).map(|file| (key([file, 7]), pane(10))).collect());
-        // Every file's own window has closed, the window of rows has not.
-        let touched = panes.forget_closed(|window, _| window == 1);
-        assert_eq!(panes.0, [(key([CLOSED, 7]), pane(1_000))].into());
-        assert_eq!(touched.len(), 101);
-        assert_eq!(panes.window(1, 7).unwrap().rows, 1_000);
-        assert_eq!(panes.forget_closed(|_, _| false), [key([CLOSED, 7])].into());
-        assert!(panes.0.is_empty());
-    }
-}

@@ -8,10 +8,11 @@ use driftd::drift::verdict::DriftConfig;
 use driftd::feature::Status;
 use driftd::ingest::ndjson::{BatchBuilder, LineFeature};
 use driftd::monitor::figures::FeatureFigures;
-use driftd::monitor::model::{ModelConfig, Monitor, Remembered};
+use driftd::monitor::model::{ModelConfig, Moment, Monitor, Remembered};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
 use driftd::position::Arrival;
+use driftd::time::Timestamp;
 use driftd::window::{WindowConfig, WindowKind};
 use std::sync::Arc;
 
@@ -276,16 +277,22 @@ fn claimed_rows_are_checked() {
         name: "m".into(),
         version: String::new(),
         windows,
+        baselines: vec![],
         sampling: None,
+        time: None,
         drift: DriftConfig::default(),
     };
     let monitor = Monitor::new(config, reference, Remembered::default());
-    let plan = |table: &MemoryTable| monitor.plan(table, Arrival::File).map(|plan| plan.runs.len());
+    let moment = Moment { fallback: Timestamp(0), now: Timestamp(0) };
+    let plan = |table: &MemoryTable| {
+        monitor.plan(table, Arrival::File, moment, &[]).map(|plan| plan.panes.len())
+    };
     let other = |rows: usize| MemoryTable::new(vec![("y", floats(vec![1.0; rows]))]);
     assert_eq!(plan(&other(100)).unwrap(), 10);
     let error = plan(&other(100).claiming(5_000)).unwrap_err();
     assert!(error.to_string().contains("claims 5000 rows and has 100"), "{error}");
-    let error = plan(&other(100).claiming(1 << 40)).unwrap_err();
+    let one = MemoryTable::new(vec![("x", floats(vec![1.0]))]);
+    let error = plan(&one.claiming(1 << 40)).unwrap_err();
     assert!(error.to_string().contains("at once"), "{error}");
 }
 

@@ -8,7 +8,7 @@ use driftd::monitor::count::count;
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
 use driftd::monitor::reference::{FeatureConfig, Reference, ReferenceConfig};
 use driftd::monitor::sample::sample;
-use driftd::monitor::score::{WindowLabel, score};
+use driftd::monitor::score::{Baseline, WindowLabel, score};
 use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::column::Block;
 use driftd::window::pane::{Pane, PaneKey};
@@ -125,9 +125,9 @@ pub fn reference(table: &MemoryTable) -> Reference {
 
 /// Counts a table as one window.
 pub fn pane(reference: &Reference, table: &dyn Table) -> Pane {
-    let rows = table.row_groups().iter().sum();
     let key = PaneKey(vec![0]);
-    let mut panes = count(reference, table, &Plan::whole(rows, key.clone())).unwrap();
+    let plan = Plan::whole(table.row_groups(), key.clone());
+    let mut panes = count(reference, table, &plan).unwrap();
     panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids()))
 }
 
@@ -135,14 +135,24 @@ pub fn pane(reference: &Reference, table: &dyn Table) -> Pane {
 pub fn pane_of_sample(reference: &Reference, table: &dyn Table, config: &SamplingConfig) -> Pane {
     let rows = table.row_groups().iter().sum();
     let key = PaneKey(vec![0]);
-    let mut plan = Plan::whole(rows, key.clone());
+    let mut plan = Plan::whole(table.row_groups(), key.clone());
     plan.sample = sample(config, table, rows).unwrap();
     count(reference, table, &plan).unwrap().0.remove(&key).unwrap()
 }
 
 pub fn figures(reference: &Reference, pane: &Pane) -> WindowFigures {
-    let label = WindowLabel { window: "test".into(), slot: 0, closed: None };
-    score(reference, pane, &DriftConfig::default(), label).unwrap()
+    figures_against(reference, pane, &[])
+}
+
+/// The same with other baselines beside the reference.
+pub fn figures_against(
+    reference: &Reference,
+    pane: &Pane,
+    baselines: &[Baseline],
+) -> WindowFigures {
+    let window = "test".into();
+    let label = WindowLabel { window, slot: 0, start: None, end: None, closed: None };
+    score(reference, pane, baselines, &DriftConfig::default(), label).unwrap()
 }
 
 /// Figures of one column against another.

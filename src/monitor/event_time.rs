@@ -1,0 +1,141 @@
+//! When the rows of a table happened, as stretches of time, read once before any feature is.
+
+use super::table::{Table, guarded};
+use crate::error::{Error, Result};
+use crate::profile::instants::instants;
+use crate::schema::columns::TimeColumn;
+use crate::time::Timestamp;
+use crate::window::period::AHEAD_MAX;
+use crate::window::plan::{Assignment, PANES_MAX, PaneIndex, Run, Times};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// How the times of one table are to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing<'a> {
+    pub column: Option<&'a TimeColumn>,
+    /// Microseconds of a stretch.
+    pub width: i64,
+    /// The time of rows that have none of their own.
+    pub fallback: Timestamp,
+    pub now: Timestamp,
+}
+
+/// The times of all rows.
+#[derive(Debug)]
+pub struct EventTimes {
+    pub row_groups: Vec<Times>,
+    pub youngest: Option<Timestamp>,
+    /// Rows that were given the fallback.
+    pub untimed: u64,
+}
+
+/// What one row group adds.
+struct Part {
+    times: Times,
+    youngest: Option<Timestamp>,
+    untimed: u64,
+}
+
+/// Reads the stretch of time of every row. A time is of no use when it lies before 1970 or more
+/// than a day ahead of the clock.
+pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes> {
+    let named = timing
+        .column
+        .and_then(|column| Some((table.schema().column_with_name(&column.name)?.0, column)));
+    let row_groups = (0..table.row_groups().len()).into_par_iter();
+    let parts = row_groups.map(|row_group| match named {
+        None => Ok(untimed(timing, table.row_groups()[row_group])),
+        Some((index, column)) => {
+            let read = guarded(|| read(table, (row_group, index), column, timing));
+            read.map_err(|error| error.context(format_args!("column {:?}", column.name)))
+        }
+    });
+    let parts = parts.collect::<Result<Vec<Part>>>()?;
+    let mut times = EventTimes { row_groups: Vec::new(), youngest: None, untimed: 0 };
+    for part in parts {
+        times.youngest = times.youngest.max(part.youngest);
+        times.untimed += part.untimed;
+        times.row_groups.push(part.times);
+    }
+    Ok(times)
+}
+
+/// Rows of which nothing but their file's time is known.
+fn untimed(timing: Timing<'_>, rows: u64) -> Part {
+    let numbers = vec![number(timing.fallback, timing.width)];
+    let times = Times { numbers, rows: Assignment::Runs(vec![Run { rows, pane: 0 }]) };
+    Part { times, youngest: (rows > 0).then_some(timing.fallback), untimed: rows }
+}
+
+fn number(time: Timestamp, width: i64) -> u64 {
+    time.0.div_euclid(width).max(0) as u64
+}
+
+fn read(
+    table: &dyn Table,
+    (row_group, index): (usize, usize),
+    column: &TimeColumn,
+    timing: Timing<'_>,
+) -> Result<Part> {
+    let expected = table.row_groups()[row_group];
+    let latest = timing.now.plus(AHEAD_MAX);
+    let mut stretches = Stretches::default();
+    let mut youngest: Option<Timestamp> = None;
+    let mut untimed = 0;
+    for block in table.read(row_group, index)? {
+        instants(&*block?.array, column.unit, &mut |time| {
+            let own = time.filter(|time| (Timestamp(0)..=latest).contains(time));
+            untimed += u64::from(own.is_none());
+            youngest = youngest.max(own);
+            stretches.push(own.unwrap_or(timing.fallback), timing.width);
+        });
+        if stretches.numbers.len() > PANES_MAX {
+            return Err(Error::decode(format!(
+                "its times are spread over more than {PANES_MAX} stretches; windows of a larger \
+                 slide have fewer"
+            )));
+        }
+    }
+    if stretches.rows.len() as u64 != expected {
+        let found = stretches.rows.len();
+        return Err(Error::decode(format!(
+            "{found} values for the {expected} rows of a row group"
+        )));
+    }
+    let Stretches { numbers, rows, .. } = stretches;
+    Ok(Part { times: Times { numbers, rows: Assignment::of(rows) }, youngest, untimed })
+}
+
+/// The stretches of rows that come one after the other.
+#[derive(Default)]
+struct Stretches {
+    numbers: Vec<u64>,
+    places: HashMap<u64, PaneIndex>,
+    rows: Vec<PaneIndex>,
+    /// Start, end and place of the stretch of the row before.
+    last: Option<(i64, i64, PaneIndex)>,
+}
+
+impl Stretches {
+    fn push(&mut self, time: Timestamp, width: i64) {
+        let place = match self.last {
+            Some((start, end, place)) if (start..end).contains(&time.0) => place,
+            _ => self.look_up(time, width),
+        };
+        self.rows.push(place);
+    }
+
+    fn look_up(&mut self, time: Timestamp, width: i64) -> PaneIndex {
+        let number = number(time, width);
+        let numbers = &mut self.numbers;
+        let place = *self.places.entry(number).or_insert_with(|| {
+            numbers.push(number);
+            // More than there can be are refused after the block.
+            PaneIndex::try_from(numbers.len() - 1).unwrap_or(PaneIndex::MAX)
+        });
+        let start = (number as i64).saturating_mul(width);
+        self.last = Some((start, start.saturating_add(width), place));
+        place
+    }
+}
