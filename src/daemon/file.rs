@@ -138,9 +138,8 @@ impl Pipeline {
         let table = file.table()?.hashing();
         let earlier = match rewritten {
             Rewritten::Count => None,
-            _ => self.store.earlier(id, &file.path)?,
+            _ => self.earlier(id, &file.path)?,
         };
-        let earlier = earlier.map(|(content, parts)| Earlier { content, parts });
         // Only a file of a known size can be a copy; any other is hashed while it is counted.
         if self.store.knows_size(id, file.stat.size)? {
             let identity = file.identity(&table)?;
@@ -172,6 +171,17 @@ impl Pipeline {
             replaced: given + known,
         };
         Ok(Content::New(Box::new(New { identity, rows, plan, delta, earlier, closed })))
+    }
+
+    /// What was counted at a path, if it is nowhere else.
+    fn earlier(&mut self, source: i64, path: &Path) -> Result<Option<Earlier>> {
+        if !self.store.knows_content(source, path)? {
+            return Ok(None);
+        }
+        // It may have come to another place, or have gone from one, since the last commit.
+        self.commit()?;
+        let earlier = self.store.earlier(source, path)?;
+        Ok(earlier.map(|(content, parts)| Earlier { content, parts }))
     }
 
     /// When rows happened that do not say so: what the path says, else when the file was written.

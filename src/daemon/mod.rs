@@ -10,6 +10,8 @@ mod pipeline;
 mod reference;
 mod routes;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod task;
 

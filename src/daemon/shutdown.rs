@@ -11,9 +11,14 @@ use tracing::info;
 pub struct Stop(Arc<watch::Sender<bool>>);
 
 impl Stop {
+    /// Turned on by nothing but [`Stop::trigger`].
+    pub fn new() -> Stop {
+        Stop(Arc::new(watch::Sender::new(false)))
+    }
+
     /// Turned on by the first SIGTERM or SIGINT.
     pub fn on_signal() -> Result<Stop> {
-        let stop = Stop(Arc::new(watch::Sender::new(false)));
+        let stop = Stop::new();
         let mut terminate = listen(SignalKind::terminate())?;
         let mut interrupt = listen(SignalKind::interrupt())?;
         let on_signal = stop.clone();

@@ -57,6 +57,18 @@ impl ModelStore {
         read().map_err(|error| state("read", &error))
     }
 
+    /// Whether a content was found at a path.
+    pub fn knows_content(&self, source: i64, path: &Path) -> Result<bool> {
+        let connection = self.store.connection();
+        let known = connection.query_row(
+            "SELECT EXISTS (
+                 SELECT 1 FROM path WHERE source = ?1 AND path = ?2 AND content IS NOT NULL)",
+            params![source, path.as_os_str().as_bytes()],
+            |row| row.get(0),
+        );
+        known.map_err(|error| state("read", &error))
+    }
+
     /// The content that was counted at a path, unless it is there at another path as well.
     pub(super) fn only_content(&self, source: i64, path: &Path) -> Result<Option<u128>> {
         let connection = self.store.connection();

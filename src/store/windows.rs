@@ -4,10 +4,43 @@ use super::{Commit, ModelStore, state, to_text};
 use crate::error::{Error, Result};
 use crate::monitor::figures::WindowFigures;
 use crate::profile::codec::{Content, decode, encode};
+use crate::time::Timestamp;
 use crate::window::cursor::Place;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+/// Which closed windows are wanted: those that end in a stretch of time, by event time or, where
+/// windows have none, by the clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query {
+    pub from: Option<Timestamp>,
+    /// Not included.
+    pub to: Option<Timestamp>,
+    /// The newest of them.
+    pub limit: Option<u32>,
+}
+
 impl ModelStore {
+    /// Closed windows, oldest first.
+    pub fn windows(&self, window: &str, query: &Query) -> Result<Vec<WindowFigures>> {
+        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+            let connection = self.store.connection();
+            let mut statement = connection.prepare_cached(
+                "SELECT figures FROM closed_window
+                 WHERE model = ?1 AND window = ?2 AND coalesce(\"end\", closed) >= ?3
+                     AND coalesce(\"end\", closed) < ?4
+                 ORDER BY \"end\" DESC, id DESC LIMIT ?5",
+            )?;
+            let from = query.from.map_or(i64::MIN, |from| from.0);
+            let to = query.to.map_or(i64::MAX, |to| to.0);
+            let limit = query.limit.map_or(-1, i64::from);
+            let rows = statement
+                .query_map(params![self.model, window, from, to, limit], |row| row.get(0))?;
+            rows.collect()
+        };
+        let bodies = read().map_err(|error| state("read", &error))?;
+        bodies.iter().rev().map(|body| decode(Content::Window, body)).collect()
+    }
+
     /// Where a window stood when the last process ended.
     pub fn place(&self, window: &str) -> Result<Option<Place>> {
         let body: Option<String> = self

@@ -58,9 +58,11 @@ impl OpenPanes {
 
     /// Takes rows out again, because their file was replaced. What they leave is in the state.
     pub fn remove(&mut self, key: &PaneKey, rows: u64) {
-        if let Some(open) = self.0.get_mut(key) {
-            open.rows = open.rows.saturating_sub(rows);
-            open.counts = None;
+        let Some(open) = self.0.get_mut(key) else { return };
+        open.rows = open.rows.saturating_sub(rows);
+        open.counts = None;
+        if open.rows == 0 {
+            self.0.remove(key);
         }
     }
 
