@@ -109,11 +109,13 @@ impl Pending {
         Ok(())
     }
 
-    /// Whether something of a path, or a file of this size, is on its way to the ledger.
+    /// Whether something of a path, or a file of this size, is on its way to the ledger, or out
+    /// of it.
     pub fn concerns(&self, source: i64, path: &Path, size: u64) -> bool {
         let is_path = |record: &PathRecord| record.source == source && record.path == path;
         let files = &self.commit.counted;
-        self.commit.paths.iter().any(is_path)
+        !self.commit.superseded.is_empty()
+            || self.commit.paths.iter().any(is_path)
             || files.iter().any(|file| file.source == source && file.identity.size == size)
     }
 

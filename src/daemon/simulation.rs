@@ -119,8 +119,10 @@ impl Oracle {
     /// The daemon looks at everything.
     fn look(&mut self) {
         self.seen.retain(|name, _| self.files.contains_key(name));
-        // In the order in which files are taken: by their time, which is that of their names here.
-        for (name, rows) in &self.files {
+        // In the order in which files are taken: new names first, since logs are rotated.
+        let (known, new): (Vec<_>, Vec<_>) =
+            self.files.iter().partition(|(name, _)| self.seen.contains_key(name));
+        for (name, rows) in new.into_iter().chain(known) {
             let before = self.seen.insert(*name, rows.clone());
             if before.as_ref() == Some(rows) {
                 continue;

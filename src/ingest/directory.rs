@@ -24,6 +24,8 @@ const SETTLING: Duration = Duration::from_secs(1);
 struct Known {
     stat: Stat,
     state: PathState,
+    /// It had another content before.
+    is_rewritten: bool,
 }
 
 /// The paths of one directory source.
@@ -54,7 +56,9 @@ impl Directory {
         config: DirectoryConfig,
         remembered: impl Iterator<Item = (PathBuf, Stat, PathState)>,
     ) -> Directory {
-        let known = remembered.map(|(path, stat, state)| (path, Known { stat, state })).collect();
+        let known = remembered
+            .map(|(path, stat, state)| (path, Known { stat, state, is_rewritten: false }))
+            .collect();
         Directory { config, known, told_stuck: HashSet::new() }
     }
 
@@ -87,8 +91,11 @@ impl Directory {
             }
         }
         // Oldest first. Files of one second were written together, as by a copy or a checkout, and
-        // stay in path order: the sort is stable.
-        ready.sort_by_key(|file| file.stat.mtime_ns / 1_000_000_000);
+        // stay in path order: the sort is stable. Before a file is taken for rewritten, what was in
+        // it is looked for elsewhere: logs are rotated.
+        let is_rewritten =
+            |path: &Path| self.known.get(path).is_some_and(|known| known.is_rewritten);
+        ready.sort_by_key(|f| (is_rewritten(&f.path), f.stat.mtime_ns / 1_000_000_000));
         look.ready = ready.into_iter().map(|file| file.path.clone()).collect();
         telemetry.last_success.set(now.0);
         Ok(look)
@@ -96,13 +103,17 @@ impl Directory {
 
     fn note_change(&mut self, file: &Listed, now: Timestamp) {
         let (first_seen, unchanged_since) = match self.known.get(&file.path) {
-            Some(Known { stat, state: PathState::Pending { first_seen, unchanged_since } }) => {
-                (*first_seen, if *stat == file.stat { *unchanged_since } else { now })
-            }
+            Some(Known {
+                stat, state: PathState::Pending { first_seen, unchanged_since }, ..
+            }) => (*first_seen, if *stat == file.stat { *unchanged_since } else { now }),
             _ => (now, now),
         };
+        let is_rewritten = self
+            .known
+            .get(&file.path)
+            .is_some_and(|known| known.is_rewritten || known.state == PathState::Done);
         let state = PathState::Pending { first_seen, unchanged_since };
-        self.known.insert(file.path.clone(), Known { stat: file.stat, state });
+        self.known.insert(file.path.clone(), Known { stat: file.stat, state, is_rewritten });
     }
 
     fn forget_vanished(&mut self, files: &[Listed], telemetry: &SourceTelemetry) -> Vec<PathBuf> {
@@ -133,7 +144,7 @@ impl Directory {
     /// Records what became of a file.
     pub fn settle(&mut self, path: &Path, stat: Stat, state: PathState) {
         self.told_stuck.remove(path);
-        self.known.insert(path.to_owned(), Known { stat, state });
+        self.known.insert(path.to_owned(), Known { stat, state, is_rewritten: false });
     }
 
     /// Sets the gauges of waiting and unreadable files.

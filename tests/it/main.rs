@@ -6,6 +6,8 @@ mod alerts;
 mod cli;
 /// Configurations, good and bad.
 mod config;
+/// Kills at any moment.
+mod crash;
 /// The running daemon: files that come, change, break and go.
 mod daemon;
 /// Values and sizes at the edges: constants, infinities, nothing at all.

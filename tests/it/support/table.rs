@@ -1,6 +1,6 @@
 //! Tables in memory, and as Parquet files.
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema};
 use driftd::drift::verdict::DriftConfig;
 use driftd::error::Result;
@@ -99,6 +99,11 @@ pub fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 
 pub fn floats(values: impl IntoIterator<Item = f64>) -> ArrayRef {
     Arc::new(values.into_iter().collect::<Float64Array>())
+}
+
+/// Microseconds since 1970.
+pub fn times(values: impl IntoIterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter_values(values))
 }
 
 pub fn strings<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> ArrayRef {
