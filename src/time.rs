@@ -2,7 +2,9 @@
 //!
 //! Not the system clock: the pure part never reads one. The daemon passes the real one in.
 
+use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// Microseconds since 1970-01-01 UTC.
@@ -32,6 +34,16 @@ impl Timestamp {
     /// Time since `earlier`; zero when the clock went backwards.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0) as u64)
+    }
+}
+
+/// As in ISO 8601, in UTC.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::from_timestamp_micros(self.0) {
+            Some(time) => f.write_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            None => write!(f, "{} µs", self.0),
+        }
     }
 }
 

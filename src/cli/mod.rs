@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod history;
 mod merge;
 mod metrics;
 mod output;
@@ -61,6 +62,10 @@ enum Command {
     Profile(profile::ProfileArguments),
     /// Add profiles that were counted on the grid of one reference
     Merge(merge::MergeArguments),
+    /// Write closed windows out of the state
+    History(history::HistoryArguments),
+    /// Run the files of the sources through the same engine again, and write the windows
+    Replay(history::PastArguments),
     /// Check a configuration, or show it with all defaults
     Config(config::ConfigArguments),
     /// List all metrics: name, type, labels, help
@@ -83,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Profile(arguments) => profile::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::History(arguments) => history::run(arguments),
+        Command::Replay(arguments) => history::run_replay(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),
     };

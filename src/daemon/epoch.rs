@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 use crate::window::cursor::{Axes, Place};
 use crate::window::open::Renamed;
 use crate::window::pane::{CLOSED, PaneKey};
+use crate::window::period::PeriodPlace;
 use crate::window::{WindowConfig, WindowKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -101,9 +102,10 @@ impl Transition<'_> {
             .collect();
         // Windows of the same name go on from where they were, even if with nothing in them.
         for (window, place) in places.into_iter().enumerate() {
-            let place = place.map(|place| match survivors[window] {
-                Some(_) => place,
-                None => without_open(place),
+            let place = place.map(|place| match (survivors[window], self.survivor(window)) {
+                (Some(_), _) => place,
+                (None, Some(_)) => without_open(place),
+                (None, None) => cut_otherwise(place),
             });
             let name = &self.before[window].name;
             let is_left = self.config.windows.iter().any(|w| w.name == *name);
@@ -163,5 +165,14 @@ fn without_open(place: Place) -> Place {
     match place {
         Place::Slots(place) => Place::Slots(place.without_open()),
         Place::Period(place) => Place::Period(place),
+    }
+}
+
+/// Where a window begins that has the name of one before and nothing else: what was late for that
+/// is not late for this.
+fn cut_otherwise(place: Place) -> Place {
+    match place {
+        Place::Slots(place) => Place::Slots(place.without_open()),
+        Place::Period(_) => Place::Period(PeriodPlace::default()),
     }
 }

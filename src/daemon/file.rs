@@ -14,7 +14,7 @@ use crate::store::parts::{EarlierPart, PartRecord};
 use crate::store::{Counted, PathRecord, Scope, Verified};
 use crate::telemetry::{ErrorReason, FileResult};
 use crate::time::Timestamp;
-use crate::window::pane::{PaneKey, Panes};
+use crate::window::pane::{CLOSED, PaneKey, Panes};
 use crate::window::plan::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -197,13 +197,16 @@ impl Pipeline {
     fn late(&self, plan: &Plan, earlier: Option<&Earlier>) -> (u64, u64, BTreeMap<Timestamp, u64>) {
         let mut known: BTreeMap<Timestamp, u64> = BTreeMap::new();
         let parts = earlier.iter().flat_map(|earlier| &earlier.parts);
-        for part in parts.filter(|part| part.pane.is_none()) {
+        let axis = self.monitor.axes().time();
+        let is_open = |key: &PaneKey| axis.is_some_and(|axis| key.0[axis] != CLOSED);
+        for part in parts.filter(|part| !part.pane.as_ref().is_some_and(is_open)) {
             *known.entry(part.start.unwrap_or_default()).or_default() += part.rows;
         }
         let (mut late, mut again) = (0, 0);
         for (start, rows) in self.monitor.late(plan) {
             let known = known.entry(start).or_default();
-            again += rows.min(*known);
+            // Windows of rows count them again, in place of those that give way.
+            again += if self.monitor.axes().has_slots() { 0 } else { rows.min(*known) };
             late += rows.saturating_sub(*known);
             *known = rows.max(*known);
         }

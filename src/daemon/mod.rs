@@ -8,6 +8,7 @@ mod parts;
 mod pending;
 mod pipeline;
 mod reference;
+pub mod replay;
 mod routes;
 mod shutdown;
 #[cfg(test)]

@@ -198,15 +198,14 @@ fn start(monitor: &Monitor, key: &PaneKey) -> Option<Timestamp> {
 }
 
 fn log_window(model: &str, figures: &WindowFigures) {
-    let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
-    let drifted: Vec<&str> = drifted.map(|feature| feature.name.as_str()).collect();
     info!(
         model,
         window = figures.window,
+        end = figures.end.map(tracing::field::display),
         rows = figures.rows,
         verdict = figures.verdict().name(),
         judged = figures.judged(),
-        drifted = drifted.join(", "),
+        drifted = figures.drifted_features().collect::<Vec<_>>().join(", "),
         "window closed"
     );
 }

@@ -2,15 +2,19 @@
 
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
 use crate::monitor::snapshot::Published;
+use crate::profile::instants;
 use crate::report::Report;
+use crate::report::history::{self, Past};
 use crate::report::json::json;
 use crate::store::ModelStore;
+use crate::store::windows::Query;
 use crate::telemetry::ProcessTelemetry;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, Query as QueryString, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -22,6 +26,10 @@ pub struct ServerState {
     /// Name and version, and the model's part of the state.
     pub models: Vec<((String, String), ModelStore)>,
 }
+
+/// Closed windows in an answer, unless the request says how many, and at most.
+const PAST_DEFAULT: u32 = 100;
+const PAST_MAX: u32 = 1_000;
 
 const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>driftd</title>\
     <h1>driftd</h1><ul><li><a href=\"/metrics\">Metrics</a> for Prometheus\
@@ -37,6 +45,8 @@ pub fn routes(state: ServerState) -> Router {
         .route("/-/ready", get(ready))
         .route("/api/v1/report", get(report))
         .route("/api/v1/state", get(totals))
+        .route("/api/v1/models/{model}/windows", get(past_windows))
+        .route("/api/v1/models/{model}/features/{feature}", get(past_feature))
         .with_state(Arc::new(state))
 }
 
@@ -89,6 +99,88 @@ async fn report(State(state): State<Arc<ServerState>>) -> Response {
     });
     let body = json(&reports.collect::<Vec<_>>());
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Which closed windows a request is about.
+#[derive(Deserialize)]
+struct PastQuery {
+    version: Option<String>,
+    window: Option<String>,
+    /// ISO 8601, or seconds since 1970.
+    from: Option<String>,
+    to: Option<String>,
+    /// The newest of each window.
+    limit: Option<u32>,
+}
+
+async fn past_windows(
+    State(state): State<Arc<ServerState>>,
+    Path(model): Path<String>,
+    query: QueryString<PastQuery>,
+) -> Response {
+    past(state, model, query, |past| history::windows(&past)).await
+}
+
+async fn past_feature(
+    State(state): State<Arc<ServerState>>,
+    Path((model, feature)): Path<(String, String)>,
+    query: QueryString<PastQuery>,
+) -> Response {
+    past(state, model, query, move |past| history::feature(&past, &feature)).await
+}
+
+async fn past(
+    state: Arc<ServerState>,
+    model: String,
+    QueryString(query): QueryString<PastQuery>,
+    write: impl FnOnce(Vec<Past>) -> String + Send + 'static,
+) -> Response {
+    let read = move || -> Result<String, (StatusCode, String)> {
+        let bad = |key: &str| (StatusCode::BAD_REQUEST, format!("{key}: no time, see ISO 8601\n"));
+        let time = |key, text: Option<&String>| match text {
+            None => Ok(None),
+            Some(text) => instants::parse(text, None).map(Some).ok_or_else(|| bad(key)),
+        };
+        let limit = Some(query.limit.unwrap_or(PAST_DEFAULT).min(PAST_MAX));
+        let (from, to) = (time("from", query.from.as_ref())?, time("to", query.to.as_ref())?);
+        let found = past_of(&state, &model, &query, &Query { from, to, limit });
+        let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
+        let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
+        Ok(write(found.ok_or_else(none)?))
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Ok(Err(error)) => error.into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// None when there is no such model.
+fn past_of(
+    state: &ServerState,
+    wanted: &str,
+    which: &PastQuery,
+    query: &Query,
+) -> crate::error::Result<Option<Vec<Past>>> {
+    let mut found = None;
+    for ((model, version), store) in &state.models {
+        if model != wanted || which.version.as_ref().is_some_and(|wanted| wanted != version) {
+            continue;
+        }
+        let past: &mut Vec<Past> = found.get_or_insert_default();
+        for window in store.window_names()? {
+            if which.window.as_ref().is_some_and(|wanted| *wanted != window) {
+                continue;
+            }
+            let closed = store.windows(&window, query)?.into_iter();
+            past.extend(closed.map(|figures| Past {
+                model: model.clone(),
+                version: version.clone(),
+                figures,
+            }));
+        }
+    }
+    Ok(found)
 }
 
 async fn totals(State(state): State<Arc<ServerState>>) -> Response {

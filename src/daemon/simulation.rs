@@ -20,6 +20,7 @@ use crate::monitor::model::Monitor;
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::store::reference::KeptReference;
+use crate::store::windows::Query;
 use crate::store::{ModelStore, StateConfig, Store};
 use crate::time::{Clock, Timestamp};
 use crate::window::period::Period;
@@ -142,6 +143,7 @@ impl Oracle {
 }
 
 struct Simulation {
+    model: ModelConfig,
     folder: TempDir,
     clock: Arc<SimulatedClock>,
     reference: Arc<Reference>,
@@ -161,6 +163,7 @@ fn period(hours: u64, slide: u64) -> WindowKind {
     })
 }
 
+/// For rows that are never late.
 fn model() -> ModelConfig {
     let window = |name: &str, kind| WindowConfig { name: name.to_owned(), kind };
     ModelConfig {
@@ -199,6 +202,7 @@ impl Simulation {
         let config = ReferenceConfig { columns, ..ReferenceConfig::default() };
         let reference = crate::ingest::inputs::reference(&path, &config, &|_| {}).unwrap();
         Simulation {
+            model: model(),
             folder,
             clock: Arc::new(SimulatedClock(AtomicI64::new(START + HOURS * HOUR))),
             reference: Arc::new(reference),
@@ -219,7 +223,7 @@ impl Simulation {
         let profile = Profile::Reference((*self.reference).clone()).to_bytes();
         let kept = KeptReference { files: Vec::new(), settings: 0, profile };
         let now = self.clock.now();
-        let remembered = epoch::enter(&model(), &self.reference, kept, &store, now).unwrap();
+        let remembered = epoch::enter(&self.model, &self.reference, kept, &store, now).unwrap();
         let id = store.source("logs").unwrap();
         let config = DirectoryConfig {
             path: self.folder.path().join("logs"),
@@ -232,7 +236,7 @@ impl Simulation {
         let source = Source::new(id, "logs".to_owned(), Arc::default(), Some(directory));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         Pipeline {
-            monitor: Monitor::new(model(), Arc::clone(&self.reference), remembered),
+            monitor: Monitor::new(self.model.clone(), Arc::clone(&self.reference), remembered),
             reference: Arc::clone(&self.reference),
             store,
             sources: vec![source],
@@ -367,7 +371,7 @@ fn check_periods(store: &ModelStore, window: &str, hours: i64, rows: &[Row]) {
             expected.insert(to, (n, sum));
         }
     }
-    let closed = store.windows(window, &crate::store::windows::Query::default()).unwrap();
+    let closed = store.windows(window, &Query::default()).unwrap();
     let got = closed.iter().map(|figures| {
         let feature = &figures.features[0];
         let sum = feature.statistics.mean.unwrap_or(0.0) * figures.rows as f64;
@@ -393,6 +397,45 @@ fn check_open(pipeline: &Pipeline, rows: &[Row]) {
         }
     }
     assert_eq!((all.0, all.1.round()), sums(rows.iter().copied()));
+}
+
+/// `today.parquet`, written again every ten minutes with all rows so far, while the hours that it
+/// covers close one after the other.
+#[test]
+fn a_file_that_is_rewritten_sixty_times_counts_every_row_once() {
+    let mut simulation = Simulation::new();
+    let lateness = Duration::ZERO;
+    for window in &mut simulation.model.windows {
+        if let WindowKind::Time(period) = &mut window.kind {
+            *period = Period { lateness, ..*period };
+        }
+    }
+    let mut rows = Vec::new();
+    for version in 0..60u16 {
+        rows.extend(simulation.rows(&[version * 10, version * 10 + 3, version * 10 + 6]));
+        simulation.put(1, rows.clone());
+        simulation.look();
+    }
+    let pipeline = simulation.pipeline.as_ref().unwrap();
+    let hours = pipeline.store.windows("hour", &Query::default()).unwrap();
+    assert_eq!(hours.iter().map(|hour| hour.rows).collect::<Vec<_>>(), [18; 9]);
+    let telemetry = &pipeline.sources[0].telemetry;
+    assert_eq!((telemetry.late_rows.get(), telemetry.rows.get()), (0, 3 * 60 * 61 / 2));
+    assert_eq!(telemetry.replaced_rows.get(), telemetry.rows.get() - 180);
+    // A row that should have come hours ago is late, once, however often it comes again.
+    rows.extend(simulation.rows(&[5]));
+    for _ in 0..2 {
+        rows.extend(simulation.rows(&[595]));
+        simulation.put(1, rows.clone());
+        simulation.look();
+    }
+    assert_eq!(simulation.pipeline.as_ref().unwrap().sources[0].telemetry.late_rows.get(), 1);
+    simulation.pipeline.as_mut().unwrap().commit().unwrap();
+    simulation.advance(Duration::from_hours(24 * 100));
+    simulation.look();
+    let store = &simulation.pipeline.as_ref().unwrap().store;
+    let hours = store.windows("hour", &Query::default()).unwrap();
+    assert_eq!(hours.iter().map(|hour| hour.rows).sum::<u64>(), 182);
 }
 
 proptest! {

@@ -43,7 +43,11 @@ impl OpenFile {
     /// The identity of the file that `table` was made from. Reads what has not been read of it.
     pub fn identity(&self, table: &ParquetTable) -> Result<Identity> {
         let content = table.content()?;
-        let partition = partition_label(&self.partition);
+        // Folders such as 2026/01/31 are a partition too, if one without names.
+        let partition = match self.partition_time {
+            Some(time) if self.partition.is_empty() => time.to_string(),
+            _ => partition_label(&self.partition),
+        };
         Ok(Identity { content, size: self.stat.size, partition })
     }
 

@@ -146,6 +146,12 @@ impl WindowFigures {
         self.features.iter().filter(|feature| feature.drifted == Some(true)).count()
     }
 
+    /// The names of the drifted features.
+    pub fn drifted_features(&self) -> impl Iterator<Item = &str> {
+        let drifted = self.features.iter().filter(|feature| feature.drifted == Some(true));
+        drifted.map(|feature| feature.name.as_str())
+    }
+
     /// Drifted features among the judged; none when nothing was judged.
     pub fn drifted_ratio(&self) -> Option<f64> {
         (self.judged() > 0).then(|| self.drifted() as f64 / self.judged() as f64)

@@ -79,7 +79,7 @@ fn texts<'t>(
 }
 
 /// ISO 8601 as logs write it: a date, or a date and time with or without a zone; or a number.
-fn parse(text: &str, unit: Option<EpochUnit>) -> Option<Timestamp> {
+pub fn parse(text: &str, unit: Option<EpochUnit>) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(Timestamp(time.timestamp_micros()));

@@ -3,14 +3,15 @@
 //! The shapes here are for readers outside and stay stable; the figures inside may change.
 
 use super::Report;
-use crate::monitor::figures::{FeatureFigures, MeasureFigures};
+use crate::monitor::figures::{BaselineFigures, FeatureFigures, MeasureFigures, WindowFigures};
 use crate::profile::extremes::Exact;
 use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -27,17 +28,32 @@ struct WindowReport<'a> {
     baseline: &'static str,
     reference: Rows,
     current: CurrentRows,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    baselines: &'a [BaselineFigures],
     features_judged: usize,
     features_drifted: usize,
     features_drifted_ratio: Option<f64>,
     features: Vec<Feature<'a>>,
 }
 
+/// Which window; seconds since 1970.
 #[derive(Serialize)]
-struct Window<'a> {
+pub(super) struct Window<'a> {
     name: &'a str,
     start: Option<f64>,
     end: Option<f64>,
+    closed: Option<f64>,
+}
+
+impl<'a> From<&'a WindowFigures> for Window<'a> {
+    fn from(figures: &'a WindowFigures) -> Window<'a> {
+        Window {
+            name: &figures.window,
+            start: figures.start.map(Timestamp::as_seconds),
+            end: figures.end.map(Timestamp::as_seconds),
+            closed: figures.closed.map(Timestamp::as_seconds),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -52,7 +68,7 @@ struct CurrentRows {
 }
 
 #[derive(Serialize)]
-struct Feature<'a> {
+pub(super) struct Feature<'a> {
     name: &'a str,
     kind: &'static str,
     status: &'static str,
@@ -72,6 +88,16 @@ struct Feature<'a> {
     unseen_ratio: Option<f64>,
     out_of_range_ratio: Option<f64>,
     outlier_ratio: Option<f64>,
+    measures: Measures<'a>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    baselines: BTreeMap<&'a str, Comparison<'a>>,
+}
+
+/// Against another baseline than the reference.
+#[derive(Serialize)]
+struct Comparison<'a> {
+    status: &'static str,
+    drifted: Option<bool>,
     measures: Measures<'a>,
 }
 
@@ -124,8 +150,16 @@ impl Serialize for Measures<'_> {
     }
 }
 
-impl<'a> From<&'a FeatureFigures> for Feature<'a> {
-    fn from(figures: &'a FeatureFigures) -> Feature<'a> {
+impl<'a> Feature<'a> {
+    pub(super) fn new(
+        figures: &'a FeatureFigures,
+        baselines: &'a [BaselineFigures],
+    ) -> Feature<'a> {
+        let others = baselines.iter().zip(&figures.others).map(|(baseline, other)| {
+            let (status, drifted) = (other.status.name(), other.drifted);
+            let measures = Measures(&other.measures);
+            (baseline.name.as_str(), Comparison { status, drifted, measures })
+        });
         let s = &figures.statistics;
         Feature {
             name: &figures.name,
@@ -148,6 +182,7 @@ impl<'a> From<&'a FeatureFigures> for Feature<'a> {
             out_of_range_ratio: s.out_of_range_ratio,
             outlier_ratio: s.outlier_ratio,
             measures: Measures(&figures.measures),
+            baselines: others.collect(),
         }
     }
 }
@@ -159,21 +194,26 @@ pub fn json(reports: &[Report<'_>]) -> String {
         WindowReport {
             model: report.model,
             version: report.version,
-            window: Window {
-                name: &figures.window,
-                start: figures.start.map(Timestamp::as_seconds),
-                end: figures.end.map(Timestamp::as_seconds),
-            },
+            window: figures.into(),
             baseline: "reference",
             reference: Rows { rows: report.reference.map(|reference| reference.rows) },
             current: CurrentRows { rows: figures.rows, rows_kept: figures.rows_kept },
             features_judged: figures.judged(),
             features_drifted: figures.drifted(),
             features_drifted_ratio: figures.drifted_ratio(),
-            features: figures.features.iter().map(Feature::from).collect(),
+            baselines: &figures.baselines,
+            features: figures
+                .features
+                .iter()
+                .map(|f| Feature::new(f, &figures.baselines))
+                .collect(),
         }
     });
     let document =
         Document { schema: SCHEMA, driftd: env!("CARGO_PKG_VERSION"), reports: reports.collect() };
-    serde_json::to_string(&document).expect("plain data has a JSON form") + "\n"
+    to_line(&document)
+}
+
+pub(super) fn to_line(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("plain data has a JSON form") + "\n"
 }

@@ -1,5 +1,6 @@
 //! Reports for people and programs: a table for the terminal, JSON for everything else.
 
+pub mod history;
 pub mod json;
 pub mod table;
 

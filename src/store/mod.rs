@@ -19,16 +19,20 @@ use crate::window::cursor::Place;
 use crate::window::open::Renamed;
 use parts::PartRecord;
 use reference::KeptReference;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// What makes each version of the schema out of the one before.
 const MIGRATIONS: [&str; 3] =
     [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+
+/// How long a reader waits for the writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `[state]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,14 +142,46 @@ impl Store {
         open().map_err(|error| error.context(format_args!("state {}", path.display())))
     }
 
+    /// Opens a state to look at it, also while a daemon writes it.
+    pub fn open_read_only(path: &Path) -> Result<Store> {
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection =
+                Connection::open_with_flags(path, flags).map_err(|e| state("open", &e))?;
+            connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| state("open", &e))?;
+            let version = version(&connection)?;
+            if version != MIGRATIONS.len() as i32 {
+                return Err(Error::new(
+                    ErrorKind::State,
+                    format!("schema version {version} is not this driftd's; start it once with it"),
+                ));
+            }
+            Ok(Store { connection: Mutex::new(connection), windows_max: 0, _lock: None })
+        };
+        open().map_err(|error: Error| error.context(format_args!("state {}", path.display())))
+    }
+
+    /// All models in the state: name, version and their part of it.
+    pub fn models(self: &Arc<Store>) -> Result<Vec<(String, String, ModelStore)>> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Vec<(i64, String, String)>> {
+            let mut statement =
+                connection.prepare("SELECT id, name, version FROM model ORDER BY name, version")?;
+            let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+            rows.collect()
+        };
+        let models = read().map_err(|error| state("read", &error))?.into_iter();
+        let store = || Arc::clone(self);
+        Ok(models.map(|(model, n, v)| (n, v, ModelStore { store: store(), model })).collect())
+    }
+
     fn with(connection: Connection, windows_max: u64, lock: Option<File>) -> Result<Store> {
         let tried = |error: rusqlite::Error| state("open", &error);
         // A commit survives a power cut, and readers with the sqlite3 shell disturb nobody.
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
             .map_err(tried)?;
-        let version: i32 =
-            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(tried)?;
+        let version = version(&connection)?;
         let known = MIGRATIONS.len();
         let Some(missing) = usize::try_from(version).ok().and_then(|v| MIGRATIONS.get(v..)) else {
             return Err(Error::new(
@@ -271,6 +307,11 @@ fn write_totals(
         statement.execute(params![model, scope.name(), of, name, *value as i64])?;
     }
     Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i32> {
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+    version.map_err(|error| state("open", &error))
 }
 
 fn lock(path: &Path) -> Result<File> {

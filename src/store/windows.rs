@@ -20,6 +20,19 @@ pub struct Query {
 }
 
 impl ModelStore {
+    /// The names of all windows that any have closed of.
+    pub fn window_names(&self) -> Result<Vec<String>> {
+        let connection = self.store.connection();
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT window FROM closed_window WHERE model = ?1 ORDER BY window",
+            )?;
+            let rows = statement.query_map(params![self.model], |row| row.get(0))?;
+            rows.collect()
+        };
+        read().map_err(|error| state("read", &error))
+    }
+
     /// Closed windows, oldest first.
     pub fn windows(&self, window: &str, query: &Query) -> Result<Vec<WindowFigures>> {
         let read = || -> rusqlite::Result<Vec<Vec<u8>>> {

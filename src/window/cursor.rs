@@ -109,6 +109,11 @@ impl Axes {
         self.width.map(|_| self.n_slots)
     }
 
+    /// Whether any window is cut by rows.
+    pub fn has_slots(&self) -> bool {
+        self.n_slots > 0
+    }
+
     /// Numbers in a name.
     pub fn len(&self) -> usize {
         self.n_slots + usize::from(self.width.is_some())

@@ -12,6 +12,8 @@ mod crash;
 mod daemon;
 /// Values and sizes at the edges: constants, infinities, nothing at all.
 mod edge;
+/// Changes of reference and windows over open rows.
+mod epochs;
 /// Laws that hold for any split, order and merge.
 mod laws;
 /// The whole `/metrics` page of the demo, and pages with hostile names.
@@ -29,5 +31,7 @@ mod sampling;
 /// Rows over TCP.
 mod stream;
 mod support;
+/// Windows by event time.
+mod windows;
 /// Files of other engines.
 mod writers;

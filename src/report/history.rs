@@ -1,0 +1,70 @@
+//! Closed windows as JSON, oldest first: what each came to, or one feature through all of them.
+
+use super::json::{Feature, SCHEMA, Window, to_line};
+use crate::monitor::figures::{BaselineFigures, WindowFigures};
+use serde::Serialize;
+
+/// A closed window and whose it is.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub model: String,
+    pub version: String,
+    pub figures: WindowFigures,
+}
+
+#[derive(Serialize)]
+struct Document<T> {
+    schema: u32,
+    windows: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    model: &'a str,
+    version: &'a str,
+    window: Window<'a>,
+    rows: u64,
+    rows_kept: u64,
+    verdict: &'static str,
+    features_judged: usize,
+    features_drifted: usize,
+    features_drifted_ratio: Option<f64>,
+    drifted: Vec<&'a str>,
+    baselines: &'a [BaselineFigures],
+}
+
+#[derive(Serialize)]
+struct OfFeature<'a> {
+    model: &'a str,
+    version: &'a str,
+    window: Window<'a>,
+    feature: Feature<'a>,
+}
+
+/// What each window came to.
+pub fn windows(past: &[Past]) -> String {
+    let windows = past.iter().map(|Past { model, version, figures }| Summary {
+        model,
+        version,
+        window: figures.into(),
+        rows: figures.rows,
+        rows_kept: figures.rows_kept,
+        verdict: figures.verdict().name(),
+        features_judged: figures.judged(),
+        features_drifted: figures.drifted(),
+        features_drifted_ratio: figures.drifted_ratio(),
+        drifted: figures.drifted_features().collect(),
+        baselines: &figures.baselines,
+    });
+    to_line(&Document { schema: SCHEMA, windows: windows.collect() })
+}
+
+/// One feature in every window that has it.
+pub fn feature(past: &[Past], name: &str) -> String {
+    let windows = past.iter().filter_map(|Past { model, version, figures }| {
+        let feature = figures.features.iter().find(|feature| feature.name == name)?;
+        let feature = Feature::new(feature, &figures.baselines);
+        Some(OfFeature { model, version, window: figures.into(), feature })
+    });
+    to_line(&Document { schema: SCHEMA, windows: windows.collect() })
+}

@@ -1,0 +1,138 @@
+//! Another reference, other features, kinds or windows over rows that are open: no row is lost and
+//! none is in two windows.
+
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, times, write};
+use crate::windows::closed;
+use std::path::Path;
+
+const ROWS: &str = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 5000\n";
+const DAY: &str = "[[model.window]]\nname = \"day\"\ntype = \"time\"\nsize = \"1d\"\n";
+const TIME: &str = "[model.columns]\ntime = \"ts\"\n";
+/// 2026-01-01T00:00:00Z.
+const START: i64 = 1_767_225_600_000_000;
+
+fn numbers(rows: usize, scale: f64) -> arrow_array::ArrayRef {
+    floats((0..rows).map(|i| ((i * 7_919) % rows) as f64 / rows as f64 * scale))
+}
+
+fn write_reference(folder: &Path, scale: f64, more: bool) {
+    let mut columns = vec![("x", numbers(6_000, scale))];
+    if more {
+        columns.push(("y", numbers(6_000, 1.0)));
+    }
+    write(&folder.join("reference.parquet"), columns);
+}
+
+fn write_rows(folder: &Path, name: &str, rows: usize) {
+    let minutes = times((0..rows).map(|i| START + (i as i64 % 600) * 60_000_000));
+    let columns = vec![("ts", minutes), ("x", numbers(rows, 1.0)), ("y", numbers(rows, 1.0))];
+    write(&folder.join(format!("logs/{name}.parquet")), columns);
+}
+
+/// Counts 3,000 rows under one configuration; the daemon that goes on under another.
+fn change(folder: &Path, before: &str, after: &str, between: impl Fn(&Path)) -> Daemon {
+    write_reference(folder, 1.0, false);
+    let path = config(folder, before);
+    write_rows(folder, "a", 3_000);
+    let mut daemon = Daemon::start(&path);
+    daemon.wait_for_sample(&["driftd_source_files_total", "result=\"counted\""], 1.0);
+    daemon.stop();
+    between(folder);
+    Daemon::start(&config(folder, after))
+}
+
+fn open(daemon: &Daemon, window: &str) -> f64 {
+    let window = format!("window=\"{window}\"");
+    daemon.sample(&["driftd_open_window_rows", &window]).unwrap()
+}
+
+fn count_more(daemon: &mut Daemon, folder: &Path, rows: usize) {
+    write_rows(folder, "b", rows);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], rows as f64);
+}
+
+fn rows_closed(daemon: &Daemon, window: &str) -> Vec<u64> {
+    let closed = closed(daemon).into_iter().filter(|((name, _), _)| name == window);
+    closed.map(|(_, rows)| rows).collect()
+}
+
+#[test]
+fn another_reference_closes_what_is_open_under_its_own_grid() {
+    let folder = tempfile::tempdir().unwrap();
+    let retrain = |folder: &Path| write_reference(folder, 2.0, false);
+    let windows = format!("{ROWS}{DAY}{TIME}");
+    let mut daemon = change(folder.path(), &windows, &windows, retrain);
+    assert_eq!(
+        (rows_closed(&daemon, "rows"), rows_closed(&daemon, "day")),
+        (vec![3_000], vec![3_000])
+    );
+    assert_eq!((open(&daemon, "rows"), open(&daemon, "day")), (0.0, 0.0));
+    // Under the grid that they were counted on, these rows are as expected.
+    let (_, body) = daemon.get("/api/v1/models/m/features/x?window=rows");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["windows"][0]["feature"]["measures"]["psi"]["score"], 0.0);
+    count_more(&mut daemon, folder.path(), 4_000);
+    assert_eq!((open(&daemon, "rows"), open(&daemon, "day")), (4_000.0, 4_000.0));
+    daemon.stop();
+}
+
+#[test]
+fn a_feature_more_leaves_the_others_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let extend = |folder: &Path| write_reference(folder, 1.0, true);
+    let mut daemon = change(folder.path(), ROWS, ROWS, extend);
+    assert_eq!(open(&daemon, "rows"), 3_000.0);
+    count_more(&mut daemon, folder.path(), 2_000);
+    assert_eq!(rows_closed(&daemon, "rows"), [5_000]);
+    let rows = |feature: &str| daemon.sample(&["driftd_feature_rows", &format!("\"{feature}\"")]);
+    assert_eq!((rows("x"), rows("y")), (Some(5_000.0), Some(2_000.0)));
+    daemon.stop();
+}
+
+#[test]
+fn another_kind_closes_what_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let declared = format!("{ROWS}[model.feature.x]\nkind = \"categorical\"\n");
+    let mut daemon = change(folder.path(), ROWS, &declared, |_| ());
+    assert_eq!((rows_closed(&daemon, "rows"), open(&daemon, "rows")), (vec![3_000], 0.0));
+    count_more(&mut daemon, folder.path(), 2_000);
+    assert_eq!(open(&daemon, "rows"), 2_000.0);
+    daemon.stop();
+}
+
+#[test]
+fn a_window_more_goes_on_with_the_panes_that_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let week =
+        DAY.replace("day", "week").replace("1d", "7d").replace("size", "slide = \"1d\"\nsize");
+    let more = format!("{DAY}{week}{ROWS}{TIME}");
+    let mut daemon = change(folder.path(), &format!("{DAY}{TIME}"), &more, |_| ());
+    // The week is made of the same days; a window of rows begins with the next row.
+    assert_eq!((open(&daemon, "day"), open(&daemon, "week")), (3_000.0, 3_000.0));
+    assert_eq!(open(&daemon, "rows"), 0.0);
+    count_more(&mut daemon, folder.path(), 2_000);
+    assert_eq!((open(&daemon, "day"), open(&daemon, "week")), (5_000.0, 5_000.0));
+    assert_eq!(open(&daemon, "rows"), 2_000.0);
+    assert!(closed(&daemon).is_empty());
+    daemon.stop();
+}
+
+#[test]
+fn a_window_that_is_cut_otherwise_closes_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let hours = DAY.replace("1d", "6h");
+    let mut daemon = change(
+        folder.path(),
+        &format!("{DAY}{ROWS}{TIME}"),
+        &format!("{hours}{ROWS}{TIME}"),
+        |_| (),
+    );
+    assert_eq!((rows_closed(&daemon, "day"), open(&daemon, "day")), (vec![3_000], 0.0));
+    assert_eq!((rows_closed(&daemon, "rows"), open(&daemon, "rows")), (vec![], 3_000.0));
+    count_more(&mut daemon, folder.path(), 2_000);
+    // The first six hours of the new rows are over, since they reach to the tenth.
+    assert_eq!((rows_closed(&daemon, "day"), open(&daemon, "day")), (vec![1_280, 3_000], 720.0));
+    assert_eq!(rows_closed(&daemon, "rows"), [5_000]);
+    daemon.stop();
+}
