@@ -16,7 +16,7 @@ use crate::window::WindowConfig;
 use crate::window::baseline::BaselineConfig;
 use crate::window::cursor::{Axes, Cursor, Place};
 use crate::window::open::{OpenPanes, Renamed};
-use crate::window::pane::{PaneKey, Panes};
+use crate::window::pane::{CLOSED, PaneKey, Panes};
 use crate::window::plan::{PANES_MAX, Plan};
 use crate::window::sampling::SamplingConfig;
 use std::sync::Arc;
@@ -216,7 +216,8 @@ impl Monitor {
     /// Rows that are younger than the windows that have closed.
     fn open_rows(&self, closed: Option<Timestamp>) -> u64 {
         let Some(axis) = self.axes.time() else { return 0 };
-        let is_open = |key: &PaneKey| closed <= Some(self.axes.start(key.0[axis]));
+        let is_open =
+            |key: &PaneKey| key.0[axis] != CLOSED && closed <= Some(self.axes.start(key.0[axis]));
         self.open.iter().filter(|(key, _)| is_open(key)).map(|(_, rows)| rows).sum()
     }
 }

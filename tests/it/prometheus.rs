@@ -1,7 +1,7 @@
 use crate::metrics::{HOSTILE_NAMES, demo, hostile};
 use crate::support::daemon::{Daemon, PATIENCE, config};
 use crate::support::repository;
-use crate::support::table::{floats, write};
+use crate::support::table::{floats, times, write};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -30,6 +30,8 @@ impl Prometheus {
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
             .arg(format!("--web.listen-address={free}"))
+            // What is backfilled here is older than the default keeps.
+            .arg("--storage.tsdb.retention.time=100y")
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("prometheus is needed (Debian: prometheus): {error}"));
@@ -142,4 +144,64 @@ fn a_real_prometheus_accepts_any_feature_name() {
         assert!(names.contains(name), "{name:?} came back as it was");
     }
     daemon.stop();
+}
+
+/// Windows of the past, backfilled, answer a range query with the values that the state has.
+#[test]
+fn a_history_is_backfilled_into_prometheus() {
+    let folder = tempfile::tempdir().unwrap();
+    let column = |rows: i64, hour: i64| {
+        let values =
+            (0..rows).map(move |i| ((i * 7_919 % rows) as f64 / rows as f64) * hour as f64);
+        let start = 1_767_225_600_000_000 + (hour - 1) * 3_600_000_000;
+        vec![("ts", times((0..rows).map(move |i| start + i * 1_000))), ("x", floats(values))]
+    };
+    write(&folder.path().join("reference.parquet"), column(5_000, 1).split_off(1));
+    let window = "[[model.window]]\nname = \"hour\"\ntype = \"time\"\nsize = \"1h\"\n\
+        idle_timeout = \"1s\"\n[model.columns]\ntime = \"ts\"\n";
+    let config = config(folder.path(), window);
+    for hour in 1..=6 {
+        write(&folder.path().join(format!("logs/{hour}.parquet")), column(1_500, hour));
+    }
+    let mut daemon = Daemon::start(&config);
+    let closed = "driftd_windows_closed_total";
+    daemon.wait_for_sample(&[closed, "\"drifted\""], 5.0);
+    let means: Vec<f64> = (1..=6).map(|hour| f64::from(hour) * 749.5 / 1_500.0).collect();
+
+    let page = folder.path().join("history.om");
+    let arguments = ["history", "export", "--config", config.to_str().unwrap(), "--output"];
+    let (status, _, err) =
+        crate::support::run(&[&arguments[..], &[page.to_str().unwrap()]].concat());
+    assert_eq!(status, 0, "while the daemon runs: {err}");
+    daemon.stop();
+    let blocks = Command::new("promtool")
+        .args(["tsdb", "create-blocks-from", "openmetrics"])
+        .args([&page, &folder.path().join("tsdb")])
+        .output()
+        .unwrap();
+    assert!(blocks.status.success(), "{}", String::from_utf8_lossy(&blocks.stderr));
+
+    let prometheus = Prometheus::start(folder.path(), "127.0.0.1:1");
+    let (start, end) = (1_767_225_600 + 3_600, 1_767_225_600 + 6 * 3_600);
+    for (metric, expected) in [
+        ("driftd_feature_mean", means),
+        ("driftd_features_drifted", vec![0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("driftd_window_rows", vec![1_500.0; 6]),
+    ] {
+        let query = format!(
+            "/api/v1/query_range?query={metric}%7Bwindow%3D%22hour%22%7D&start={start}&end={end}&step=3600"
+        );
+        let found = prometheus.wait_for(metric, &query, |answer| {
+            let values = answer["data"]["result"][0]["values"].as_array()?;
+            let number = |value: &Value| value[1].as_str()?.parse::<f64>().ok();
+            values.iter().map(number).collect::<Option<Vec<f64>>>()
+        });
+        assert_eq!(found.len(), expected.len(), "{metric}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= 1e-12 * expected.abs().max(1.0),
+                "{metric}: {found}"
+            );
+        }
+    }
 }
