@@ -136,4 +136,10 @@ pub struct ProcessTelemetry {
     pub state_write_errors: Counter,
     /// Models whose reference is loaded and whose sources were listed once.
     pub models_ready: Counter,
+    /// 1 once all models of the start were ready.
+    pub ready: Level,
+    /// 1 when the configuration in force is the last that was read.
+    pub reload_successful: Level,
+    /// Microseconds since 1970 when the configuration in force was read.
+    pub reload_success: Level,
 }

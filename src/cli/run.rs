@@ -18,6 +18,6 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(crate::daemon::run(config))?;
+    runtime.block_on(crate::daemon::run(config, &arguments.config))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -32,8 +32,7 @@ const MEMORY_MAX_DEFAULT: u64 = 1 << 30;
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
 /// the sections either way.
 pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
-    let server = root.section("server");
-    let server = ServerConfig { listen: listen(server.as_ref()).unwrap_or(LISTEN_DEFAULT) };
+    let server = server(root);
     let state = state(root, folder);
     let export = export(root);
     let sections = root.sections("model");
@@ -51,11 +50,14 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
     Some(Config { server, state, export, models: models.into_iter().collect::<Option<_>>()? })
 }
 
-fn listen(section: Option<&Section<'_>>) -> Option<SocketAddr> {
-    let section = section?;
-    let address = socket_address(section);
-    section.finish();
-    address
+fn server(root: &Section<'_>) -> ServerConfig {
+    let mut config = ServerConfig { listen: LISTEN_DEFAULT, reload: false };
+    if let Some(section) = root.section("server") {
+        config.listen = socket_address(&section).unwrap_or(LISTEN_DEFAULT);
+        config.reload = section.boolean("reload").unwrap_or(false);
+        section.finish();
+    }
+    config
 }
 
 fn socket_address(section: &Section<'_>) -> Option<SocketAddr> {

@@ -14,7 +14,7 @@ mod show;
 mod units;
 mod windows;
 
-pub use show::show;
+pub use show::{show, show_model};
 pub use units::{bytes_text, duration_text};
 
 use crate::export::ExportConfig;

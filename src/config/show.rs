@@ -13,7 +13,9 @@ use toml::{Table, Value};
 /// Every key with the value in force, defaults included.
 pub fn show(config: &Config) -> String {
     let mut root = Table::new();
-    root.insert("server".into(), table([("listen", text(config.server.listen))]));
+    let reload = Value::Boolean(config.server.reload);
+    let server = [("listen", text(config.server.listen)), ("reload", reload)];
+    root.insert("server".into(), table(server));
     let mut state = vec![
         ("windows_max", integer(config.state.windows_max)),
         ("memory_max", text(bytes_text(config.state.memory_max))),
@@ -28,6 +30,11 @@ pub fn show(config: &Config) -> String {
     );
     root.insert("model".into(), Value::Array(config.models.iter().map(model).collect()));
     toml::to_string(&root).expect("plain data has a TOML form")
+}
+
+/// One model in the same form: equal texts are equal configurations.
+pub fn show_model(of: &Model) -> String {
+    model(of).to_string()
 }
 
 fn model(model: &Model) -> Value {

@@ -1,30 +1,38 @@
 //! What the daemon answers over HTTP.
 
+use super::supervisor::{ReloadRequest, WatchedModels};
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
 use crate::monitor::snapshot::Published;
 use crate::profile::instants;
 use crate::report::Report;
 use crate::report::history::{self, Past};
 use crate::report::json::json;
-use crate::store::ModelStore;
 use crate::store::windows::Query;
 use crate::telemetry::ProcessTelemetry;
 use axum::Router;
 use axum::extract::{Path, Query as QueryString, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
+use tokio::sync::{mpsc, oneshot};
 
 /// What the routes read; none of them changes anything.
 pub struct ServerState {
-    pub pages: Pages,
+    pub pages: Arc<Pages>,
     pub published: Arc<Published>,
     pub process: Arc<ProcessTelemetry>,
-    /// Name and version, and the model's part of the state.
-    pub models: Vec<((String, String), ModelStore)>,
+    pub models: Arc<RwLock<WatchedModels>>,
+    /// Where requests to reload go; none when those are refused.
+    pub reload: Option<mpsc::Sender<ReloadRequest>>,
+}
+
+impl ServerState {
+    fn models(&self) -> WatchedModels {
+        self.models.read().expect("no writer panics").clone()
+    }
 }
 
 /// Closed windows in an answer, unless the request says how many, and at most.
@@ -43,6 +51,7 @@ pub fn routes(state: ServerState) -> Router {
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "driftd is healthy.\n" }))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
         .route("/api/v1/report", get(report))
         .route("/api/v1/state", get(totals))
         .route("/api/v1/models/{model}/windows", get(past_windows))
@@ -78,12 +87,28 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 async fn ready(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
-    let (ready, all) = (state.process.models_ready.get(), state.models.len());
-    if ready == all as u64 {
+    if state.process.ready.get() == 1 {
         return (StatusCode::OK, "driftd is ready.\n".to_owned());
     }
+    let (ready, all) = (state.process.models_ready.get(), state.models().len());
     let text = format!("driftd is starting: {ready} of {all} models are ready.\n");
     (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// Answers when the new configuration is in force, or with why it is not.
+async fn reload(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
+    let Some(reloads) = &state.reload else {
+        let text = "reload over HTTP is not enabled; set server.reload, or send SIGHUP\n";
+        return (StatusCode::FORBIDDEN, text.to_owned());
+    };
+    let (answer, outcome) = oneshot::channel();
+    let is_sent = reloads.send(answer).await.is_ok();
+    match outcome.await {
+        Ok(Ok(())) => (StatusCode::OK, "configuration reloaded\n".to_owned()),
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        Err(_) if is_sent => (StatusCode::SERVICE_UNAVAILABLE, "driftd is stopping\n".to_owned()),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "driftd is not running\n".to_owned()),
+    }
 }
 
 async fn report(State(state): State<Arc<ServerState>>) -> Response {
@@ -163,8 +188,8 @@ fn past_of(
     query: &Query,
 ) -> crate::error::Result<Option<Vec<Past>>> {
     let mut found = None;
-    for ((model, version), store) in &state.models {
-        if model != wanted || which.version.as_ref().is_some_and(|wanted| wanted != version) {
+    for ((model, version), store) in state.models() {
+        if model != wanted || which.version.as_ref().is_some_and(|wanted| *wanted != version) {
             continue;
         }
         let past: &mut Vec<Past> = found.get_or_insert_default();
@@ -185,7 +210,7 @@ fn past_of(
 
 async fn totals(State(state): State<Arc<ServerState>>) -> Response {
     let read = move || -> crate::error::Result<Value> {
-        let models = state.models.iter().map(|((name, version), store)| {
+        let models = state.models().into_iter().map(|((name, version), store)| {
             let totals = store.totals()?;
             Ok(json!({ "model": name, "version": version, "totals": totals }))
         });

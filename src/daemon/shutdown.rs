@@ -33,6 +33,19 @@ impl Stop {
         Ok(stop)
     }
 
+    /// A switch that is turned on with this one, or alone.
+    pub fn child(&self) -> Stop {
+        let (parent, child) = (self.clone(), Stop::new());
+        let both = child.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = parent.wait() => both.trigger(),
+                () = both.wait() => {}
+            }
+        });
+        child
+    }
+
     pub fn trigger(&self) {
         self.0.send_replace(true);
     }

@@ -3,7 +3,8 @@
 use super::pending::Pending;
 use super::pipeline::Pipeline;
 use super::source::Source;
-use super::{BoundModel, BoundSource, Shared, epoch, events, reference};
+use super::supervisor::{BoundModel, BoundSource};
+use super::{Shared, epoch, events, reference};
 use crate::error::Result;
 use crate::ingest::SourceKind;
 use crate::ingest::directory::Directory;
@@ -28,8 +29,11 @@ const EVENT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Watches one model until the daemon stops.
 pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
-    let BoundModel { model, store, counts_max, sources } = bound;
-    let (reference, kept) = block_in_place(|| reference::load(&model, &store))?;
+    let BoundModel { model, store, counts_max, sources, reference } = bound;
+    let (reference, kept) = match reference {
+        Some(loaded) => loaded,
+        None => block_in_place(|| reference::load(&model, &store))?,
+    };
     let (reference, now) = (Arc::new(reference), shared.clock.now());
     let remembered = block_in_place(|| epoch::enter(&model.model, &reference, kept, &store, now))?;
     let features = line_features(&reference, &model.model);

@@ -9,7 +9,7 @@ use prometheus::Registry;
 use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// A source's name and counters.
 #[derive(Debug, Clone)]
@@ -20,15 +20,28 @@ pub struct LiveSource {
     pub telemetry: Arc<SourceTelemetry>,
 }
 
+/// The sources of all models that are watched.
+#[derive(Debug, Clone, Default)]
+pub struct LiveSources(Arc<RwLock<Vec<LiveSource>>>);
+
+impl LiveSources {
+    /// Exchanges the sources of one model, by its name and version.
+    pub fn replace(&self, (model, version): &(String, String), sources: Vec<LiveSource>) {
+        let mut all = self.0.write().expect("no writer panics");
+        all.retain(|source| source.model != *model || source.version != *version);
+        all.extend(sources);
+    }
+}
+
 /// Everything that is live.
 pub struct LiveCollector {
-    sources: Vec<LiveSource>,
+    sources: LiveSources,
     process: Arc<ProcessTelemetry>,
     descs: Vec<Desc>,
 }
 
 /// The registry of what is live, the process' own metrics included.
-pub fn registry(sources: Vec<LiveSource>, process: Arc<ProcessTelemetry>) -> Registry {
+pub fn registry(sources: LiveSources, process: Arc<ProcessTelemetry>) -> Registry {
     let descs = metrics::LIVE.iter().map(|metric| desc(metric)).collect();
     let registry = Registry::new();
     let collectors: [Box<dyn Collector>; 2] = [
@@ -51,7 +64,12 @@ impl Collector for LiveCollector {
         samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
         let errors = self.process.state_write_errors.get();
         samples.add(&metrics::STATE_WRITE_ERRORS, &[], errors as f64);
-        self.sources.iter().for_each(|source| add_source(&mut samples, source));
+        let reload = self.process.reload_successful.get();
+        samples.add(&metrics::RELOAD_SUCCESSFUL, &[], reload as f64);
+        let reloaded = self.process.reload_success.get();
+        samples.add(&metrics::RELOAD_SUCCESS_TIME, &[], reloaded as f64 / 1e6);
+        let sources = self.sources.0.read().expect("no writer panics");
+        sources.iter().for_each(|source| add_source(&mut samples, source));
         samples.into_families()
     }
 }

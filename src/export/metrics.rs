@@ -257,6 +257,19 @@ pub const STATE_WRITE_ERRORS: Metric = counter(
     "Commits of the state that failed; each is tried again until it succeeds.",
 );
 
+pub const RELOAD_SUCCESSFUL: Metric = gauge(
+    "driftd_config_last_reload_successful",
+    None,
+    &[],
+    "1 when the configuration in force is the last that was read, else 0.",
+);
+pub const RELOAD_SUCCESS_TIME: Metric = gauge(
+    "driftd_config_last_reload_success_timestamp_seconds",
+    None,
+    &[],
+    "Wall-clock time at which the configuration in force was read.",
+);
+
 /// A statistic of a feature, on both sides.
 pub struct StatisticMetric {
     pub feature: Metric,
@@ -340,6 +353,8 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_OLDEST_PENDING,
     &BUILD_INFO,
     &STATE_WRITE_ERRORS,
+    &RELOAD_SUCCESSFUL,
+    &RELOAD_SUCCESS_TIME,
 ];
 
 /// Metrics that are made from a snapshot.

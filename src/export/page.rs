@@ -5,7 +5,7 @@ use super::snapshot::SnapshotCollector;
 use crate::monitor::snapshot::{Published, Snapshot};
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use prometheus::{Registry, TextEncoder};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 /// What Prometheus 3 insists on.
@@ -22,7 +22,7 @@ pub enum Encoding {
 pub struct Pages {
     published: Arc<Published>,
     live: Registry,
-    config: ExportConfig,
+    config: RwLock<ExportConfig>,
     /// The lock of each is held while it is made, so that many scrapers of a new snapshot wait for
     /// one encoding instead of making many.
     plain: Mutex<Option<Cached<String>>>,
@@ -58,13 +58,21 @@ struct Deflated {
 
 impl Pages {
     pub fn new(published: Arc<Published>, live: Registry, config: ExportConfig) -> Pages {
+        let config = RwLock::new(config);
         Pages { published, live, config, plain: Mutex::default(), deflated: Mutex::default() }
+    }
+
+    /// Takes another configuration, for every page from now on.
+    pub fn configure(&self, config: ExportConfig) {
+        *self.config.write().expect("no writer panics") = config;
+        self.published.renew();
     }
 
     /// The whole page.
     pub fn render(&self, encoding: Encoding) -> Vec<u8> {
         let snapshot = self.published.load();
-        let text = || text(Arc::clone(&snapshot), &self.config);
+        let config = self.config.read().expect("no writer panics").clone();
+        let text = || text(Arc::clone(&snapshot), &config);
         let live = self.live_text();
         match encoding {
             Encoding::Plain => {

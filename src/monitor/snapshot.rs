@@ -58,6 +58,21 @@ impl Published {
         Arc::clone(&self.0.read().expect("no writer panics"))
     }
 
+    /// Takes one model away.
+    pub fn remove(&self, name: &str, version: &str) {
+        let mut current = self.0.write().expect("no writer panics");
+        let models = current.models.iter();
+        let models = models.filter(|m| m.name != name || m.version != version).cloned().collect();
+        *current = Arc::new(Snapshot { generation: current.generation + 1, models });
+    }
+
+    /// The same models again, for pages that are made otherwise from now on.
+    pub fn renew(&self) {
+        let mut current = self.0.write().expect("no writer panics");
+        let (generation, models) = (current.generation + 1, current.models.clone());
+        *current = Arc::new(Snapshot { generation, models });
+    }
+
     /// Replaces one model, or adds it.
     pub fn publish(&self, model: ModelSnapshot) {
         let mut current = self.0.write().expect("no writer panics");

@@ -14,6 +14,8 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
+    /// Answer `POST /-/reload`.
+    pub reload: bool,
 }
 
 /// Binds before anything else is done, so that a taken port is found at once.

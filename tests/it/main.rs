@@ -24,6 +24,8 @@ mod noise;
 mod oracle;
 /// A real Prometheus with the shipped configuration and rules.
 mod prometheus;
+/// Reloading the configuration.
+mod reload;
 /// Crashes and restarts.
 mod restart;
 /// Samples of rows and of row groups.

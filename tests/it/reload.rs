@@ -1,0 +1,146 @@
+//! A new configuration for a running daemon.
+
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, write};
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+
+const ROWS: &str = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 5000\n";
+const SUCCESSFUL: &str = "driftd_config_last_reload_successful";
+const OTHER: &str = "[[model]]\nname = \"other\"\n[model.reference]\npath = \"reference.parquet\"\n\
+    [[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \"others\"\n";
+
+fn numbers(rows: usize) -> arrow_array::ArrayRef {
+    floats((0..rows).map(|i| ((i * 7_919) % rows) as f64 / rows as f64))
+}
+
+fn write_rows(path: &Path, rows: usize) {
+    write(path, vec![("x", numbers(rows))]);
+}
+
+fn prepare(folder: &Path) {
+    write_rows(&folder.join("reference.parquet"), 6_000);
+    write_rows(&folder.join("logs/a.parquet"), 3_000);
+    std::fs::create_dir_all(folder.join("others")).unwrap();
+}
+
+fn reload(daemon: &mut Daemon, expected: f64) {
+    let before = daemon.log().iter().filter(|line| line.contains("reloaded")).count();
+    daemon.signal("HUP");
+    daemon.wait_for("the reload", |d| {
+        d.log().iter().filter(|line| line.contains("reloaded")).count() > before
+    });
+    assert_eq!(daemon.sample(&[SUCCESSFUL]), Some(expected));
+}
+
+fn sample_of(daemon: &Daemon, metric: &str, model: &str) -> Option<f64> {
+    daemon.sample(&[metric, &format!("model_name=\"{model}\"")])
+}
+
+#[test]
+fn a_reload_keeps_open_windows_and_leaves_other_models_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let both = format!("{ROWS}{OTHER}");
+    let path = config(folder.path(), &both);
+    let mut daemon = Daemon::start(&path);
+    write_rows(&folder.path().join("others/b.parquet"), 1_000);
+    let rows = "driftd_source_rows_total";
+    daemon.wait_for("both", |d| {
+        sample_of(d, rows, "m") == Some(3_000.0) && sample_of(d, rows, "other") == Some(1_000.0)
+    });
+
+    config(folder.path(), &format!("{ROWS}[model.drift]\nthresholds = {{ psi = 0.5 }}\n{OTHER}"));
+    reload(&mut daemon, 1.0);
+    assert_eq!(daemon.sample(&["driftd_open_window_rows", "\"rows\""]), Some(3_000.0));
+    assert_eq!(sample_of(&daemon, rows, "other"), Some(1_000.0), "it never noticed");
+    write_rows(&folder.path().join("logs/c.parquet"), 2_000);
+    daemon.wait_for_sample(&["driftd_window_rows", "\"rows\""], 5_000.0);
+    let psi = ["driftd_drift_threshold", "\"rows\"", "\"psi\""];
+    assert_eq!(daemon.sample(&psi), Some(0.5));
+
+    // A model goes, and so do its series.
+    config(folder.path(), ROWS);
+    reload(&mut daemon, 1.0);
+    assert_eq!(sample_of(&daemon, rows, "other"), None);
+    assert!(!daemon.metrics().contains("\"other\""));
+    // And it comes back where it was.
+    config(folder.path(), &both);
+    reload(&mut daemon, 1.0);
+    daemon.wait_for("its window", |d| sample_of(d, "driftd_window_rows", "other") == Some(1_000.0));
+    let counted = ["driftd_source_files_total", "\"other\"", "\"counted\""];
+    assert_eq!(daemon.sample(&counted), Some(0.0));
+    daemon.stop();
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let path = config(folder.path(), ROWS);
+    let mut daemon = Daemon::start(&path);
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_000.0);
+    assert_eq!(daemon.sample(&[SUCCESSFUL]), Some(1.0));
+    let missing = OTHER.replace("reference.parquet", "nothing.parquet");
+    let listen = "[[model.source]]\nname = \"tcp\"\ntype = \"tcp\"\nlisten = \"203.0.113.1:9\"\n";
+    for (bad, why) in [
+        (format!("{ROWS}sise = 3"), "sise"),
+        (format!("{ROWS}{missing}"), "nothing.parquet"),
+        (format!("{ROWS}{listen}"), "203.0.113.1:9"),
+    ] {
+        config(folder.path(), &bad);
+        reload(&mut daemon, 0.0);
+        assert!(daemon.log().last().unwrap().contains(why), "{:?}", daemon.log().last());
+    }
+    let other_port = std::fs::read_to_string(config(folder.path(), ROWS)).unwrap();
+    std::fs::write(&path, other_port.replace("127.0.0.1:0", "127.0.0.1:9")).unwrap();
+    reload(&mut daemon, 0.0);
+    assert!(daemon.log().last().unwrap().contains("restart"));
+    write_rows(&folder.path().join("logs/c.parquet"), 1_000);
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 4_000.0);
+    config(folder.path(), ROWS);
+    reload(&mut daemon, 1.0);
+    daemon.stop();
+}
+
+#[test]
+fn over_http_only_when_it_is_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let path = config(folder.path(), ROWS);
+    let daemon = Daemon::start(&path);
+    assert_eq!(daemon.request("POST", "/-/reload").0, 403);
+    daemon.stop();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("[server]\n", "[server]\nreload = true\n");
+    std::fs::write(&path, &text).unwrap();
+    let daemon = Daemon::start(&path);
+    assert_eq!(daemon.request("POST", "/-/reload").0, 200);
+    assert_eq!(daemon.request("GET", "/-/reload").0, 405);
+    std::fs::write(&path, text.replace("size = 5000", "size = 0")).unwrap();
+    let (status, body) = daemon.request("POST", "/-/reload");
+    assert!(status == 500 && body.contains("model.window.size"), "{body}");
+    daemon.stop();
+}
+
+/// A socket goes on listening on the same port.
+#[test]
+fn a_stream_goes_on_after_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tcp = format!("[[model.source]]\nname = \"tcp\"\ntype = \"tcp\"\nlisten = \"{free}\"\n");
+    config(folder.path(), &format!("{tcp}{ROWS}"));
+    let mut daemon = Daemon::start(&folder.path().join("driftd.toml"));
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_000.0);
+    let mut stream = TcpStream::connect(free).unwrap();
+    writeln!(stream, "{{\"x\":0.5}}").unwrap();
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_001.0);
+    config(folder.path(), &format!("{tcp}{ROWS}[model.drift]\nrows_min = 7\n"));
+    reload(&mut daemon, 1.0);
+    let mut stream = TcpStream::connect(free).unwrap();
+    writeln!(stream, "{{\"x\":0.5}}").unwrap();
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_002.0);
+    daemon.stop();
+}
