@@ -27,6 +27,10 @@ impl Level {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    pub fn add(&self, n: i64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -134,8 +138,9 @@ impl SourceTelemetry {
 #[derive(Debug, Default)]
 pub struct ProcessTelemetry {
     pub state_write_errors: Counter,
-    /// Models whose reference is loaded and whose sources were listed once.
-    pub models_ready: Counter,
+    /// Models whose reference is loaded and whose sources were listed once, or that wait for the
+    /// files of their warm-up.
+    pub models_ready: Level,
     /// 1 once all models of the start were ready.
     pub ready: Level,
     /// 1 when the configuration in force is the last that was read.

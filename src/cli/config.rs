@@ -1,10 +1,11 @@
 //! `driftd config`: check or show a configuration.
 
 use super::output;
-use crate::config::{Config, load, show};
+use crate::config::{Config, ReferenceSource, load, show};
 use crate::feature::Kind;
 use crate::ingest::inputs;
 use crate::monitor::figures::Statistics;
+use crate::monitor::footprint::{Footprint, footprint};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ pub fn run(arguments: ConfigArguments) -> Result<ExitCode> {
 
 /// Looks at what the configuration points to; what was found, with hints.
 fn check(config: &Config) -> Result<String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut text = String::new();
     let mut faults = Vec::new();
     if let Err(error) = crate::daemon::check_sources(&config.models) {
@@ -46,7 +48,14 @@ fn check(config: &Config) -> Result<String> {
     }
     for model in &config.models {
         let name = &model.model.name;
-        let reference = match inputs::reference(&model.reference_path, &model.reference, &|_| {}) {
+        let path = match &model.reference_source {
+            ReferenceSource::Path(path) => path,
+            ReferenceSource::WarmUp(_) => {
+                text += &format!("model {name:?}: the first files become the reference\n");
+                continue;
+            }
+        };
+        let reference = match inputs::reference(path, &model.reference, &|_| {}) {
             Ok(reference) => reference,
             Err(error) => {
                 faults.push(format!("model {name:?}: {error}"));
@@ -61,6 +70,17 @@ fn check(config: &Config) -> Result<String> {
             continue;
         }
         text += &format!("model {name:?}: reference of {rows} rows, {features} features\n");
+        let footprint = footprint(&reference, &model.model, threads);
+        text += &describe(&footprint);
+        let memory_max = config.state.memory_max / config.models.len().max(1) as u64;
+        if footprint.least > memory_max {
+            faults.push(format!(
+                "model {name:?}: closing a window takes {}, over its part of state.memory_max ({}); \
+                 fewer features, or more memory",
+                size(footprint.least),
+                size(memory_max)
+            ));
+        }
         for feature in &reference.features {
             let grid = &feature.grid;
             if let Some(status) = grid.unscored {
@@ -83,4 +103,23 @@ fn check(config: &Config) -> Result<String> {
         bail!(faults.join("\n"));
     }
     Ok(text + "the configuration is good\n")
+}
+
+fn describe(footprint: &Footprint) -> String {
+    format!(
+        "  counts of one pane: {}; open panes: {}, in memory at most {}, in the state at most {}; \
+         closing a window takes {}\n",
+        size(footprint.pane),
+        footprint.panes,
+        size(footprint.pane * footprint.panes),
+        size(footprint.state),
+        size(footprint.least),
+    )
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{} KB", bytes.div_ceil(1 << 10)),
+        _ => format!("{:.0} MB", bytes as f64 / f64::from(1 << 20)),
+    }
 }

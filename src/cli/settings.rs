@@ -1,6 +1,6 @@
 //! What `check` and `profile` take from a configuration: columns, kinds, thresholds, sampling.
 
-use crate::config::load;
+use crate::config::{ReferenceSource, load};
 use crate::drift::verdict::DriftConfig;
 use crate::export::ExportConfig;
 use crate::ingest::inputs;
@@ -71,7 +71,10 @@ impl ConfigChoice {
         Ok(Settings {
             model: model.model.name,
             version: model.model.version,
-            reference_path: Some(model.reference_path),
+            reference_path: match model.reference_source {
+                ReferenceSource::Path(path) => Some(path),
+                ReferenceSource::WarmUp(_) => None,
+            },
             reference: model.reference,
             drift: model.model.drift,
             sampling: model.model.sampling,

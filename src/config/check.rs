@@ -3,11 +3,12 @@
 use super::raw::{Section, unknown};
 use super::sampling::sampling;
 use super::windows::{baselines, windows};
-use super::{Config, Model};
+use super::{Config, Model, ReferenceSource};
 use crate::drift::verdict::DriftConfig;
 use crate::drift::{MEASURES, measure};
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
+use crate::ingest::warm_up::WarmUp;
 use crate::ingest::{DirectoryConfig, Rewritten, SourceConfig, SourceKind, TcpConfig};
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
@@ -18,7 +19,7 @@ use crate::time::EpochUnit;
 use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9797);
@@ -107,8 +108,8 @@ fn export(root: &Section<'_>) -> ExportConfig {
 fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     let name = section.required_string("name");
     let version = section.string("version").unwrap_or_default();
-    let reference_path = reference(section, folder);
     let sources = sources(section, folder);
+    let reference_source = reference(section, folder, sources.as_deref());
     let windows = windows(section, &sources);
     let (features, feature_thresholds) = features(section);
     let columns = columns(section);
@@ -120,20 +121,38 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     let (windows, baselines) = (windows?, baselines?);
     Some(Model {
         model: ModelConfig { name: name?, version, windows, baselines, drift, sampling, time },
-        reference_path: reference_path?,
+        reference_source: reference_source?,
         reference: ReferenceConfig { columns, features },
         sources: sources?,
     })
 }
 
-fn reference(model: &Section<'_>, folder: &Path) -> Option<PathBuf> {
+fn reference(
+    model: &Section<'_>,
+    folder: &Path,
+    sources: Option<&[SourceConfig]>,
+) -> Option<ReferenceSource> {
     let Some(section) = model.section("reference") else {
         model.fault("reference", "is missing: there is nothing to compare with");
         return None;
     };
-    let path = section.required_string("path").map(|path| folder.join(path));
+    let (rows, files) = (section.integer("warm_up_rows", 1), section.integer("warm_up_files", 1));
+    let is_directory = |source: &SourceConfig| matches!(source.kind, SourceKind::Directory(_));
+    let source = if rows.is_some() || files.is_some() {
+        if section.has("path") {
+            section.fault("path", "and a warm-up exclude each other: there is a reference or not");
+        }
+        if sources.is_some_and(|sources| !sources.iter().any(is_directory)) {
+            let key = if rows.is_some() { "warm_up_rows" } else { "warm_up_files" };
+            section.fault(key, "needs a source of type \"directory\", whose files are waited for");
+        }
+        Some(ReferenceSource::WarmUp(WarmUp { rows, files }))
+    } else {
+        let path = section.required_string("path");
+        path.map(|path| ReferenceSource::Path(folder.join(path)))
+    };
     section.finish();
-    path
+    source
 }
 
 fn sources(model: &Section<'_>, folder: &Path) -> Option<Vec<SourceConfig>> {

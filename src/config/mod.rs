@@ -19,6 +19,7 @@ pub use units::{bytes_text, duration_text};
 
 use crate::export::ExportConfig;
 use crate::ingest::SourceConfig;
+use crate::ingest::warm_up::WarmUp;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::ReferenceConfig;
 use crate::net::ServerConfig;
@@ -37,10 +38,18 @@ pub struct Config {
 /// One `[[model]]` with everything below it.
 pub struct Model {
     pub model: ModelConfig,
-    /// Parquet file, directory of them, glob, or `.profile`.
-    pub reference_path: PathBuf,
+    pub reference_source: ReferenceSource,
     pub reference: ReferenceConfig,
     pub sources: Vec<SourceConfig>,
+}
+
+/// Where the reference comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceSource {
+    /// Parquet file, directory of them, glob, or `.profile`.
+    Path(PathBuf),
+    /// The first files of the sources.
+    WarmUp(WarmUp),
 }
 
 /// One thing that is wrong, and where.

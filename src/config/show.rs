@@ -1,6 +1,7 @@
 //! The effective configuration, as TOML that loads to the same.
 
-use super::{Config, Model, bytes_text, duration_text};
+use super::{Config, Model, ReferenceSource, bytes_text, duration_text};
+use crate::ingest::warm_up::WarmUp;
 use crate::ingest::{Rewritten, SourceKind};
 use crate::time::EpochUnit;
 use crate::window::WindowKind;
@@ -55,7 +56,7 @@ fn model(model: &Model) -> Value {
     let shown = [
         ("name", text(&model.model.name)),
         ("version", text(&model.model.version)),
-        ("reference", table([("path", path_text(&model.reference_path))])),
+        ("reference", reference(&model.reference_source)),
         ("source", Value::Array(model.sources.iter().map(source).collect())),
         (
             "window",
@@ -68,6 +69,16 @@ fn model(model: &Model) -> Value {
     ];
     let sampling = model.model.sampling.as_ref().map(|own| ("sampling", sampling(own)));
     table(shown.into_iter().chain(sampling))
+}
+
+fn reference(source: &ReferenceSource) -> Value {
+    match source {
+        ReferenceSource::Path(path) => table([("path", path_text(path))]),
+        ReferenceSource::WarmUp(WarmUp { rows, files }) => {
+            let keys = [("warm_up_rows", rows), ("warm_up_files", files)];
+            table(keys.into_iter().filter_map(|(key, n)| Some((key, integer((*n)?)))))
+        }
+    }
 }
 
 fn sampling(sampling: &SamplingConfig) -> Value {

@@ -1,14 +1,17 @@
-//! The reference of a model: from its profile, from the state, or from its files.
+//! The reference of a model: from its profile, from the state, from its files, or from the first
+//! files that come.
 
-use crate::config::Model;
+use crate::config::{Model, ReferenceSource};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ingest::SourceKind;
 use crate::ingest::inputs::{self, Input};
 use crate::ingest::open::OpenFile;
 use crate::ingest::parquet::ParquetTable;
+use crate::ingest::warm_up::WarmUp;
 use crate::monitor::reference::{Profile, Reference};
 use crate::store::ModelStore;
 use crate::store::reference::{KeptReference, ReferenceFile};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_128;
@@ -17,15 +20,24 @@ use xxhash_rust::xxh3::xxh3_128;
 #[derive(Clone, Copy)]
 enum Origin {
     Files,
+    WarmUp,
     Profile,
     State,
 }
 
-/// Loads a model's reference, with what is to be kept of it. Files are profiled once and then kept
-/// in the state, as long as neither they nor the configuration of their columns change.
-pub fn load(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReference)> {
+/// A reference, and what is to be kept of it.
+pub type Loaded = (Reference, KeptReference);
+
+/// Loads a model's reference. Files are profiled once and then kept in the state, as long as
+/// neither they nor the configuration of their columns change. None while a warm-up waits for
+/// files.
+pub fn load(model: &Model, store: &ModelStore) -> Result<Option<Loaded>> {
     let started = Instant::now();
-    let (reference, kept, origin) = find(model, store)?;
+    let found = match &model.reference_source {
+        ReferenceSource::Path(path) => Some(find(model, path, store)?),
+        ReferenceSource::WarmUp(warm_up) => warm(model, warm_up, store)?,
+    };
+    let Some((reference, kept, origin)) = found else { return Ok(None) };
     info!(
         model = model.model.name,
         rows = reference.rows,
@@ -33,6 +45,7 @@ pub fn load(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReferen
         seconds = started.elapsed().as_secs_f64(),
         from = match origin {
             Origin::Files => "files",
+            Origin::WarmUp => "warm-up",
             Origin::Profile => "profile",
             Origin::State => "state",
         },
@@ -44,14 +57,48 @@ pub fn load(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReferen
             "no column of the reference is a feature; see model.columns",
         ));
     }
-    Ok((reference, kept))
+    Ok(Some((reference, kept)))
 }
 
-fn find(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReference, Origin)> {
-    let path = &model.reference_path;
+/// Directories that a model watches.
+pub fn directories(model: &Model) -> Vec<PathBuf> {
+    let paths = model.sources.iter().filter_map(|source| match &source.kind {
+        SourceKind::Directory(directory) => Some(directory.path.clone()),
+        SourceKind::Tcp(_) => None,
+    });
+    paths.collect()
+}
+
+/// The reference that the first files were, or now are.
+fn warm(
+    model: &Model,
+    warm_up: &WarmUp,
+    store: &ModelStore,
+) -> Result<Option<(Reference, KeptReference, Origin)>> {
+    let settings = settings(model);
+    if let Some(kept) = store.kept_reference()?.filter(|kept| kept.settings == settings) {
+        return Ok(Some((decode(&kept)?, kept, Origin::State)));
+    }
+    let gathered = warm_up.gather(&directories(model))?;
+    if !gathered.is_enough {
+        return Ok(None);
+    }
+    let (files, tables): (Vec<_>, Vec<_>) = gathered.files.into_iter().unzip();
+    let reference = inputs::build(&tables, &model.reference, &|_| {})?;
+    files.iter().try_for_each(OpenFile::check_untouched)?;
+    let profile = Profile::Reference(reference.clone()).to_bytes();
+    let files = identify(&files, &tables)?;
+    Ok(Some((reference, KeptReference { files, settings, profile }, Origin::WarmUp)))
+}
+
+fn find(
+    model: &Model,
+    path: &Path,
+    store: &ModelStore,
+) -> Result<(Reference, KeptReference, Origin)> {
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
     let paths = match inputs::resolve(path).map_err(context)? {
-        Input::Profile(file) => return profile(model, &file, store),
+        Input::Profile(file) => return profile(model, path, &file, store),
         Input::Parquet(paths) => paths,
     };
     let files = paths.iter().map(|path| OpenFile::open(Path::new(""), path));
@@ -90,6 +137,7 @@ fn find(model: &Model, store: &ModelStore) -> Result<(Reference, KeptReference, 
 /// another takes its place.
 fn profile(
     model: &Model,
+    path: &Path,
     file: &Path,
     store: &ModelStore,
 ) -> Result<(Reference, KeptReference, Origin)> {
@@ -98,7 +146,7 @@ fn profile(
     if let Some(kept) = store.kept_reference()?.filter(|kept| kept.settings == settings) {
         return Ok((decode(&kept)?, kept, Origin::Profile));
     }
-    let reference = inputs::reference(&model.reference_path, &model.reference, &|_| {})?;
+    let reference = inputs::reference(path, &model.reference, &|_| {})?;
     let profile = Profile::Reference(reference.clone()).to_bytes();
     Ok((reference, KeptReference { files: Vec::new(), settings, profile }, Origin::Profile))
 }

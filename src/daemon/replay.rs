@@ -48,7 +48,10 @@ impl ReplayClock {
 pub fn replay(model: Model, memory_max: u64) -> Result<ModelStore> {
     let config = StateConfig { path: None, windows_max: i64::MAX as u64, memory_max };
     let store = Arc::new(Store::open(&config)?).model(&model.model.name, &model.model.version)?;
-    let (reference, kept) = reference::load(&model, &store)?;
+    let loaded = reference::load(&model, &store)?;
+    let (reference, kept) = loaded.ok_or_else(|| {
+        Error::config(format!("model {:?}: too few files for its warm-up", model.model.name))
+    })?;
     let reference = Arc::new(reference);
     let clock =
         Arc::new(ReplayClock { system: clock::SystemClock::new(), ahead: AtomicU64::new(0) });

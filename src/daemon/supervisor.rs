@@ -4,16 +4,15 @@
 //! go on as after a restart; the others never notice. Everything that can fail is tried before
 //! anything is stopped.
 
+use super::reference::Loaded;
 use super::{Shared, check_sources, reference, task, tell_systemd};
 use crate::config::{Config, Model, load, show_model};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::live::{LiveSource, LiveSources};
 use crate::export::page::Pages;
 use crate::ingest::{SourceConfig, SourceKind};
-use crate::monitor::reference::Reference;
 use crate::monitor::snapshot::{ModelSnapshot, WindowSnapshot};
 use crate::net::{self, ServerConfig};
-use crate::store::reference::KeptReference;
 use crate::store::{ModelStore, StateConfig, Store};
 use crate::telemetry::SourceTelemetry;
 use sd_notify::NotifyState;
@@ -45,7 +44,7 @@ pub struct BoundModel {
     pub counts_max: usize,
     pub sources: Vec<BoundSource>,
     /// What was loaded beforehand.
-    pub reference: Option<(Reference, KeptReference)>,
+    pub reference: Option<Loaded>,
 }
 
 pub struct BoundSource {
@@ -186,7 +185,7 @@ impl Supervisor {
         })?;
         let stop = self.shared.stop.clone();
         let mut readiness = tokio::time::interval(Duration::from_millis(100));
-        let n_models = self.running.len() as u64;
+        let n_models = self.running.len() as i64;
         loop {
             let is_ready = self.shared.process.ready.get() == 1;
             tokio::select! {
@@ -255,7 +254,7 @@ impl Supervisor {
         for Prepared { model, reference, listeners } in changed {
             self.stop(&label(&model)).await?;
             let mut bound = self.bind(model, counts_max, listeners).await?;
-            bound.reference = Some(reference);
+            bound.reference = reference;
             self.show_remembered(&bound)?;
             self.watch(bound);
         }
@@ -299,7 +298,8 @@ impl Supervisor {
 /// A model that can be started.
 struct Prepared {
     model: Model,
-    reference: (Reference, KeptReference),
+    /// None while a warm-up waits.
+    reference: Option<Loaded>,
     listeners: BTreeMap<SocketAddr, TcpListener>,
 }
 

@@ -2,24 +2,27 @@
 
 use super::pending::Pending;
 use super::pipeline::Pipeline;
+use super::reference::Loaded;
 use super::source::Source;
 use super::supervisor::{BoundModel, BoundSource};
 use super::{Shared, epoch, events, reference};
+use crate::config::Model;
 use crate::error::Result;
-use crate::ingest::SourceKind;
 use crate::ingest::directory::Directory;
 use crate::ingest::ndjson::{Batch, LineFeature};
 use crate::ingest::tcp::{self, Intake};
+use crate::ingest::{SourceKind, listing};
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::Reference;
 use crate::position::PathState;
+use crate::store::ModelStore;
 use notify::RecommendedWatcher;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, block_in_place};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Batches of rows that wait between sockets and their model; while it is full nothing is read.
 const BATCHES_MAX: usize = 4;
@@ -27,13 +30,18 @@ const BATCHES_MAX: usize = 4;
 /// Events come in bursts; one listing serves those of this time.
 const EVENT_PAUSE: Duration = Duration::from_millis(20);
 
+/// Files that a warm-up waits for are looked for so often.
+const WARM_UP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Watches one model until the daemon stops.
 pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
     let BoundModel { model, store, counts_max, sources, reference } = bound;
-    let (reference, kept) = match reference {
-        Some(loaded) => loaded,
-        None => block_in_place(|| reference::load(&model, &store))?,
+    let loaded = match reference {
+        Some(loaded) => Some(loaded),
+        None => load(&model, &store, &sources, &shared).await?,
     };
+    // None when the daemon was stopped while it waited.
+    let Some((reference, kept)) = loaded else { return Ok(()) };
     let (reference, now) = (Arc::new(reference), shared.clock.now());
     let remembered = block_in_place(|| epoch::enter(&model.model, &reference, kept, &store, now))?;
     let features = line_features(&reference, &model.model);
@@ -90,6 +98,44 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
     drive(&mut pipeline, batches, &wake).await?;
     drop(watchers);
     block_in_place(|| pipeline.commit())
+}
+
+/// Loads the reference, or waits for the files that become it. A model that waits is ready: it
+/// does what it is there for.
+async fn load(
+    model: &Model,
+    store: &ModelStore,
+    sources: &[BoundSource],
+    shared: &Shared,
+) -> Result<Option<Loaded>> {
+    let mut is_told = false;
+    while !shared.stop.is_on() {
+        if let Some(loaded) = block_in_place(|| reference::load(model, store))? {
+            if is_told {
+                // Set again, and counted again, by the pipeline.
+                shared.process.models_ready.add(-1);
+            }
+            return Ok(Some(loaded));
+        }
+        if !is_told {
+            is_told = true;
+            shared.process.models_ready.add(1);
+            info!(model = model.model.name, "waiting for the files that become the reference");
+        }
+        for BoundSource { config, telemetry, .. } in sources {
+            if let SourceKind::Directory(directory) = &config.kind
+                && let Ok(listing) = listing::list(&directory.path)
+            {
+                telemetry.files_pending.set(listing.files.len() as i64);
+                telemetry.last_success.set(shared.clock.now().0);
+            }
+        }
+        tokio::select! {
+            () = shared.stop.wait() => {}
+            () = tokio::time::sleep(WARM_UP_INTERVAL) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// What a line of a stream is read for: the features, the time of its row, and the key that it is

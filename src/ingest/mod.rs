@@ -14,6 +14,7 @@ pub mod open;
 pub mod parquet;
 pub mod partition;
 pub mod tcp;
+pub mod warm_up;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

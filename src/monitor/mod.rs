@@ -8,6 +8,7 @@ mod close;
 pub mod count;
 pub mod event_time;
 pub mod figures;
+pub mod footprint;
 pub mod model;
 mod parts;
 pub mod reference;

@@ -55,6 +55,15 @@ impl FeatureGrid {
         FeatureGrid { name, kind, declared, unscored, frame, id: GridId(hash.digest128()) }
     }
 
+    /// Cells that the counts of a window have.
+    pub fn n_cells(&self) -> usize {
+        match &self.frame {
+            Frame::Numeric(frame) => frame.n_cells(),
+            Frame::Categorical(grid) => grid.kept().len(),
+            Frame::Opaque => 0,
+        }
+    }
+
     pub fn n_bins(&self) -> usize {
         match &self.frame {
             Frame::Numeric(frame) => frame.n_bins(),

@@ -61,6 +61,11 @@ impl NumericFrame {
         }
     }
 
+    /// Of the reference's own grid; the narrow one has hardly more.
+    pub fn n_cells(&self) -> usize {
+        self.native.n_cells()
+    }
+
     pub fn n_bins(&self) -> usize {
         self.native.n_bins()
     }

@@ -70,3 +70,27 @@ fn what_the_reference_lacks_is_named() {
     check("[model.feature.AGE]\nkind = \"numeric\"", "\"AGE\": the reference has no such column");
     check("[model.feature.SCHL]\nkind = \"numeric\"", "cannot be numeric");
 }
+
+/// What open windows will take is told beforehand, and refused when it cannot be had.
+#[test]
+fn the_memory_of_open_windows_is_told_and_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |memory: &str| {
+        format!(
+            "[state]\nmemory_max = \"{memory}\"\n[[model]]\nname = \"m\"\n[model.reference]\n\
+             path = {:?}\n[[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \".\"\n\
+             [[model.window]]\nname = \"day\"\ntype = \"time\"\nsize = \"24h\"\nslide = \"1h\"\n",
+            repository("fixtures/employment/reference.parquet")
+        )
+    };
+    let path = folder.path().join("driftd.toml");
+    let check = |memory: &str| {
+        std::fs::write(&path, text(memory)).unwrap();
+        run(&["config", "check", path.to_str().unwrap()])
+    };
+    let (status, out, _) = check("1GB");
+    // A day, ten minutes of lateness, and the hour that has begun.
+    assert!(status == 0 && out.contains("open panes: 26"), "{out}");
+    let (status, _, err) = check("4KB");
+    assert!(status == 2 && err.contains("over its part of state.memory_max (4 KB)"), "{err}");
+}

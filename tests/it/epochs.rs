@@ -136,3 +136,30 @@ fn a_window_that_is_cut_otherwise_closes_as_it_is() {
     assert_eq!(rows_closed(&daemon, "rows"), [5_000]);
     daemon.stop();
 }
+
+/// Without a reference the first files become it, and are counted all the same.
+#[test]
+fn the_first_files_become_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = config(folder.path(), ROWS);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let warm_up = text.replace("path = \"reference.parquet\"", "warm_up_files = 2");
+    let warm_up = format!("{warm_up}[model.columns]\nexclude = [\"ts\"]\n");
+    std::fs::write(&path, &warm_up).unwrap();
+    let mut daemon = Daemon::start(&path);
+    write_rows(folder.path(), "a", 2_000);
+    daemon.wait_for_sample(&["driftd_source_files", "\"pending\""], 1.0);
+    assert_eq!(daemon.sample(&["driftd_source_rows_total"]), Some(0.0));
+    write_rows(folder.path(), "b", 2_500);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 4_500.0);
+    assert_eq!(daemon.sample(&["driftd_features_monitored"]), Some(2.0));
+    write_rows(folder.path(), "c", 500);
+    daemon.wait_for_sample(&["driftd_window_rows"], 5_000.0);
+    assert!(daemon.sample(&["driftd_drift_score", "\"x\"", "\"psi\""]).unwrap() < 0.001);
+    daemon.stop();
+    // It is kept, whatever becomes of the files.
+    std::fs::remove_file(folder.path().join("logs/a.parquet")).unwrap();
+    let mut daemon = Daemon::start(&path);
+    assert!(daemon.log().iter().any(|line| line.contains("\"from\":\"state\"")));
+    daemon.stop();
+}

@@ -1,0 +1,56 @@
+//! What a model's open windows take, before any row is counted.
+
+use super::model::ModelConfig;
+use super::reference::Reference;
+use crate::profile::feature::FeatureProfile;
+use crate::profile::numeric::NumericProfile;
+use crate::window::WindowKind;
+use crate::window::cursor::Axes;
+
+/// Bytes of a counted cell in the state, about: gaps and counts are small numbers, and compressed.
+const STATE_BYTES_PER_CELL: f64 = 1.3;
+/// Bytes of a feature's sums, extremes and names there; they hardly compress.
+const STATE_BYTES_PER_FEATURE: f64 = 130.0;
+
+/// Bytes and panes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Footprint {
+    /// Counts of one pane in memory.
+    pub pane: u64,
+    /// Panes that are open at a time, when every stretch of time has rows.
+    pub panes: u64,
+    /// Needed to count and to close a window at all.
+    pub least: u64,
+    /// Counts of the open panes in the state, when every cell is filled; streams. Files have a part
+    /// each, and no more than their rows need.
+    pub state: u64,
+}
+
+/// What `config` takes with this reference, counted on so many threads.
+pub fn footprint(reference: &Reference, config: &ModelConfig, threads: usize) -> Footprint {
+    let (features, cells) = reference
+        .grids()
+        .fold((0, 0), |(features, cells), grid| (features + 1, cells + grid.n_cells() as u64));
+    let fixed = size_of::<FeatureProfile>() + size_of::<NumericProfile>();
+    let pane = cells * 8 + features * fixed as u64;
+    let panes = panes(config);
+    // A file's own counts, those of the pane, the merged window per thread, and its baselines.
+    let at_once = 2 + threads as u64 + config.baselines.len() as u64;
+    let state = cells as f64 * STATE_BYTES_PER_CELL + features as f64 * STATE_BYTES_PER_FEATURE;
+    Footprint { pane, panes, least: pane * at_once, state: (state * panes as f64) as u64 }
+}
+
+fn panes(config: &ModelConfig) -> u64 {
+    let width = Axes::new(&config.windows).width().unwrap_or(1).max(1) as u128;
+    let by_time = config.windows.iter().filter_map(|window| match &window.kind {
+        WindowKind::Time(period) => {
+            let reach = config.baselines.iter().map(|baseline| baseline.kind.reach(period)).max();
+            let span = period.size + period.lateness + reach.unwrap_or_default();
+            Some(span.as_micros().div_ceil(width) as u64 + 1)
+        }
+        _ => None,
+    });
+    let slots_reach = config.baselines.iter().map(|baseline| baseline.kind.slots_reach()).max();
+    let by_rows = config.windows.iter().filter(|w| !matches!(w.kind, WindowKind::Time(_)));
+    by_time.max().unwrap_or(0).max(1) + by_rows.count() as u64 * slots_reach.unwrap_or(0)
+}
