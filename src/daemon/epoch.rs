@@ -7,11 +7,10 @@
 //! is cut otherwise, closes as it is; the others go on.
 
 use super::parts::PartsOf;
-use super::reference::decode;
+use super::reference::Loaded;
 use crate::error::Result;
 use crate::monitor::model::{Change, ModelConfig, Monitor, Remembered};
 use crate::monitor::reference::Reference;
-use crate::store::reference::KeptReference;
 use crate::store::{Commit, Epoch, ModelStore, Scope};
 use crate::time::Timestamp;
 use crate::window::cursor::{Axes, Place};
@@ -23,31 +22,32 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
 
-/// Goes on from the state, and makes it one of `reference` and of the configured windows.
+/// Goes on from the state, and makes it one of the loaded reference and the configured windows.
 pub fn enter(
     config: &ModelConfig,
-    reference: &Arc<Reference>,
-    kept: KeptReference,
+    loaded: Loaded,
     store: &ModelStore,
     now: Timestamp,
-) -> Result<Remembered> {
+) -> Result<(Arc<Reference>, Remembered)> {
+    let Loaded { reference, kept, parts } = loaded;
+    let reference = Arc::new(reference);
     let before = store.known_windows()?;
-    let kept_before = store.kept_reference()?;
-    let is_same = kept_before.as_ref() == Some(&kept) && before == config.windows;
+    let is_same = store.kept_reference()?.as_ref() == Some(&kept) && before == config.windows;
     if !is_same {
         let mut commit = Commit::default();
         if !before.is_empty() {
-            let earlier = match &kept_before {
-                Some(before) if before.profile != kept.profile => Arc::new(decode(before)?),
-                _ => Arc::clone(reference),
+            let earlier = match &parts {
+                Some(_) => Arc::new(Reference::from_parts(&store.reference_parts()?)?),
+                None => Arc::clone(&reference),
             };
-            let change = Transition { config, before: &before, reference, earlier };
+            let change = Transition { config, before: &before, reference: &reference, earlier };
             change.note(store, now, &mut commit)?;
         }
-        commit.epoch = Some(Epoch { windows: config.windows.clone(), reference: kept });
+        let windows = config.windows.clone();
+        commit.epoch = Some(Epoch { windows, reference: kept, parts });
         store.commit(&commit)?;
     }
-    remembered(config, store)
+    Ok((reference, remembered(config, store)?))
 }
 
 fn remembered(config: &ModelConfig, store: &ModelStore) -> Result<Remembered> {

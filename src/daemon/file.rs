@@ -19,6 +19,7 @@ use crate::window::plan::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use tracing::{debug, info, warn};
 
 /// What became of a file.
@@ -221,10 +222,12 @@ impl Pipeline {
         let replaces = matches!(self.directory(source).config().rewritten, Rewritten::Replace);
         if replaces {
             let tag = Some((self.sources[source].id, identity.content));
+            let begun = Instant::now();
             for (key, pane) in &delta.0 {
                 let start = self.start(key);
                 self.pending.add_part(PartRecord::new(key, pane, tag, start));
             }
+            debug!(seconds = begun.elapsed().as_secs_f64(), parts = delta.0.len(), "encoded");
             for (start, rows) in closed {
                 let (file, start) = (tag, Some(start));
                 self.pending.add_part(PartRecord { pane: None, rows, file, start, body: vec![] });

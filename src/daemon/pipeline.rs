@@ -22,8 +22,8 @@ use crate::store::{ModelStore, Scope};
 use crate::time::Timestamp;
 use crate::window::pane::{CLOSED, PaneKey};
 use std::sync::Arc;
-use std::time::Duration;
-use tracing::{error, info};
+use std::time::{Duration, Instant};
+use tracing::{debug, error, info};
 
 /// Files are taken for so long before everything else has its turn.
 const FILES_TIME: Duration = Duration::from_secs(1);
@@ -165,6 +165,7 @@ impl Pipeline {
     /// pipeline, since going on would only lose more; it is tried again until it works or the
     /// daemon stops.
     pub fn commit(&mut self) -> Result<()> {
+        let begun = Instant::now();
         let (mut commit, taken) = self.pending.take(|key| start(&self.monitor, key));
         let windows = self.monitor.config().windows.iter().map(|window| window.name.clone());
         commit.places = windows.zip(self.monitor.places()).collect();
@@ -176,6 +177,9 @@ impl Pipeline {
             }
             std::thread::sleep(COMMIT_RETRY);
         }
+        let bytes: usize = commit.parts.iter().map(|part| part.body.len()).sum();
+        let (parts, windows) = (commit.parts.len(), commit.closed.len());
+        debug!(seconds = begun.elapsed().as_secs_f64(), parts, bytes, windows, "committed");
         self.monitor.shrink(self.counts_max);
         self.tell_taken(taken);
         self.publish();

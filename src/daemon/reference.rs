@@ -8,7 +8,7 @@ use crate::ingest::inputs::{self, Input};
 use crate::ingest::open::OpenFile;
 use crate::ingest::parquet::ParquetTable;
 use crate::ingest::warm_up::WarmUp;
-use crate::monitor::reference::{Profile, Reference};
+use crate::monitor::reference::Reference;
 use crate::store::ModelStore;
 use crate::store::reference::{KeptReference, ReferenceFile};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,24 @@ enum Origin {
 }
 
 /// A reference, and what is to be kept of it.
-pub type Loaded = (Reference, KeptReference);
+pub struct Loaded {
+    pub reference: Reference,
+    pub kept: KeptReference,
+    /// Its profile, unless that is the one in the state.
+    pub parts: Option<Vec<Vec<u8>>>,
+}
+
+impl Loaded {
+    fn new(reference: Reference, kept: KeptReference) -> Loaded {
+        let parts = Some(reference.to_parts());
+        Loaded { reference, kept, parts }
+    }
+
+    fn from_state(store: &ModelStore, kept: KeptReference) -> Result<Loaded> {
+        let reference = Reference::from_parts(&store.reference_parts()?)?;
+        Ok(Loaded { reference, kept, parts: None })
+    }
+}
 
 /// Loads a model's reference. Files are profiled once and then kept in the state, as long as
 /// neither they nor the configuration of their columns change. None while a warm-up waits for
@@ -37,7 +54,8 @@ pub fn load(model: &Model, store: &ModelStore) -> Result<Option<Loaded>> {
         ReferenceSource::Path(path) => Some(find(model, path, store)?),
         ReferenceSource::WarmUp(warm_up) => warm(model, warm_up, store)?,
     };
-    let Some((reference, kept, origin)) = found else { return Ok(None) };
+    let Some((loaded, origin)) = found else { return Ok(None) };
+    let reference = &loaded.reference;
     info!(
         model = model.model.name,
         rows = reference.rows,
@@ -57,7 +75,7 @@ pub fn load(model: &Model, store: &ModelStore) -> Result<Option<Loaded>> {
             "no column of the reference is a feature; see model.columns",
         ));
     }
-    Ok(Some((reference, kept)))
+    Ok(Some(loaded))
 }
 
 /// Directories that a model watches.
@@ -70,14 +88,10 @@ pub fn directories(model: &Model) -> Vec<PathBuf> {
 }
 
 /// The reference that the first files were, or now are.
-fn warm(
-    model: &Model,
-    warm_up: &WarmUp,
-    store: &ModelStore,
-) -> Result<Option<(Reference, KeptReference, Origin)>> {
+fn warm(model: &Model, warm_up: &WarmUp, store: &ModelStore) -> Result<Option<(Loaded, Origin)>> {
     let settings = settings(model);
     if let Some(kept) = store.kept_reference()?.filter(|kept| kept.settings == settings) {
-        return Ok(Some((decode(&kept)?, kept, Origin::State)));
+        return Ok(Some((Loaded::from_state(store, kept)?, Origin::State)));
     }
     let gathered = warm_up.gather(&directories(model))?;
     if !gathered.is_enough {
@@ -86,16 +100,11 @@ fn warm(
     let (files, tables): (Vec<_>, Vec<_>) = gathered.files.into_iter().unzip();
     let reference = inputs::build(&tables, &model.reference, &|_| {})?;
     files.iter().try_for_each(OpenFile::check_untouched)?;
-    let profile = Profile::Reference(reference.clone()).to_bytes();
     let files = identify(&files, &tables)?;
-    Ok(Some((reference, KeptReference { files, settings, profile }, Origin::WarmUp)))
+    Ok(Some((Loaded::new(reference, KeptReference { files, settings }), Origin::WarmUp)))
 }
 
-fn find(
-    model: &Model,
-    path: &Path,
-    store: &ModelStore,
-) -> Result<(Reference, KeptReference, Origin)> {
+fn find(model: &Model, path: &Path, store: &ModelStore) -> Result<(Loaded, Origin)> {
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
     let paths = match inputs::resolve(path).map_err(context)? {
         Input::Profile(file) => return profile(model, path, &file, store),
@@ -111,7 +120,7 @@ fn find(
     };
     let kept = match kept {
         Some(kept) if is_untouched(&kept) => {
-            return Ok((decode(&kept)?, kept, Origin::State));
+            return Ok((Loaded::from_state(store, kept)?, Origin::State));
         }
         kept => kept,
     };
@@ -122,15 +131,14 @@ fn find(
     if let Some(kept) = kept.filter(|kept| sizes.eq(kept.files.iter().map(|f| f.stat.size))) {
         let now = identify(&files, &tables)?;
         if contents(&now).eq(contents(&kept.files)) {
-            let reference = decode(&kept)?;
-            return Ok((reference, KeptReference { files: now, ..kept }, Origin::State));
+            let kept = KeptReference { files: now, ..kept };
+            return Ok((Loaded::from_state(store, kept)?, Origin::State));
         }
     }
     let reference = inputs::build(&tables, &model.reference, &|_| {}).map_err(context)?;
     files.iter().try_for_each(OpenFile::check_untouched).map_err(context)?;
-    let profile = Profile::Reference(reference.clone()).to_bytes();
     let files = identify(&files, &tables)?;
-    Ok((reference, KeptReference { files, settings, profile }, Origin::Files))
+    Ok((Loaded::new(reference, KeptReference { files, settings }), Origin::Files))
 }
 
 /// A reference that was profiled elsewhere. It is kept as well, for panes that are open when
@@ -140,15 +148,15 @@ fn profile(
     path: &Path,
     file: &Path,
     store: &ModelStore,
-) -> Result<(Reference, KeptReference, Origin)> {
+) -> Result<(Loaded, Origin)> {
     let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
     let settings = settings(model) ^ xxh3_128(&bytes);
     if let Some(kept) = store.kept_reference()?.filter(|kept| kept.settings == settings) {
-        return Ok((decode(&kept)?, kept, Origin::Profile));
+        return Ok((Loaded::from_state(store, kept)?, Origin::Profile));
     }
     let reference = inputs::reference(path, &model.reference, &|_| {})?;
-    let profile = Profile::Reference(reference.clone()).to_bytes();
-    Ok((reference, KeptReference { files: Vec::new(), settings, profile }, Origin::Profile))
+    let kept = KeptReference { files: Vec::new(), settings };
+    Ok((Loaded::new(reference, kept), Origin::Profile))
 }
 
 fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<ReferenceFile>> {
@@ -161,16 +169,6 @@ fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<Reference
 
 fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
     files.iter().map(|file| file.content.as_str())
-}
-
-/// The reference that was kept.
-pub fn decode(kept: &KeptReference) -> Result<Reference> {
-    match Profile::from_bytes(&kept.profile)? {
-        Profile::Reference(reference) => Ok(reference),
-        Profile::Current(_) => {
-            Err(Error::decode("holds the counts of current data, not a reference"))
-        }
-    }
 }
 
 /// All that a profile depends on beside the files. Another driftd may cut other grids.

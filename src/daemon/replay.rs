@@ -49,13 +49,12 @@ pub fn replay(model: Model, memory_max: u64) -> Result<ModelStore> {
     let config = StateConfig { path: None, windows_max: i64::MAX as u64, memory_max };
     let store = Arc::new(Store::open(&config)?).model(&model.model.name, &model.model.version)?;
     let loaded = reference::load(&model, &store)?;
-    let (reference, kept) = loaded.ok_or_else(|| {
+    let loaded = loaded.ok_or_else(|| {
         Error::config(format!("model {:?}: too few files for its warm-up", model.model.name))
     })?;
-    let reference = Arc::new(reference);
     let clock =
         Arc::new(ReplayClock { system: clock::SystemClock::new(), ahead: AtomicU64::new(0) });
-    let remembered = epoch::enter(&model.model, &reference, kept, &store, clock.now())?;
+    let (reference, remembered) = epoch::enter(&model.model, loaded, &store, clock.now())?;
     let mut sources = Vec::new();
     for source in model.sources {
         let SourceKind::Directory(directory) = source.kind else { continue };

@@ -9,6 +9,7 @@
 use super::parts::PartsOf;
 use super::pending::Pending;
 use super::pipeline::Pipeline;
+use super::reference::Loaded;
 use super::shutdown::Stop;
 use super::source::Source;
 use super::{Shared, epoch};
@@ -17,7 +18,7 @@ use crate::ingest::directory::Directory;
 use crate::ingest::{DirectoryConfig, Rewritten};
 use crate::monitor::model::ModelConfig;
 use crate::monitor::model::Monitor;
-use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
+use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::store::reference::KeptReference;
 use crate::store::windows::Query;
@@ -220,10 +221,13 @@ impl Simulation {
         let path = Some(self.folder.path().join("driftd.db"));
         let config = StateConfig { path, windows_max: 1_000, memory_max: 1 };
         let store = Arc::new(Store::open(&config).unwrap()).model("simulated", "").unwrap();
-        let profile = Profile::Reference((*self.reference).clone()).to_bytes();
-        let kept = KeptReference { files: Vec::new(), settings: 0, profile };
+        let loaded = Loaded {
+            reference: (*self.reference).clone(),
+            kept: KeptReference { files: Vec::new(), settings: 0 },
+            parts: Some(self.reference.to_parts()),
+        };
         let now = self.clock.now();
-        let remembered = epoch::enter(&self.model, &self.reference, kept, &store, now).unwrap();
+        let (_, remembered) = epoch::enter(&self.model, loaded, &store, now).unwrap();
         let id = store.source("logs").unwrap();
         let config = DirectoryConfig {
             path: self.folder.path().join("logs"),

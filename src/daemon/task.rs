@@ -41,9 +41,10 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
         None => load(&model, &store, &sources, &shared).await?,
     };
     // None when the daemon was stopped while it waited.
-    let Some((reference, kept)) = loaded else { return Ok(()) };
-    let (reference, now) = (Arc::new(reference), shared.clock.now());
-    let remembered = block_in_place(|| epoch::enter(&model.model, &reference, kept, &store, now))?;
+    let Some(loaded) = loaded else { return Ok(()) };
+    let now = shared.clock.now();
+    let (reference, remembered) =
+        block_in_place(|| epoch::enter(&model.model, loaded, &store, now))?;
     let features = line_features(&reference, &model.model);
     let monitor = Monitor::new(model.model, Arc::clone(&reference), remembered);
 

@@ -17,7 +17,6 @@ use crate::profile::feature::{
 use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric::{NumericFrame, NumericOrigin};
 use crate::profile::tally::Tally;
-use crate::schema::binding::{Binding, bind};
 use std::collections::HashMap;
 
 /// Rows from which an identifier can be told from a feature.
@@ -37,6 +36,8 @@ pub(super) struct Column {
     pub is_integer: bool,
     /// Count distinct values of floats too.
     pub distinct: bool,
+    /// Its number in each of the reference's files.
+    pub places: Vec<usize>,
 }
 
 /// A feature with its grid and the reference's own counts.
@@ -79,11 +80,7 @@ fn count(tables: &[&dyn Table], column: &Column, grid: &FeatureGrid) -> Result<F
 }
 
 fn for_each_block(tables: &[&dyn Table], column: &Column, mut f: impl FnMut(&Block)) -> Result<()> {
-    for table in tables {
-        let wanted = [(column.name.as_str(), column.kind, column.declared)];
-        let Binding::Column { column, .. } = bind(table.schema(), wanted.into_iter())[0] else {
-            unreachable!("the tables were checked");
-        };
+    for (table, &column) in tables.iter().zip(&column.places) {
         let n_groups = table.row_groups().len();
         for row_group in 0..n_groups {
             if row_group + 1 < n_groups {

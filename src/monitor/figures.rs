@@ -11,6 +11,7 @@ use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::numeric::{NumericFrame, NumericProfile};
 use crate::profile::percentiles::{PERCENTILES, percentile};
 use crate::time::Timestamp;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Statistics of one feature on one side.
@@ -108,7 +109,7 @@ pub struct ReferenceFigures {
 
 impl ReferenceFigures {
     pub fn of(reference: &Reference) -> ReferenceFigures {
-        let features = reference.features.iter().map(|feature| {
+        let features = reference.features.par_iter().map(|feature| {
             (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
         });
         ReferenceFigures { rows: reference.rows, features: features.collect() }

@@ -17,6 +17,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Features that are encoded together where a reference is kept.
+const FEATURES_PER_PART: usize = 256;
+
 /// `[model.feature.NAME]`, as far as the reference needs it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeatureConfig {
@@ -157,6 +160,28 @@ impl Reference {
         Ok(Reference { rows, features })
     }
 
+    /// Its profile in parts of some features each, encoded on all cores.
+    pub fn to_parts(&self) -> Vec<Vec<u8>> {
+        let parts = self.features.par_chunks(FEATURES_PER_PART).map(|features| {
+            let (rows, features) = (self.rows, features.to_vec());
+            Profile::Reference(Reference { rows, features }).to_bytes()
+        });
+        parts.collect()
+    }
+
+    /// The reference that was taken apart.
+    pub fn from_parts(parts: &[Vec<u8>]) -> Result<Reference> {
+        let parts = parts.par_iter().map(|part| match Profile::from_bytes(part)? {
+            Profile::Reference(part) => Ok(part),
+            Profile::Current(_) => {
+                Err(Error::decode("holds the counts of current data, not a reference"))
+            }
+        });
+        let parts = parts.collect::<Result<Vec<Reference>>>()?;
+        let rows = parts.first().map_or(0, |part| part.rows);
+        Ok(Reference { rows, features: parts.into_iter().flat_map(|part| part.features).collect() })
+    }
+
     /// A reference that was profiled before may know less than the configuration asks for.
     pub fn select(mut self, config: &ReferenceConfig) -> Result<Reference> {
         self.features.retain(|feature| {
@@ -218,6 +243,7 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
             width: kinds::width(&data_type),
             is_integer: kinds::is_integer(&data_type),
             distinct: own.distinct,
+            places: Vec::new(),
         });
     }
     Ok(columns)
@@ -225,7 +251,7 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
 
 /// Every file of the reference must have the columns of the first; the narrowest type counts.
 fn check_tables(tables: &[&dyn Table], columns: &mut [Column]) -> Result<()> {
-    for (index, table) in tables.iter().enumerate().skip(1) {
+    for (index, table) in tables.iter().enumerate() {
         let wanted = columns.iter().map(|c| (c.name.as_str(), c.kind, c.declared));
         let bindings = bind(table.schema(), wanted);
         for (own, binding) in columns.iter_mut().zip(bindings) {
@@ -235,6 +261,7 @@ fn check_tables(tables: &[&dyn Table], columns: &mut [Column]) -> Result<()> {
                         own.width = width;
                     }
                     own.is_integer &= kinds::is_integer(table.schema().field(column).data_type());
+                    own.places.push(column);
                     continue;
                 }
                 Binding::Absent => "is missing",

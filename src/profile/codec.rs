@@ -22,8 +22,10 @@ use xxhash_rust::xxh3::Xxh3;
 const MAGIC: &[u8; 6] = b"driftd";
 pub const VERSION: u16 = 3;
 const HEADER_BYTES: usize = 26;
-/// Cells are mostly small numbers: higher levels cost time and save a few per cent.
+/// Cells are mostly small numbers: higher levels cost time and save a few per cent. Parts of panes
+/// are written with every file.
 const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL_PANE: i32 = 1;
 
 /// What the bytes hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,8 @@ pub fn version(bytes: &[u8]) -> Option<u16> {
 /// Encodes a value.
 pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
     let plain = postcard::to_stdvec(value).expect("memory takes every value");
-    let body = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("memory takes every byte");
+    let level = if content == Content::Pane { ZSTD_LEVEL_PANE } else { ZSTD_LEVEL };
+    let body = zstd::bulk::compress(&plain, level).expect("memory takes every byte");
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(content.tag());

@@ -13,6 +13,9 @@ use serde::ser::SerializeTuple;
 use serde::{Deserializer, Serialize, Serializer};
 use std::fmt;
 
+/// Cells that are looked at together.
+const STRETCH: usize = 16;
+
 /// No grid has more cells; what claims more is damaged.
 const CELLS_MAX: u64 = 1 << 24;
 
@@ -26,10 +29,17 @@ pub fn serialize<S: Serializer>(counts: &[u64], serializer: S) -> Result<S::Ok, 
         tuple.serialize_element(&(length as u64))?;
     }
     let mut next = 0;
-    for (cell, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let before = cell - std::mem::replace(&mut next, cell + 1);
-        tuple.serialize_element(&(before as u64))?;
-        tuple.serialize_element(count)?;
+    // Most stretches of a sparse grid are empty, and are passed over as a whole.
+    for (stretch, counts) in counts.chunks(STRETCH).enumerate() {
+        if counts.iter().fold(0, |any, count| any | count) == 0 {
+            continue;
+        }
+        for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let cell = stretch * STRETCH + at;
+            let before = cell - std::mem::replace(&mut next, cell + 1);
+            tuple.serialize_element(&(before as u64))?;
+            tuple.serialize_element(count)?;
+        }
     }
     tuple.end()
 }

@@ -86,6 +86,8 @@ pub struct Commit {
 pub struct Epoch {
     pub windows: Vec<WindowConfig>,
     pub reference: KeptReference,
+    /// Its profile, when that is another than before.
+    pub parts: Option<Vec<Vec<u8>>>,
 }
 
 /// A line of the ledger.

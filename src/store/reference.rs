@@ -8,14 +8,12 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A reference that was profiled before, with all that the profile depends on.
+/// All that the profile of a reference depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptReference {
     pub files: Vec<ReferenceFile>,
     /// Hash of the configuration of its columns, and of the version that made it.
     pub settings: u128,
-    /// As in a `.profile` file.
-    pub profile: Vec<u8>,
 }
 
 /// One file of a reference, as it was when it was profiled.
@@ -28,20 +26,33 @@ pub struct ReferenceFile {
 }
 
 impl ModelStore {
+    /// What the kept profile was made of.
     pub fn kept_reference(&self) -> Result<Option<KeptReference>> {
         let connection = self.store.connection();
-        let row: Option<([u8; 16], String, Vec<u8>)> = connection
+        let row: Option<([u8; 16], String)> = connection
             .query_row(
-                "SELECT settings, files, body FROM reference WHERE model = ?1",
+                "SELECT settings, files FROM reference WHERE model = ?1",
                 params![self.model],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()
             .map_err(|error| state("read", &error))?;
-        let Some((settings, files, profile)) = row else { return Ok(None) };
+        let Some((settings, files)) = row else { return Ok(None) };
         let files = serde_json::from_str(&files)
             .map_err(|error| Error::decode(format!("files of the reference: {error}")))?;
-        Ok(Some(KeptReference { files, settings: u128::from_be_bytes(settings), profile }))
+        Ok(Some(KeptReference { files, settings: u128::from_be_bytes(settings) }))
+    }
+
+    /// The kept profile, in parts that are as in a `.profile` file.
+    pub fn reference_parts(&self) -> Result<Vec<Vec<u8>>> {
+        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+            let connection = self.store.connection();
+            let mut statement = connection
+                .prepare("SELECT body FROM reference_part WHERE model = ?1 ORDER BY number")?;
+            let rows = statement.query_map(params![self.model], |row| row.get(0))?;
+            rows.collect()
+        };
+        read().map_err(|error| state("read", &error))
     }
 
     /// The windows that open panes are named by; none of a model that has not counted anything.
@@ -59,17 +70,19 @@ pub(super) fn write(
     model: i64,
     epoch: &Epoch,
 ) -> rusqlite::Result<()> {
-    let Epoch { windows, reference } = epoch;
+    let Epoch { windows, reference, parts } = epoch;
     transaction
         .execute("UPDATE model SET windows = ?2 WHERE id = ?1", params![model, to_text(windows)])?;
     transaction.execute(
-        "INSERT OR REPLACE INTO reference (model, settings, files, body) VALUES (?1, ?2, ?3, ?4)",
-        params![
-            model,
-            reference.settings.to_be_bytes(),
-            to_text(&reference.files),
-            reference.profile
-        ],
+        "INSERT OR REPLACE INTO reference (model, settings, files) VALUES (?1, ?2, ?3)",
+        params![model, reference.settings.to_be_bytes(), to_text(&reference.files)],
     )?;
+    let Some(parts) = parts else { return Ok(()) };
+    transaction.execute("DELETE FROM reference_part WHERE model = ?1", params![model])?;
+    let mut insert = transaction
+        .prepare("INSERT INTO reference_part (model, number, body) VALUES (?1, ?2, ?3)")?;
+    for (number, body) in parts.iter().enumerate() {
+        insert.execute(params![model, number as i64, body])?;
+    }
     Ok(())
 }

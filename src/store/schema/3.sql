@@ -18,3 +18,12 @@ CREATE INDEX path_content ON path (source, content) WHERE content IS NOT NULL;
 DELETE FROM place;
 DELETE FROM closed_window;
 UPDATE model SET windows = '[]';
+-- The profile of a large reference comes in parts, which are encoded and decoded on all cores.
+CREATE TABLE reference_part (
+    model  INTEGER NOT NULL REFERENCES model,
+    number INTEGER NOT NULL,
+    body   BLOB NOT NULL,
+    PRIMARY KEY (model, number)
+);
+INSERT INTO reference_part SELECT model, 0, body FROM reference;
+ALTER TABLE reference DROP COLUMN body;
