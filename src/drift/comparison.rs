@@ -57,7 +57,7 @@ impl<'a> Comparison<'a> {
             (Frame::Numeric(frame), Values::Numeric(reference), Values::Numeric(current)) => {
                 let cells = pair(current, frame, reference);
                 let bins = |counts| cells.grid.bins(counts);
-                let bins = table(&bins(cells.reference.counts()), &bins(cells.current.counts()));
+                let bins = table(&bins(&cells.reference.counts()), &bins(&cells.current.counts()));
                 comparison.bins = Some(bins);
                 comparison.cells = Some(cells);
             }

@@ -22,12 +22,12 @@ impl Measure for Ks {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let cells = comparison.cells()?;
         let (reference, current) = (cells.reference.counts(), cells.current.counts());
-        let distance = distance(reference, current);
+        let distance = distance(&reference, &current);
         let lambda = stephens_lambda(distance, self.evidence(comparison).effective_rows());
         Some(Score {
             score: distance,
             p_value: Some(survival(lambda)),
-            error: Some(error(cells.grid, reference)),
+            error: Some(error(cells.grid, &reference)),
         })
     }
 }

@@ -247,8 +247,9 @@ impl Statistics {
         self.max = values.extremes().max();
         self.exact = values.extremes().exact();
         let (grid, cells) = values.cells(frame);
+        let counts = cells.counts();
         let percentiles =
-            PERCENTILES.map(|percent| percentile(grid, cells.counts(), values.extremes(), percent));
+            PERCENTILES.map(|percent| percentile(grid, &counts, values.extremes(), percent));
         if let [Some(_), ..] = percentiles {
             self.percentiles = Some(percentiles.map(Option::unwrap_or_default));
         }
@@ -256,7 +257,7 @@ impl Statistics {
             self.distinct = values.distinct(frame);
         }
         if grid.range().is_some() {
-            self.out_of_range_ratio = ratio(grid.out_of_range(cells.counts()), present);
+            self.out_of_range_ratio = ratio(grid.out_of_range(&counts), present);
         }
         self.outlier_ratio = values.outliers(frame).and_then(|rows| ratio(rows, present));
     }

@@ -1,19 +1,37 @@
 //! Counts per cell of one numeric grid.
+//!
+//! A file of few rows fills few of a grid's thousand cells. While that is so only those are held,
+//! which is all that distinguishes the two forms: they are equal when their counts are.
 
 use super::grid::NumericGrid;
 use super::{Accumulator, Mismatch, merge_counts, sparse};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::cmp::Ordering;
 
 /// Values that are searched in step.
 const GROUP: usize = 8;
 
+/// Only filled cells are held while they are no more than one in so many.
+const SPARSE_PARTS: usize = 8;
+
 /// One count per cell of a [`NumericGrid`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cells(#[serde(with = "sparse")] Vec<u64>);
+#[derive(Debug, Clone)]
+pub struct Cells(Counts);
+
+#[derive(Debug, Clone)]
+enum Counts {
+    Dense(Vec<u64>),
+    /// Cell and count of those that are filled, in the order of the cells.
+    Sparse {
+        cells: u32,
+        filled: Vec<(u32, u64)>,
+    },
+}
 
 impl Cells {
     pub fn new(grid: &NumericGrid) -> Cells {
-        Cells(vec![0; grid.n_cells()])
+        Cells(Counts::Sparse { cells: grid.n_cells() as u32, filled: Vec::new() })
     }
 
     /// Counts values that ascend, by their edges instead of one by one.
@@ -23,19 +41,53 @@ impl Cells {
         let edges = grid.edges().iter();
         let ends = edges.map(|edge| ascending.partition_point(|value| value <= edge));
         let counts = ends.chain([ascending.len()]).map(&mut count).collect();
-        Cells(counts)
+        Cells(Counts::Dense(counts))
     }
 
-    pub fn counts(&self) -> &[u64] {
-        &self.0
+    fn n_cells(&self) -> usize {
+        match &self.0 {
+            Counts::Dense(counts) => counts.len(),
+            Counts::Sparse { cells, .. } => *cells as usize,
+        }
+    }
+
+    /// The count of every cell.
+    pub fn counts(&self) -> Cow<'_, [u64]> {
+        match &self.0 {
+            Counts::Dense(counts) => Cow::Borrowed(counts),
+            Counts::Sparse { cells, filled } => Cow::Owned(spread(*cells, filled)),
+        }
+    }
+
+    /// Cells that are filled, with their counts, in order.
+    pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let (dense, sparse): (&[u64], &[(u32, u64)]) = match &self.0 {
+            Counts::Dense(counts) => (counts, &[]),
+            Counts::Sparse { filled, .. } => (&[], filled),
+        };
+        let dense = dense.iter().copied().enumerate().filter(|(_, count)| *count > 0);
+        dense.chain(sparse.iter().map(|(cell, count)| (*cell as usize, *count)))
+    }
+
+    /// Bytes that the counts take in memory.
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Counts::Dense(counts) => size_of_val(counts.as_slice()),
+            Counts::Sparse { filled, .. } => size_of_val(filled.as_slice()),
+        }
     }
 
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        match &self.0 {
+            Counts::Dense(counts) => counts.iter().sum(),
+            Counts::Sparse { filled, .. } => filled.iter().map(|(_, count)| count).sum(),
+        }
     }
 
     pub fn infinities(&self) -> u64 {
-        self.0[0] + self.0[self.0.len() - 1]
+        let last = self.n_cells() - 1;
+        let ends = self.filled().filter(|(cell, _)| *cell == 0 || *cell == last);
+        ends.map(|(_, count)| count).sum()
     }
 
     /// Counts values that are not NaN, and hands over those whose cell can hold others as well.
@@ -56,34 +108,126 @@ impl Cells {
         values: &[f64],
         mut placed: impl FnMut(&[usize], &[f64]),
     ) {
-        assert_eq!(self.0.len(), grid.n_cells(), "cells belong to their grid");
-        let (groups, rest) = values.as_chunks::<GROUP>();
-        for group in groups {
-            let cells = grid.cells(group);
-            cells.iter().for_each(|cell| self.0[*cell] += 1);
-            placed(&cells, group);
+        assert_eq!(self.n_cells(), grid.n_cells(), "cells belong to their grid");
+        if let Counts::Sparse { cells, filled } = &mut self.0
+            && (filled.len() + values.len()) * SPARSE_PARTS <= *cells as usize
+        {
+            each_cell(grid, values, |cells, values| {
+                cells.iter().for_each(|cell| add(filled, *cell as u32, 1));
+                placed(cells, values);
+            });
+            return;
         }
-        for value in rest {
-            let cell = grid.cell(*value);
-            self.0[cell] += 1;
-            placed(&[cell], &[*value]);
+        let counts = self.dense();
+        each_cell(grid, values, |cells, values| {
+            cells.iter().for_each(|cell| counts[*cell] += 1);
+            placed(cells, values);
+        });
+    }
+
+    /// The counts of all cells, from here on.
+    fn dense(&mut self) -> &mut Vec<u64> {
+        if let Counts::Sparse { cells, filled } = &self.0 {
+            self.0 = Counts::Dense(spread(*cells, filled));
+        }
+        match &mut self.0 {
+            Counts::Dense(counts) => counts,
+            Counts::Sparse { .. } => unreachable!("it was just spread"),
         }
     }
 
     pub fn add_infinities(&mut self, negative: u64, positive: u64) {
-        let last = self.0.len() - 1;
-        self.0[0] += negative;
-        self.0[last] += positive;
+        let counts = self.dense();
+        let last = counts.len() - 1;
+        counts[0] += negative;
+        counts[last] += positive;
     }
 
     /// Adds the counts of another grid of the same feature, each cell as if all its values lay at
     /// its upper edge. Exact for atoms; a window needs it only when its files differ in width.
     pub fn merge_rounded(&mut self, grid: &NumericGrid, other: &Cells, other_grid: &NumericGrid) {
-        let last = other.0.len() - 1;
-        for (index, &count) in other.0.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let last = other.n_cells() - 1;
+        let counts = self.dense();
+        for (index, count) in other.filled() {
             let upper = if index == last { f64::INFINITY } else { other_grid.edges()[index] };
-            self.0[grid.cell(narrow(upper))] += count;
+            counts[grid.cell(narrow(upper))] += count;
         }
+    }
+}
+
+/// Calls `f` with the cells of some values at a time, and those values.
+#[inline]
+fn each_cell(grid: &NumericGrid, values: &[f64], mut f: impl FnMut(&[usize], &[f64])) {
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    for group in groups {
+        f(&grid.cells(group), group);
+    }
+    for value in rest {
+        f(&[grid.cell(*value)], &[*value]);
+    }
+}
+
+fn spread(cells: u32, filled: &[(u32, u64)]) -> Vec<u64> {
+    let mut counts = vec![0; cells as usize];
+    filled.iter().for_each(|(cell, count)| counts[*cell as usize] = *count);
+    counts
+}
+
+/// Adds to the count of one cell.
+fn add(filled: &mut Vec<(u32, u64)>, cell: u32, count: u64) {
+    match filled.binary_search_by_key(&cell, |(cell, _)| *cell) {
+        Ok(at) => filled[at].1 += count,
+        Err(at) => filled.insert(at, (cell, count)),
+    }
+}
+
+/// Both, in the order of the cells.
+fn union(a: &[(u32, u64)], b: &[(u32, u64)]) -> Vec<(u32, u64)> {
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let (Some(&&(in_a, from_a)), Some(&&(in_b, from_b))) = (a.peek(), b.peek()) {
+        all.push(match in_a.cmp(&in_b) {
+            Ordering::Less => *a.next().expect("it was peeked at"),
+            Ordering::Greater => *b.next().expect("it was peeked at"),
+            Ordering::Equal => {
+                a.next();
+                b.next();
+                (in_a, from_a + from_b)
+            }
+        });
+    }
+    all.extend(a.chain(b));
+    all
+}
+
+impl PartialEq for Cells {
+    fn eq(&self, other: &Cells) -> bool {
+        self.n_cells() == other.n_cells() && self.filled().eq(other.filled())
+    }
+}
+
+impl Serialize for Cells {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Counts::Dense(counts) => sparse::serialize(counts, serializer),
+            Counts::Sparse { cells, filled } => {
+                sparse::serialize_filled(*cells, filled, serializer)
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cells {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Cells, D::Error> {
+        Ok(Cells(match sparse::deserialize(deserializer)? {
+            sparse::Stored::All(counts) => Counts::Dense(counts),
+            sparse::Stored::Filled { cells, filled }
+                if filled.len() * SPARSE_PARTS > cells as usize =>
+            {
+                Counts::Dense(spread(cells, &filled))
+            }
+            sparse::Stored::Filled { cells, filled } => Counts::Sparse { cells, filled },
+        }))
     }
 }
 
@@ -96,7 +240,25 @@ impl Accumulator for Cells {
     }
 
     fn merge(&mut self, other: &Cells) -> Result<(), Mismatch> {
-        merge_counts(&mut self.0, &other.0)
+        if self.n_cells() != other.n_cells() {
+            return Err(Mismatch);
+        }
+        match (&mut self.0, &other.0) {
+            (Counts::Dense(into), Counts::Dense(from)) => return merge_counts(into, from),
+            (Counts::Dense(into), Counts::Sparse { filled, .. }) => {
+                filled.iter().for_each(|(cell, count)| into[*cell as usize] += count);
+            }
+            (Counts::Sparse { .. }, Counts::Dense(from)) => {
+                return merge_counts(self.dense(), from);
+            }
+            (Counts::Sparse { cells, filled }, Counts::Sparse { filled: from, .. }) => {
+                *filled = union(filled, from);
+                if filled.len() * SPARSE_PARTS > *cells as usize {
+                    self.dense();
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -114,6 +276,37 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// Few values or many, the counts are those of one pass.
+        #[test]
+        fn both_forms_count_alike(
+            reference in prop::collection::vec(-100.0..100.0f64, 600..1_500),
+            parts in prop::collection::vec(prop::collection::vec(-130.0..130.0f64, 0..120), 1..6),
+        ) {
+            let mut reference = reference;
+            reference.sort_unstable_by(f64::total_cmp);
+            let sorted = SortedReference {
+                finite: &reference,
+                negative_infinities: 0,
+                positive_infinities: 0,
+            };
+            let grid = sorted.grid();
+            let mut dense = Cells::new(&grid);
+            dense.dense();
+            let (mut updated, mut merged) = (Cells::new(&grid), Cells::new(&grid));
+            for part in &parts {
+                dense.update((&grid, part));
+                updated.update((&grid, part));
+                let mut own = Cells::new(&grid);
+                own.update((&grid, part));
+                let bytes = postcard::to_stdvec(&own).unwrap();
+                merged.merge(&postcard::from_bytes(&bytes).unwrap()).unwrap();
+            }
+            prop_assert_eq!(&updated, &dense);
+            prop_assert_eq!(&merged, &dense);
+            prop_assert_eq!(updated.counts(), dense.counts());
+            prop_assert_eq!((updated.total(), updated.infinities()), (dense.total(), dense.infinities()));
+        }
+
         #[test]
         fn sorted_values_count_alike(
             mut reference in prop::collection::vec(-100.0..100.0f64, 1..3_000),

@@ -149,7 +149,7 @@ impl FeatureProfile {
         let mut bins = match (&grid.frame, &self.values) {
             (Frame::Numeric(frame), Values::Numeric(values)) => {
                 let (grid, cells) = values.cells(frame);
-                grid.bins(cells.counts())
+                grid.bins(&cells.counts())
             }
             (Frame::Categorical(grid), Values::Categorical(counts)) => grid.bins(counts),
             (_, Values::Opaque(present)) => vec![*present],

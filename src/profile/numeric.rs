@@ -102,7 +102,7 @@ fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
     let cells = Cells::of_sorted(grid, finite);
     let mut extremes = Extremes::default();
     extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
-    let quartile = |percent| percentile(grid, cells.counts(), &extremes, percent);
+    let quartile = |percent| percentile(grid, &cells.counts(), &extremes, percent);
     let (low, high) = quartile(25).zip(quartile(75))?;
     let reach = 1.5 * (high - low);
     (reach > 0.0).then_some((low - reach, high + reach))
@@ -211,8 +211,7 @@ impl NumericProfile {
 
     /// Bytes that the counts take in memory, about.
     pub fn bytes(&self) -> usize {
-        size_of::<NumericProfile>()
-            + self.lanes().map(|cells| size_of_val(cells.counts())).sum::<usize>()
+        size_of::<NumericProfile>() + self.lanes().map(Cells::bytes).sum::<usize>()
     }
 
     /// Rows with a value, infinities included.
@@ -248,8 +247,7 @@ impl NumericProfile {
     /// Distinct finite values: exact where each has a cell; absent where they are not tracked.
     pub fn distinct(&self, frame: &NumericFrame) -> Option<u64> {
         let (grid, cells) = self.cells(frame);
-        let atoms = cells.counts().iter().enumerate();
-        let atoms = atoms.filter(|(cell, rows)| **rows > 0 && grid.atom(*cell).is_some()).count();
+        let atoms = cells.filled().filter(|(cell, _)| grid.atom(*cell).is_some()).count();
         frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
     }
 
