@@ -102,7 +102,9 @@ impl Pipeline {
             pending: Some(&self.pending),
             reference: &self.reference,
         };
+        let mut is_more = false;
         if let Some(change) = self.monitor.advance(now, is_backlog, &parts)? {
+            is_more = change.more;
             self.note(change, now);
         }
         let is_busy = self.sources.iter().any(Source::has_ready);
@@ -111,6 +113,9 @@ impl Pipeline {
         }
         // Last, so that whoever sees that nothing waits sees what it came to.
         self.sources.iter_mut().for_each(|source| source.report(now, is_busy));
+        if is_more {
+            return Ok(now);
+        }
         let looks = self.sources.iter().filter_map(Source::due);
         let closes = self.monitor.deadline().filter(|_| !is_backlog);
         let next = looks.chain(closes).chain(self.pending.deadline()).min();

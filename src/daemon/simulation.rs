@@ -266,7 +266,7 @@ impl Simulation {
         let mut pipeline = self.pipeline.take().unwrap_or_else(|| self.open());
         for _ in 0..4 {
             pipeline.wake();
-            pipeline.tick().unwrap();
+            while pipeline.tick().unwrap() <= self.clock.now() {}
             self.advance(Duration::from_millis(2_500));
         }
         self.pipeline = Some(pipeline);

@@ -15,6 +15,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Windows by event time that are closed before others have their turn.
+const WINDOWS_AT_ONCE: usize = 16;
+
 /// The panes of a window, or of a part of a baseline.
 #[derive(Debug, Clone)]
 struct Extent {
@@ -46,7 +49,7 @@ impl Monitor {
         Ok(change)
     }
 
-    /// Closes what time has made due. While a backlog is being counted, rows are not in the order
+    /// Closes what time has made due, or the first of it: `more` says that there is more. While a backlog is being counted, rows are not in the order
     /// of their times, and nothing is closed by those; `is_backlog` says so.
     pub fn advance(
         &mut self,
@@ -92,11 +95,15 @@ impl Monitor {
             let ends = starts.iter().flat_map(|start| {
                 period.ends_between(*start, cursor.closed(), due).collect::<Vec<_>>()
             });
-            for end in ends.collect::<BTreeSet<_>>() {
+            let ends = ends.collect::<BTreeSet<_>>();
+            for &end in ends.iter().take(WINDOWS_AT_ONCE) {
                 let figures = self.period_figures(window, period, end, now, parts)?;
                 self.show(window, figures, change);
             }
-            cursor.close(due, now);
+            change.more |= ends.len() > WINDOWS_AT_ONCE;
+            let last =
+                ends.iter().nth(WINDOWS_AT_ONCE - 1).filter(|_| ends.len() > WINDOWS_AT_ONCE);
+            cursor.close(*last.unwrap_or(&due), now);
         }
         if let Some(end) = cursor.silence(now) {
             let figures = self.period_figures(window, period, end, now, parts)?;

@@ -53,6 +53,8 @@ pub struct Change {
     pub closed: Vec<Arc<WindowFigures>>,
     /// Panes that are called otherwise, or not needed any more.
     pub renamed: Vec<Renamed>,
+    /// More windows are due.
+    pub more: bool,
 }
 
 /// Where rows without a time of their own belong, and the clock.
