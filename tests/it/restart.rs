@@ -189,3 +189,84 @@ fn an_older_state_opens() {
     assert_eq!(daemon.sample(&["driftd_window_rows"]), None);
     daemon.stop();
 }
+
+/// Whatever is done to the state's file, the daemon refuses it or goes on with what was counted; it
+/// never starts anew by itself.
+#[test]
+fn a_damaged_state_is_refused_or_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000);
+    let rows = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 4000";
+    let config = config(folder.path(), rows);
+    for i in 0..5 {
+        write_file(&folder.path().join(format!("logs/{i}.parquet")), 1_500 + i);
+    }
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&COUNTED, 5.0);
+    daemon.stop();
+    let path = folder.path().join("driftd.db");
+    // All of it is in the one file now.
+    let state = rusqlite::Connection::open(&path).unwrap();
+    state.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(state);
+    let whole = std::fs::read(&path).unwrap();
+    let mut seed = 7u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    let (mut refused, mut started) = (0, 0);
+    for round in 0..36 {
+        let mut bytes = whole.clone();
+        let at = random(bytes.len());
+        match round % 3 {
+            0 => bytes[at] ^= 1 << random(8),
+            1 => bytes[at & !511..].iter_mut().take(512).for_each(|byte| *byte = 0),
+            _ => bytes.truncate(at),
+        }
+        std::fs::write(&path, bytes).unwrap();
+        for ending in ["-wal", "-shm"] {
+            std::fs::remove_file(folder.path().join(format!("driftd.db{ending}"))).ok();
+        }
+        let output = crate::support::driftd()
+            .args(["run", "--config", config.to_str().unwrap(), "--log-format", "json"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let id = output.id().to_string();
+        std::thread::sleep(Duration::from_millis(700));
+        std::process::Command::new("kill").arg(id).status().unwrap();
+        let output = output.wait_with_output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(!log.contains("\"counted\""), "round {round}: counted again: {log}");
+        if output.status.success() {
+            started += 1;
+        } else {
+            assert_eq!(output.status.code(), Some(2), "round {round}: {log}");
+            assert!(log.contains("driftd: "), "round {round}: {log}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 5 && started > 0, "{refused} refused, {started} started");
+}
+
+/// A disk that is full: the daemon says so, goes on answering, and loses nothing.
+#[test]
+fn a_state_that_cannot_be_written_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000);
+    let config = config(folder.path(), "");
+    Daemon::start(&config).stop();
+    let mut daemon = Daemon::limited(&config, 70);
+    for i in 0..5 {
+        write_file(&folder.path().join(format!("logs/{i}.parquet")), 1_500 + i);
+    }
+    daemon.wait_for("a failure", |d| {
+        d.sample(&["driftd_state_write_errors_total"]).unwrap_or(0.0) >= 2.0
+    });
+    assert_eq!(daemon.sample(&COUNTED), Some(0.0), "nothing is told that is not in the state");
+    daemon.kill();
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for("all files", |d| total_rows(d) == 7_510);
+    daemon.stop();
+}

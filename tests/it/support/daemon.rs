@@ -4,7 +4,7 @@ use super::driftd;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -30,9 +30,22 @@ impl Daemon {
         daemon
     }
 
+    /// Starts where no file can grow beyond so many blocks of 512 bytes, as on a full disk.
+    pub fn limited(config: &Path, blocks: u32) -> Daemon {
+        let mut command = Command::new("sh");
+        // The limit's signal would end the process; without it writing fails.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_driftd")]);
+        Daemon::spawn_as(command, config)
+    }
+
     /// Starts and waits until it listens.
     pub fn spawn(config: &Path) -> Daemon {
-        let mut child = driftd()
+        Daemon::spawn_as(driftd(), config)
+    }
+
+    fn spawn_as(mut command: Command, config: &Path) -> Daemon {
+        let mut child = command
             .args(["run", "--log-format", "json", "--config"])
             .arg(config)
             .stderr(Stdio::piped())

@@ -6,6 +6,8 @@
 //! looked at. Windows wait for late rows longer than the simulation takes, so no row is late, and
 //! every closed window must hold exactly the rows of the oracle.
 
+mod late;
+
 use super::parts::PartsOf;
 use super::pending::Pending;
 use super::pipeline::Pipeline;
