@@ -49,8 +49,9 @@ impl Monitor {
         Ok(change)
     }
 
-    /// Closes what time has made due, or the first of it: `more` says that there is more. While a backlog is being counted, rows are not in the order
-    /// of their times, and nothing is closed by those; `is_backlog` says so.
+    /// Closes what time has made due, or the first of it; then `more` is set. While a backlog is
+    /// being counted, rows are not in the order of their times, and nothing is closed by those;
+    /// `is_backlog` says so.
     pub fn advance(
         &mut self,
         now: Timestamp,
