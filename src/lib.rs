@@ -10,11 +10,12 @@
 //! counted, on all cores: a value is looked up among the cells that the reference fixed for its
 //! feature, and the count of its cell grows by one ([`profile`]). Nothing else is kept of it.
 //!
-//! When the whole file was counted, its counts are merged into the open panes. A window that is
-//! complete is scored by [`drift`]: every measure compares two count vectors over one grid, and the
-//! verdict says whether that is enough to call the feature drifted. The file's line in the ledger,
-//! the panes and the closed window are one transaction of the [`store`]; after it the snapshot that
-//! readers see is replaced, and the next scrape makes its gauges from it ([`export`]).
+//! When the whole file was counted, its counts are added to the open panes. A window is a merge of
+//! panes; when its file, its rows or its time are complete it is scored by [`drift`]: every measure
+//! compares two count vectors over one grid, and the verdict says whether that is enough to call
+//! the feature drifted. The file's line in the ledger, what it added and the closed window are one
+//! transaction of the [`store`], for several files at a time; after it the snapshot that readers
+//! see is replaced, and the next scrape makes its gauges from it ([`export`]).
 //!
 //! # Layout
 //!
@@ -27,12 +28,12 @@
 //! | 1 | [`stats`], [`schema`]: numerics that packages lack; from column types to features |
 //! | 2 | [`profile`]: grids, cells, moments, categories; what splits and merges |
 //! | 3 | [`drift`]: measures and the verdict |
-//! | 4 | [`window`]: plans, panes and samples |
+//! | 4 | [`window`]: plans, panes, periods, baselines and samples |
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
 //! | 6 | [`net`]: listening and serving |
 //! | 7 | [`ingest`], [`store`], [`export`], [`report`]: files and sockets, SQLite, Prometheus, people |
 //! | 8 | [`config`]: as written, then checked |
-//! | 9 | [`daemon`]: the pipeline, the real clock, stopping |
+//! | 9 | [`daemon`]: the pipeline, epochs, reloading, the real clock, stopping |
 //! | 10 | [`cli`]: arguments, a file per command |
 
 pub mod cli;
