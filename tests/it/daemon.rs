@@ -1,6 +1,8 @@
 use crate::support::daemon::{Daemon, config};
-use crate::support::table::{floats, strings, write};
+use crate::support::table::{floats, strings, write, write_with};
 use arrow_array::{ArrayRef, Int64Array};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -286,4 +288,48 @@ fn a_missing_source_stops_the_start() {
     std::fs::remove_dir(folder.path().join("logs")).unwrap();
     let (status, _, err) = crate::support::run(&["run", "--config", config.to_str().unwrap()]);
     assert!(status == 2 && err.contains("source \"logs\": cannot list"), "{err}");
+}
+
+/// A file that is overwritten in place, at equal length, while it is read: one version or the
+/// other counts, and never something of both.
+#[test]
+fn a_torn_file_is_never_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "reconcile_interval = \"50ms\"\nrewritten = \"count\"\nduplicates = \"count\"";
+    let mut daemon = start(folder.path(), more);
+    let version = |value: f64| {
+        let path = folder.path().join("version.parquet");
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .build();
+        write_with(&path, vec![("x", floats((0..200_000).map(|_| value)))], properties);
+        std::fs::read(&path).unwrap()
+    };
+    let versions = [version(0.25), version(0.75)];
+    assert_eq!(versions[0].len(), versions[1].len());
+    let path = folder.path().join("logs/torn.parquet");
+    std::fs::write(&path, &versions[0]).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    for round in 1..40usize {
+        let bytes = &versions[round % 2];
+        for (part, bytes) in bytes.chunks(bytes.len() / 4 + 1).enumerate() {
+            let offset = part * (versions[0].len() / 4 + 1);
+            file.write_all_at(bytes, offset as u64).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Long enough, now and then, to be taken for complete.
+        std::thread::sleep(Duration::from_millis(if round % 3 == 0 { 400 } else { 20 }));
+    }
+    daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
+    let (_, body) = daemon.get("/api/v1/models/m/features/x?limit=1000");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let windows = body["windows"].as_array().unwrap();
+    assert!(windows.len() >= 3, "{} versions were counted", windows.len());
+    for window in windows {
+        let mean = window["feature"]["mean"].as_f64().unwrap();
+        assert!([0.25, 0.75].contains(&mean), "{mean}");
+        assert_eq!(window["feature"]["rows"], 200_000);
+    }
+    daemon.stop();
 }

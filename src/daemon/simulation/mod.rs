@@ -266,8 +266,8 @@ impl Simulation {
     /// As many ticks as it takes to find everything, let it settle, and count it.
     fn look(&mut self) {
         let mut pipeline = self.pipeline.take().unwrap_or_else(|| self.open());
-        for _ in 0..4 {
-            pipeline.wake();
+        // Nobody tells of what happened; the listing finds it.
+        for _ in 0..6 {
             while pipeline.tick().unwrap() <= self.clock.now() {}
             self.advance(Duration::from_millis(2_500));
         }
