@@ -7,10 +7,11 @@
 //! is cut otherwise, closes as it is; the others go on.
 
 use super::parts::PartsOf;
-use super::reference::Loaded;
+use super::reference::{Loaded, contents};
 use crate::error::Result;
 use crate::monitor::model::{Change, ModelConfig, Monitor, Remembered};
 use crate::monitor::reference::Reference;
+use crate::store::reference::KeptReference;
 use crate::store::{Commit, Epoch, ModelStore, Scope};
 use crate::time::Timestamp;
 use crate::window::cursor::{Axes, Place};
@@ -32,7 +33,16 @@ pub fn enter(
     let Loaded { reference, kept, parts } = loaded;
     let reference = Arc::new(reference);
     let before = store.known_windows()?;
-    let is_same = store.kept_reference()?.as_ref() == Some(&kept) && before == config.windows;
+    let kept_before = store.kept_reference()?;
+    // The profile in the state may be another than when this one was loaded.
+    let is_kept = |before: &KeptReference| {
+        before.settings == kept.settings && contents(&before.files).eq(contents(&kept.files))
+    };
+    let parts = match parts {
+        None if !kept_before.as_ref().is_some_and(is_kept) => Some(reference.to_parts()),
+        parts => parts,
+    };
+    let is_same = kept_before.as_ref() == Some(&kept) && before == config.windows;
     if !is_same {
         let mut commit = Commit::default();
         if !before.is_empty() {

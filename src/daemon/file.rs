@@ -55,7 +55,10 @@ pub struct FileRows {
 /// What was at a file's path before.
 struct Earlier {
     content: u128,
-    parts: Vec<EarlierPart>,
+    /// In windows that are open.
+    open: Vec<EarlierPart>,
+    /// In windows that have closed; only baselines may still look at it.
+    closed: Vec<EarlierPart>,
 }
 
 /// What a file turned out to hold.
@@ -124,7 +127,7 @@ impl Pipeline {
         match content? {
             Content::New(new) => self.add_file(source, &file, *new),
             Content::Known(identity, taken, earlier) => {
-                self.give_way(source, earlier);
+                self.give_way(source, earlier, identity.content);
                 self.skip(source, &file, &identity, taken);
                 Ok(taken)
             }
@@ -182,7 +185,13 @@ impl Pipeline {
         // It may have come to another place, or have gone from one, since the last commit.
         self.commit()?;
         let earlier = self.store.earlier(source, path)?;
-        Ok(earlier.map(|(content, parts)| Earlier { content, parts }))
+        Ok(earlier.map(|(content, parts)| {
+            let is_open = |part: &EarlierPart| {
+                part.pane.as_ref().is_some_and(|pane| self.monitor.is_open(pane))
+            };
+            let (open, closed) = parts.into_iter().partition(is_open);
+            Earlier { content, open, closed }
+        }))
     }
 
     /// When rows happened that do not say so: what the path says, else when the file was written.
@@ -197,10 +206,13 @@ impl Pipeline {
     /// time, and what a later version is to be held against.
     fn late(&self, plan: &Plan, earlier: Option<&Earlier>) -> (u64, u64, BTreeMap<Timestamp, u64>) {
         let mut known: BTreeMap<Timestamp, u64> = BTreeMap::new();
-        let parts = earlier.iter().flat_map(|earlier| &earlier.parts);
         let axis = self.monitor.axes().time();
-        let is_open = |key: &PaneKey| axis.is_some_and(|axis| key.0[axis] != CLOSED);
-        for part in parts.filter(|part| !part.pane.as_ref().is_some_and(is_open)) {
+        let is_over = |key: &PaneKey| axis.is_some_and(|axis| key.0[axis] == CLOSED);
+        let parts = earlier.iter().flat_map(|earlier| {
+            let open = earlier.open.iter();
+            open.filter(|part| part.pane.as_ref().is_some_and(is_over)).chain(&earlier.closed)
+        });
+        for part in parts {
             *known.entry(part.start.unwrap_or_default()).or_default() += part.rows;
         }
         let (mut late, mut again) = (0, 0);
@@ -211,13 +223,20 @@ impl Pipeline {
             late += rows.saturating_sub(*known);
             *known = rows.max(*known);
         }
+        // What stays where it is tells of its rows itself.
+        for part in earlier.iter().flat_map(|earlier| &earlier.closed) {
+            if let Some(known) = known.get_mut(&part.start.unwrap_or_default()) {
+                *known = known.saturating_sub(part.rows);
+            }
+        }
+        known.retain(|_, rows| *rows > 0);
         (late, again, known)
     }
 
     fn add_file(&mut self, source: usize, file: &OpenFile, new: New) -> Result<Taken> {
         let New { identity, rows, plan, delta, earlier, closed } = new;
         let is_rewritten = earlier.is_some();
-        self.give_way(source, earlier);
+        self.give_way(source, earlier, identity.content);
         let now = self.shared.clock.now();
         let replaces = matches!(self.directory(source).config().rewritten, Rewritten::Replace);
         if replaces {
@@ -247,16 +266,19 @@ impl Pipeline {
         Ok(if is_rewritten { Taken::Rewritten(rows) } else { Taken::Counted(rows) })
     }
 
-    /// Takes back what the earlier version of a file added to windows that are open.
-    fn give_way(&mut self, source: usize, earlier: Option<Earlier>) {
+    /// Takes back what the earlier version of a file added to windows that are open. What is in
+    /// closed ones belongs to the new version from now on.
+    fn give_way(&mut self, source: usize, earlier: Option<Earlier>, content: u128) {
         let Some(earlier) = earlier else { return };
-        for part in &earlier.parts {
+        for part in &earlier.open {
             if let Some(pane) = &part.pane {
                 self.monitor.remove(pane, part.rows);
             }
-            self.pending.commit.removed.push(part.id);
         }
-        self.pending.commit.superseded.push((self.sources[source].id, earlier.content));
+        let commit = &mut self.pending.commit;
+        commit.removed.extend(earlier.open.iter().map(|part| part.id));
+        commit.retagged.extend(earlier.closed.iter().map(|part| (part.id, content)));
+        commit.superseded.push((self.sources[source].id, earlier.content));
     }
 
     fn quarantine(&mut self, source: usize, path: &Path, stat: Stat, error: &Error) -> Taken {
@@ -355,6 +377,6 @@ impl Pipeline {
 
 /// Names and rows of the panes that an earlier version would be taken out of.
 fn open_parts(earlier: Option<&Earlier>) -> Vec<(PaneKey, u64)> {
-    let parts = earlier.iter().flat_map(|earlier| &earlier.parts);
+    let parts = earlier.iter().flat_map(|earlier| &earlier.open);
     parts.filter_map(|part| Some((part.pane.clone()?, part.rows))).collect()
 }

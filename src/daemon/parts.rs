@@ -16,9 +16,16 @@ pub struct PartsOf<'a> {
 
 impl PaneParts for PartsOf<'_> {
     fn parts(&self, key: &PaneKey) -> Result<Vec<Pane>> {
-        let mut parts = self.store.parts(key)?;
-        if let Some(pending) = self.pending {
-            pending.parts(key, &mut parts)?;
+        let mut parts = Vec::new();
+        match self.pending {
+            None => parts.extend(self.store.parts(key, &[])?),
+            // The state does not know yet of what is on its way to it.
+            Some(pending) => {
+                for name in pending.names(key) {
+                    parts.extend(self.store.parts(name, &pending.commit.removed)?);
+                }
+                pending.parts(key, &mut parts)?;
+            }
         }
         let grids = || self.reference.grids().map(|grid| grid.id);
         for part in &mut parts {

@@ -11,6 +11,7 @@ use crate::store::{Commit, PathRecord, Scope};
 use crate::time::Timestamp;
 use crate::window::open::Renamed;
 use crate::window::pane::{Pane, PaneKey, Panes};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -98,6 +99,18 @@ impl Pending {
                 None => drop(self.merged.0.insert(to.clone(), pane)),
             }
         }
+    }
+
+    /// The names that the parts of a pane have in the state, until this is committed.
+    pub fn names<'a>(&'a self, key: &'a PaneKey) -> BTreeSet<&'a PaneKey> {
+        let renamed = &self.commit.renamed;
+        let becomes = |name: &'a PaneKey| {
+            renamed.iter().try_fold(name, |name, renamed| {
+                if *name == renamed.from { renamed.to.as_ref() } else { Some(name) }
+            })
+        };
+        let names = renamed.iter().map(|renamed| &renamed.from).chain([key]);
+        names.filter(|name| becomes(name) == Some(key)).collect()
     }
 
     /// Appends the parts of one pane.

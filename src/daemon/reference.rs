@@ -167,7 +167,7 @@ fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<Reference
     identified.collect()
 }
 
-fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
+pub fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
     files.iter().map(|file| file.content.as_str())
 }
 

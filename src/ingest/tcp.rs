@@ -124,7 +124,8 @@ async fn read(mut stream: TcpStream, mut intake: Intake) {
                 // In pieces: short lines of many features take much more room than their text.
                 for piece in buffer.chunks(PIECE_BYTES) {
                     lines.push(piece, |line| accept_line(&mut builder, line, &intake.telemetry));
-                    if builder.cells() >= BATCH_CELLS && !hand_over(&mut builder, &intake).await {
+                    let is_full = builder.cells() >= BATCH_CELLS || builder.rows() >= BATCH_ROWS;
+                    if is_full && !hand_over(&mut builder, &intake).await {
                         return;
                     }
                 }

@@ -91,8 +91,8 @@ impl Monitor {
         change: &mut Change,
     ) -> Result<()> {
         let period = cursor.period;
-        if let Some(due) = cursor.due(now) {
-            let starts = self.pane_starts();
+        let starts = self.pane_starts();
+        if let Some(due) = cursor.due(now, starts.last().copied()) {
             let ends = starts.iter().flat_map(|start| {
                 period.ends_between(*start, cursor.closed(), due).collect::<Vec<_>>()
             });
@@ -140,7 +140,9 @@ impl Monitor {
                         period.ends_between(*start, cursor.closed(), upto).collect::<Vec<_>>()
                     });
                     for end in ends.collect::<BTreeSet<_>>() {
-                        let figures = self.period_figures(window, period, end, now, parts)?;
+                        let mut figures = self.period_figures(window, period, end, now, parts)?;
+                        // It ends here, and windows of another cut come after it.
+                        figures.end = figures.end.min(Some(now));
                         self.show(window, figures, &mut change);
                     }
                 }
@@ -175,7 +177,8 @@ impl Monitor {
         let verdict = figures.verdict();
         let index = WindowVerdict::ALL.iter().position(|v| *v == verdict);
         shown.closed[index.expect("every verdict is listed")] += 1;
-        if shown.latest.as_ref().is_none_or(|latest| latest.end <= figures.end) {
+        let time = |figures: &WindowFigures| figures.end.or(figures.closed);
+        if shown.latest.as_ref().is_none_or(|latest| time(latest) <= time(&figures)) {
             shown.latest = Some(Arc::clone(&figures));
         }
         change.closed.push(figures);

@@ -183,6 +183,18 @@ impl Monitor {
         starts.filter(|(start, _)| is_over(*start)).collect()
     }
 
+    /// Whether a window is open that a pane belongs to; baselines aside.
+    pub fn is_open(&self, key: &PaneKey) -> bool {
+        self.cursors.iter().enumerate().any(|(window, cursor)| {
+            let number = key.0[self.axes.of(window)];
+            number != CLOSED
+                && match cursor {
+                    Cursor::Slots(cursor) => number >= cursor.oldest_open(),
+                    Cursor::Period(cursor) => !cursor.is_over(self.axes.start(number)),
+                }
+        })
+    }
+
     /// Takes rows out of an open pane again, because their file was replaced.
     pub fn remove(&mut self, key: &PaneKey, rows: u64) {
         self.open.remove(key, rows);

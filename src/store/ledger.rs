@@ -139,9 +139,12 @@ pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite:
         ])?;
     }
     let mut path = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO path
+        // What cannot be read leaves what was counted before in its place.
+        "INSERT INTO path
          (source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET dev = ?3, ino = ?4, size = ?5, mtime_ns = ?6, ctime_ns = ?7,
+             quarantined = ?8, content = coalesce(?9, content)",
     )?;
     for record in &commit.paths {
         path.execute(params![

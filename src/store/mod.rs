@@ -73,6 +73,8 @@ pub struct Commit {
     pub parts: Vec<PartRecord>,
     /// Parts that are taken back.
     pub removed: Vec<i64>,
+    /// Parts that belong to another content of their file from now on.
+    pub retagged: Vec<(i64, u128)>,
     /// Panes with another name, or that are closed; of parts that are in the state already.
     pub renamed: Vec<Renamed>,
     pub epoch: Option<Epoch>,
@@ -243,11 +245,11 @@ impl ModelStore {
         let transaction = connection.transaction().map_err(tried)?;
         let model = self.model;
         ledger::write(&transaction, commit).map_err(tried)?;
-        parts::write(&transaction, model, &commit.parts, &commit.removed, &commit.renamed)?;
-        windows::write(&transaction, model, commit, self.store.windows_max).map_err(tried)?;
+        parts::write(&transaction, model, &commit.parts, commit)?;
         if let Some(epoch) = &commit.epoch {
             reference::write(&transaction, model, epoch).map_err(tried)?;
         }
+        windows::write(&transaction, model, commit, self.store.windows_max).map_err(tried)?;
         write_totals(&transaction, model, commit).map_err(tried)?;
         transaction.commit().map_err(tried)
     }

@@ -4,7 +4,7 @@
 //! What streams added is merged, sixteen parts into one of the next level, so that a pane of n
 //! commits has some 16 log16(n) parts and each was written log16(n) times.
 
-use super::{ModelStore, state, to_text};
+use super::{Commit, ModelStore, state, to_text};
 use crate::error::{Error, Result};
 use crate::profile::codec::{Content, decode, encode};
 use crate::time::Timestamp;
@@ -88,18 +88,20 @@ impl ModelStore {
         panes.map(|(name, rows)| Ok((pane_key(&name)?, rows as u64))).collect()
     }
 
-    /// The parts of one pane.
-    pub fn parts(&self, pane: &PaneKey) -> Result<Vec<Pane>> {
-        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+    /// The parts of one pane, but for those that are about to be `removed`.
+    pub fn parts(&self, pane: &PaneKey, removed: &[i64]) -> Result<Vec<Pane>> {
+        let read = || -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
             let connection = self.store.connection();
             let mut statement = connection.prepare_cached(
-                "SELECT body FROM part WHERE model = ?1 AND pane = ?2 ORDER BY id",
+                "SELECT id, body FROM part WHERE model = ?1 AND pane = ?2 ORDER BY id",
             )?;
-            let rows = statement.query_map(params![self.model, to_text(pane)], |r| r.get(0))?;
+            let rows = statement
+                .query_map(params![self.model, to_text(pane)], |r| Ok((r.get(0)?, r.get(1)?)))?;
             rows.collect()
         };
-        let bodies = read().map_err(|error| state("read", &error))?;
-        bodies.iter().map(|body| decode(Content::Pane, body)).collect()
+        let parts = read().map_err(|error| state("read", &error))?;
+        let parts = parts.iter().filter(|(id, _)| !removed.contains(id));
+        parts.map(|(_, body)| decode(Content::Pane, body)).collect()
     }
 
     /// What a content added, when it is known at `path` and nowhere else.
@@ -137,11 +139,24 @@ pub(super) fn write(
     transaction: &Transaction<'_>,
     model: i64,
     parts: &[PartRecord],
-    removed: &[i64],
-    renamed: &[Renamed],
+    commit: &Commit,
 ) -> Result<()> {
+    let Commit { removed, renamed, retagged, .. } = commit;
     let tried = |error: rusqlite::Error| state("write", &error);
-    rename(transaction, model, renamed).map_err(tried)?;
+    // The names of another epoch all change at once: a new name can be another's old one.
+    let mark = if commit.epoch.is_some() { "~" } else { "" };
+    rename(transaction, model, renamed, mark).map_err(tried)?;
+    transaction
+        .execute(
+            "UPDATE part SET pane = substr(pane, 2) WHERE model = ?1 AND pane LIKE '~%'",
+            params![model],
+        )
+        .map_err(tried)?;
+    let mut retag =
+        transaction.prepare_cached("UPDATE part SET content = ?2 WHERE id = ?1").map_err(tried)?;
+    for (id, content) in retagged {
+        retag.execute(params![id, content.to_be_bytes()]).map_err(tried)?;
+    }
     let mut delete = transaction.prepare_cached("DELETE FROM part WHERE id = ?1").map_err(tried)?;
     for id in removed {
         delete.execute(params![id]).map_err(tried)?;
@@ -166,7 +181,12 @@ pub(super) fn write(
 const INSERT: &str = "INSERT INTO part (model, pane, rows, level, source, content, start, body)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-fn rename(transaction: &Transaction<'_>, model: i64, renamed: &[Renamed]) -> rusqlite::Result<()> {
+fn rename(
+    transaction: &Transaction<'_>,
+    model: i64,
+    renamed: &[Renamed],
+    mark: &str,
+) -> rusqlite::Result<()> {
     let mut other =
         transaction.prepare_cached("UPDATE part SET pane = ?3 WHERE model = ?1 AND pane = ?2")?;
     let mut remember = transaction.prepare_cached(
@@ -179,7 +199,7 @@ fn rename(transaction: &Transaction<'_>, model: i64, renamed: &[Renamed]) -> rus
         let from = to_text(from);
         match to {
             Some(to) => {
-                other.execute(params![model, from, to_text(to)])?;
+                other.execute(params![model, from, format!("{mark}{}", to_text(to))])?;
             }
             None => {
                 remember.execute(params![model, from])?;
@@ -218,14 +238,25 @@ fn compact(transaction: &Transaction<'_>, model: i64, pane: &PaneKey) -> Result<
         if (count as usize) < PARTS_MERGED {
             return Ok(());
         }
-        let parts = read().map_err(tried)?;
-        let start = parts[0].1;
-        let counts = parts.iter().map(|(.., body)| decode::<Pane>(Content::Pane, body));
-        let mut counts = counts.collect::<Result<Vec<_>>>()?.into_iter();
-        let mut merged = counts.next().expect("sixteen are not none");
-        // Other grids are of another epoch; those stay apart until they are read.
-        if !counts.all(|part| merged.merge(&part).is_ok()) {
+        let mut parts = Vec::new();
+        for (id, start, body) in read().map_err(tried)? {
+            parts.push((id, start, decode::<Pane>(Content::Pane, &body)?));
+        }
+        // Those that were counted before the reference got more features stay apart.
+        let grids = |pane: &Pane| pane.features.iter().map(|f| f.grid).collect::<Vec<_>>();
+        let newest = parts.last().map(|(.., pane)| grids(pane));
+        parts.retain(|(.., pane)| Some(grids(pane)) == newest);
+        if parts.len() < PARTS_MERGED {
             return Ok(());
+        }
+        let start = parts[0].1;
+        let mut merged = Pane { rows: 0, rows_kept: 0, features: vec![], clusters: vec![] };
+        for (index, (.., pane)) in parts.iter().enumerate() {
+            if index == 0 {
+                merged = pane.clone();
+            } else {
+                merged.merge(pane).expect("they are on the same grids");
+            }
         }
         let mut delete =
             transaction.prepare_cached("DELETE FROM part WHERE id = ?1").map_err(tried)?;

@@ -77,6 +77,8 @@ pub(super) fn write(
         "INSERT OR REPLACE INTO reference (model, settings, files) VALUES (?1, ?2, ?3)",
         params![model, reference.settings.to_be_bytes(), to_text(&reference.files)],
     )?;
+    // The windows that stay say where they are with the same commit.
+    transaction.execute("DELETE FROM place WHERE model = ?1", params![model])?;
     let Some(parts) = parts else { return Ok(()) };
     transaction.execute("DELETE FROM reference_part WHERE model = ?1", params![model])?;
     let mut insert = transaction

@@ -41,7 +41,7 @@ impl ModelStore {
                 "SELECT figures FROM closed_window
                  WHERE model = ?1 AND window = ?2 AND coalesce(\"end\", closed) >= ?3
                      AND coalesce(\"end\", closed) < ?4
-                 ORDER BY \"end\" DESC, id DESC LIMIT ?5",
+                 ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT ?5",
             )?;
             let from = query.from.map_or(i64::MIN, |from| from.0);
             let to = query.to.map_or(i64::MAX, |to| to.0);
@@ -78,7 +78,7 @@ impl ModelStore {
             .connection()
             .query_row(
                 "SELECT figures FROM closed_window WHERE model = ?1 AND window = ?2
-                 ORDER BY \"end\" DESC, id DESC LIMIT 1",
+                 ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT 1",
                 params![self.model, window],
                 |row| row.get(0),
             )

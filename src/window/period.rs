@@ -139,16 +139,16 @@ impl PeriodCursor {
     }
 
     /// Up to which end windows are due: by the watermark, which no row can push beyond the clock,
-    /// or by the clock alone when nothing has come for a while.
-    pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        let youngest = self.place.youngest?;
+    /// or by the clock alone when nothing has come for a while. `newest` is the start of the newest
+    /// pane; rows without a time of their own are there and move no watermark.
+    pub fn due(&self, now: Timestamp, newest: Option<Timestamp>) -> Option<Timestamp> {
         let before =
             |reached: Timestamp| self.period.end_before(reached.minus(self.period.lateness));
         let is_idle = self.idle_at().is_some_and(|idle_at| idle_at <= now);
         let due = if is_idle {
-            before(now).min(self.period.ends(youngest).1)
+            before(now).min(self.period.ends(self.place.youngest.max(newest)?).1)
         } else {
-            before(youngest.min(now))
+            before(self.place.youngest?.min(now))
         };
         (self.place.closed < Some(due)).then_some(due)
     }
@@ -242,18 +242,18 @@ mod tests {
         let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
         let now = at(1_000_000);
         cursor.note(Some(at(7_250)), now);
-        assert_eq!(cursor.due(now), Some(at(3_600)));
+        assert_eq!(cursor.due(now, None), Some(at(3_600)));
         cursor.note(Some(at(7_260)), now);
-        assert_eq!(cursor.due(now), Some(at(7_200)));
+        assert_eq!(cursor.due(now, None), Some(at(7_200)));
         assert!(!cursor.is_late(at(7_100)));
         cursor.close(at(7_200), now);
         assert!(cursor.is_late(at(7_199)) && cursor.is_over(at(7_199)));
         assert!(!cursor.is_late(at(7_200)));
-        assert_eq!(cursor.due(now), None);
+        assert_eq!(cursor.due(now, None), None);
         // Nothing comes any more. What there is closes, and what is younger is not late.
         let idle = now.plus(Duration::from_secs(600));
         assert_eq!(cursor.deadline(Some(at(7_200))), Some(idle));
-        assert_eq!(cursor.due(idle), Some(at(10_800)));
+        assert_eq!(cursor.due(idle, None), Some(at(10_800)));
         // These rows are old, so nobody waits for others.
         assert_eq!(cursor.silence(at(2_000_000)), None);
     }
@@ -262,7 +262,7 @@ mod tests {
     fn a_row_from_the_future_closes_nothing() {
         let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
         cursor.note(Some(at(50_000)), at(8_000));
-        assert_eq!(cursor.due(at(8_000)), Some(at(7_200)));
+        assert_eq!(cursor.due(at(8_000), None), Some(at(7_200)));
     }
 
     #[test]
@@ -277,6 +277,16 @@ mod tests {
         assert_eq!(cursor.silence(at(18_060)), Some(at(14_400)));
         assert_eq!(cursor.silence(at(18_061)), None);
         assert!(!cursor.is_late(at(10_801)));
+    }
+
+    /// All rows without a time of their own: they close by the clock.
+    #[test]
+    fn rows_without_a_time_close_by_the_clock() {
+        let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
+        cursor.note(None, at(10_000));
+        assert_eq!(cursor.due(at(10_100), Some(at(7_200))), None);
+        let due_at = cursor.deadline(Some(at(7_200))).unwrap();
+        assert_eq!((due_at, cursor.due(due_at, Some(at(7_200)))), (at(10_860), Some(at(10_800))));
     }
 
     #[test]
