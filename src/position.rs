@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The footer does not do: files of small domains can have identical footers and other rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// XXH3, 128 bits, over the content.
+    /// XXH3, 128 bits, over the content and the partition.
     pub content: u128,
     /// Bytes.
     pub size: u64,

@@ -81,7 +81,9 @@ enum LogFormat {
 /// Parses the arguments, runs the command, tells how it went.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    init_logs(arguments.log_format);
+    // A daemon tells what it does; a command is done when it says nothing.
+    let is_daemon = matches!(arguments.command, Command::Run(_));
+    init_logs(arguments.log_format, if is_daemon { "info" } else { "warn" });
     quiet_guarded_panics();
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
@@ -103,8 +105,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn init_logs(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn init_logs(format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {

@@ -223,3 +223,24 @@ fn a_deep_schema_is_refused() {
         assert!(status == 2 && err.contains("nested") && err.lines().count() == 1, "{err}");
     }
 }
+
+/// The demo's flights, replayed: the weeks in which they were on time, and nothing but the result.
+#[test]
+fn a_replay_writes_what_the_windows_come_to() {
+    let arguments = ["replay", "--model", "flights", "--window", "week", "--format", "json"];
+    let (status, out, err) = run(&arguments);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let weeks: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let weeks = weeks["windows"].as_array().unwrap();
+    assert_eq!(weeks.len(), 22);
+    let start = |week: &serde_json::Value| week["window"]["start"].as_f64().unwrap() as i64;
+    let drifted = weeks.iter().filter(|week| week["verdict"] == "drifted");
+    // 23 and 30 April and 7 May 2001, all Mondays.
+    let drifted: Vec<i64> = drifted.map(|week| start(week) / 86_400).collect();
+    assert_eq!(drifted, [11_435, 11_442, 11_449]);
+    let (_, out, _) =
+        run(&[&arguments[..], &["--from", "2001-06-01", "--to", "2001-06-20"]].concat());
+    assert_eq!(out.matches("\"verdict\"").count(), 3);
+    let (status, _, err) = run(&["replay", "--model", "nothing"]);
+    assert!(status == 2 && err.contains("there are: employment, flights"), "{err}");
+}

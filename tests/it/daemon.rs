@@ -333,3 +333,21 @@ fn a_torn_file_is_never_counted() {
     }
     daemon.stop();
 }
+
+/// The same bytes in two partitions are two files, and rewriting one leaves the other.
+#[test]
+fn equal_files_of_two_partitions_are_rewritten_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 50000";
+    let mut daemon = start(folder.path(), rows);
+    let logs = folder.path().join("logs");
+    for partition in ["region=north", "region=south"] {
+        write_file(&logs.join(partition).join("a.parquet"), 1_000, 0.0);
+    }
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 2_000.0);
+    write_file(&logs.join("region=north/a.parquet"), 700, 0.0);
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 1_700.0);
+    let rewritten = ["driftd_source_files_total", "result=\"rewritten\""];
+    assert_eq!(daemon.sample(&rewritten), Some(1.0));
+    daemon.stop();
+}
