@@ -110,17 +110,7 @@ impl PastArguments {
         past: &mut Vec<Past>,
     ) -> Result<()> {
         let query = Query { from: self.from, to: self.to, limit: None };
-        for window in store.window_names()? {
-            if self.window.as_ref().is_some_and(|wanted| *wanted != window) {
-                continue;
-            }
-            let closed = store.windows(&window, &query)?.into_iter();
-            past.extend(closed.map(|figures| Past {
-                model: model.to_owned(),
-                version: version.to_owned(),
-                figures,
-            }));
-        }
+        past.extend(Past::of(model, version, store.past(self.window.as_deref(), &query)?));
         Ok(())
     }
 

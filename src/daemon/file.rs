@@ -1,6 +1,5 @@
 //! One file on its way: opened, identified, counted, noted in the ledger.
 
-use super::parts::PartsOf;
 use super::pipeline::Pipeline;
 use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
@@ -254,14 +253,7 @@ impl Pipeline {
         } else {
             self.pending.add_merged(&delta);
         }
-        self.monitor.merge(delta, &plan, now);
-        let parts = PartsOf {
-            store: &self.store,
-            pending: Some(&self.pending),
-            reference: &self.reference,
-        };
-        let change = self.monitor.close(&plan.completed, now, &parts)?;
-        self.note(change, now);
+        self.merge(delta, &plan, now)?;
         self.note_counted(source, file, identity, &rows, now);
         Ok(if is_rewritten { Taken::Rewritten(rows) } else { Taken::Counted(rows) })
     }

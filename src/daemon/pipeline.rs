@@ -20,7 +20,8 @@ use crate::monitor::table::rows;
 use crate::position::Arrival;
 use crate::store::{ModelStore, Scope};
 use crate::time::Timestamp;
-use crate::window::pane::{CLOSED, PaneKey};
+use crate::window::pane::{CLOSED, PaneKey, Panes};
+use crate::window::plan::Plan;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info};
@@ -57,14 +58,7 @@ impl Pipeline {
             late = self.monitor.late(&plan).iter().map(|(_, rows)| rows).sum();
             untimed = plan.untimed;
             self.pending.add_merged(&delta);
-            self.monitor.merge(delta, &plan, now);
-            let parts = PartsOf {
-                store: &self.store,
-                pending: Some(&self.pending),
-                reference: &self.reference,
-            };
-            let change = self.monitor.close(&plan.completed, now, &parts)?;
-            self.note(change, now);
+            self.merge(delta, &plan, now)?;
         }
         let Source { name, telemetry, .. } = &self.sources[source];
         let n_arrived = n_rows + batch.rejected;
@@ -150,7 +144,20 @@ impl Pipeline {
         Ok(())
     }
 
-    pub(super) fn note(&mut self, change: Change, now: Timestamp) {
+    /// Adds what was counted to the open panes, and closes the windows that it completes.
+    pub(super) fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) -> Result<()> {
+        self.monitor.merge(delta, plan, now);
+        let parts = PartsOf {
+            store: &self.store,
+            pending: Some(&self.pending),
+            reference: &self.reference,
+        };
+        let change = self.monitor.close(&plan.completed, now, &parts)?;
+        self.note(change, now);
+        Ok(())
+    }
+
+    fn note(&mut self, change: Change, now: Timestamp) {
         if change.closed.is_empty() && change.renamed.is_empty() {
             return;
         }

@@ -193,17 +193,7 @@ fn past_of(
             continue;
         }
         let past: &mut Vec<Past> = found.get_or_insert_default();
-        for window in store.window_names()? {
-            if which.window.as_ref().is_some_and(|wanted| *wanted != window) {
-                continue;
-            }
-            let closed = store.windows(&window, query)?.into_iter();
-            past.extend(closed.map(|figures| Past {
-                model: model.clone(),
-                version: version.clone(),
-                figures,
-            }));
-        }
+        past.extend(Past::of(&model, &version, store.past(which.window.as_deref(), query)?));
     }
     Ok(found)
 }

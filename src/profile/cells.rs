@@ -275,6 +275,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn grid(mut reference: Vec<f64>) -> NumericGrid {
+        reference.sort_unstable_by(f64::total_cmp);
+        let finite = &reference;
+        SortedReference { finite, negative_infinities: 0, positive_infinities: 0 }.grid()
+    }
+
     proptest! {
         /// Few values or many, the counts are those of one pass.
         #[test]
@@ -282,14 +288,7 @@ mod tests {
             reference in prop::collection::vec(-100.0..100.0f64, 600..1_500),
             parts in prop::collection::vec(prop::collection::vec(-130.0..130.0f64, 0..120), 1..6),
         ) {
-            let mut reference = reference;
-            reference.sort_unstable_by(f64::total_cmp);
-            let sorted = SortedReference {
-                finite: &reference,
-                negative_infinities: 0,
-                positive_infinities: 0,
-            };
-            let grid = sorted.grid();
+            let grid = grid(reference);
             let mut dense = Cells::new(&grid);
             dense.dense();
             let (mut updated, mut merged) = (Cells::new(&grid), Cells::new(&grid));
@@ -313,13 +312,7 @@ mod tests {
             mut values in prop::collection::vec(-120.0..120.0f64, 0..300),
         ) {
             reference.iter_mut().step_by(2).for_each(|value| *value = value.round() + 0.0);
-            reference.sort_unstable_by(f64::total_cmp);
-            let sorted = SortedReference {
-                finite: &reference,
-                negative_infinities: 0,
-                positive_infinities: 0,
-            };
-            let grid = sorted.grid();
+            let grid = grid(reference);
             values.extend(grid.edges().iter().step_by(7));
             values.sort_unstable_by(f64::total_cmp);
             let mut one_by_one = Cells::new(&grid);

@@ -12,6 +12,21 @@ pub struct Past {
     pub figures: WindowFigures,
 }
 
+impl Past {
+    /// The closed windows of one model.
+    pub fn of(
+        model: &str,
+        version: &str,
+        windows: Vec<WindowFigures>,
+    ) -> impl Iterator<Item = Past> {
+        windows.into_iter().map(move |figures| Past {
+            model: model.to_owned(),
+            version: version.to_owned(),
+            figures,
+        })
+    }
+}
+
 #[derive(Serialize)]
 struct Document<T> {
     schema: u32,

@@ -21,7 +21,7 @@ pub struct Query {
 
 impl ModelStore {
     /// The names of all windows that any have closed of.
-    pub fn window_names(&self) -> Result<Vec<String>> {
+    fn window_names(&self) -> Result<Vec<String>> {
         let connection = self.store.connection();
         let read = || -> rusqlite::Result<Vec<String>> {
             let mut statement = connection.prepare_cached(
@@ -31,6 +31,14 @@ impl ModelStore {
             rows.collect()
         };
         read().map_err(|error| state("read", &error))
+    }
+
+    /// Closed windows of one name, or of all, name by name and oldest first.
+    pub fn past(&self, window: Option<&str>, query: &Query) -> Result<Vec<WindowFigures>> {
+        let names = self.window_names()?.into_iter();
+        let wanted = names.filter(|name| window.is_none_or(|window| window == name));
+        let past = wanted.map(|name| self.windows(&name, query));
+        Ok(past.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// Closed windows, oldest first.
