@@ -30,7 +30,10 @@ proptest! {
             lateness: Duration::ZERO,
             idle_timeout: hour * 24 * 60,
         });
-        simulation.model.windows = vec![WindowConfig { name: "hour".to_owned(), kind }];
+        let window = |name: &str, kind| WindowConfig { name: name.to_owned(), kind };
+        // Windows of rows that close in the middle of an hour change the names of its panes.
+        let rows = window("rows", WindowKind::Rows { size: 10 });
+        simulation.model.windows = vec![window("hour", kind), rows];
         let (mut hours, mut late, mut closed) = (BTreeMap::<i64, u64>::new(), 0, 0i64);
         let mut name = 0;
         let mut arrived = 0;
