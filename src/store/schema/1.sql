@@ -16,7 +16,7 @@ CREATE TABLE source (
 -- The ledger: every content that was counted, once.
 CREATE TABLE file (
     source    INTEGER NOT NULL REFERENCES source,
-    content   BLOB NOT NULL, -- XXH3, 128 bits, of the whole file
+    content   BLOB NOT NULL, -- XXH3, 128 bits, of the whole file and its partition
     size      INTEGER NOT NULL,
     partition TEXT NOT NULL,
     path      TEXT NOT NULL, -- where it was found first
