@@ -100,6 +100,7 @@ async fn accept(
 async fn read(mut stream: TcpStream, mut intake: Intake) {
     let mut lines = Lines::new(intake.config.line_bytes_max);
     let mut builder = BatchBuilder::new(Arc::clone(&intake.features));
+    // While the builder holds anything.
     let mut flush_at: Option<Instant> = None;
     loop {
         let mut buffer = Vec::with_capacity(READ_BYTES);
@@ -115,33 +116,34 @@ async fn read(mut stream: TcpStream, mut intake: Intake) {
             () = flush => None,
             read = stream.read_buf(&mut buffer) => Some(read),
         };
-        let is_flush = n_read.is_none();
         match n_read {
-            None => {}
+            None => {
+                flush_at = None;
+                if !hand_over(&mut builder, &intake).await {
+                    return;
+                }
+            }
             Some(Ok(0)) => break,
             Some(Ok(_)) => {
                 builder.add_bytes(buffer.len() as u64);
                 // In pieces: short lines of many features take much more room than their text.
                 for piece in buffer.chunks(PIECE_BYTES) {
                     lines.push(piece, |line| accept_line(&mut builder, line, &intake.telemetry));
-                    let is_full = builder.cells() >= BATCH_CELLS || builder.rows() >= BATCH_ROWS;
-                    if is_full && !hand_over(&mut builder, &intake).await {
-                        return;
+                    if builder.cells() >= BATCH_CELLS || builder.rows() >= BATCH_ROWS {
+                        flush_at = None;
+                        if !hand_over(&mut builder, &intake).await {
+                            return;
+                        }
                     }
                 }
-                flush_at.get_or_insert_with(|| Instant::now() + BATCH_TIME);
+                if !builder.is_empty() {
+                    flush_at.get_or_insert_with(|| Instant::now() + BATCH_TIME);
+                }
             }
             Some(Err(error)) => {
                 intake.telemetry.errors(ErrorReason::Connection).add(1);
                 debug!(%error, "a connection broke");
                 break;
-            }
-        }
-        let is_due = is_flush || builder.rows() >= BATCH_ROWS;
-        if is_due && !builder.is_empty() {
-            flush_at = None;
-            if !hand_over(&mut builder, &intake).await {
-                return;
             }
         }
     }

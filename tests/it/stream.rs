@@ -118,6 +118,23 @@ fn a_stream_is_cut_by_time_when_rows_do_not_come() {
     daemon.stop();
 }
 
+/// A connection that pauses when its rows have just been handed over is read on.
+#[test]
+fn a_pause_after_a_full_batch_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let window =
+        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = 100000\nevery = \"1h\"\n";
+    let mut daemon = start(folder.path(), window);
+    let mut connection = connect(&daemon);
+    connection.write_all("{}\n".repeat(8_192).as_bytes()).unwrap();
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 8_192.0);
+    // Longer than a batch waits for more.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    connection.write_all(b"{}\n").unwrap();
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 8_193.0);
+    daemon.stop();
+}
+
 /// What was read when the daemon is asked to stop is in the state.
 #[test]
 fn a_stop_keeps_open_rows() {
