@@ -9,10 +9,10 @@ use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::Accumulator;
 use driftd::profile::categories::{CategoryCounts, CategoryGrid};
 use driftd::profile::cells::Cells;
+use driftd::profile::codec::append;
 use driftd::profile::column::Block;
 use driftd::profile::distinct::Distinct;
 use driftd::profile::feature::{FeatureInput, FeatureProfile};
-use driftd::profile::grid::GridId;
 use driftd::profile::grid_build::SortedReference;
 use driftd::profile::moments::Moments;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -80,6 +80,25 @@ fn column(bencher: Bencher<'_, '_>, kind: &str) {
     });
 }
 
+/// A feature of a file of few rows, for the state.
+#[divan::bench(args = [12, 120, VALUES])]
+fn encode(bencher: Bencher<'_, '_>, rows: usize) {
+    let array = array("double");
+    let reference =
+        Reference::build(&[&OneColumn::new(&array)], &ReferenceConfig::default(), &|| {});
+    let reference = reference.expect("a reference");
+    let grid = &reference.features[0].grid;
+    let width = driftd::schema::kinds::width(array.data_type());
+    let mut profile = FeatureProfile::new(grid);
+    let (block, mut scratch) = (Block::new(array.slice(0, rows)), Vec::new());
+    profile.update(FeatureInput { grid, width, block: &block, scratch: &mut scratch });
+    let mut bytes = Vec::new();
+    bencher.bench_local(|| {
+        bytes.clear();
+        append(&profile, &mut bytes);
+    });
+}
+
 fn array(kind: &str) -> ArrayRef {
     let mut random = StdRng::seed_from_u64(7);
     let normal = (0..VALUES).map(|_| {
@@ -128,7 +147,7 @@ fn categories(bencher: Bencher<'_, '_>, distinct: usize) {
     let mut rows: HashMap<Box<str>, u64> = HashMap::new();
     texts.iter().for_each(|text| *rows.entry(text.as_str().into()).or_default() += 1);
     let grid = CategoryGrid::from_counts(&rows);
-    let mut counts = CategoryCounts::new(GridId(0), &grid);
+    let mut counts = CategoryCounts::new(&grid);
     bencher
         .counter(ItemsCount::new(VALUES))
         .bench_local(|| texts.iter().for_each(|text| counts.update((&grid, text, 1))));

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::Rewritten;
 use crate::ingest::identity::stat;
 use crate::ingest::open::OpenFile;
+use crate::monitor::count::Delta;
 use crate::monitor::model::Moment;
 use crate::monitor::table::rows;
 use crate::position::{Arrival, Identity, PathState, Stat};
@@ -13,12 +14,11 @@ use crate::store::parts::{EarlierPart, PartRecord};
 use crate::store::{Counted, PathRecord, Scope, Verified};
 use crate::telemetry::{ErrorReason, FileResult};
 use crate::time::Timestamp;
-use crate::window::pane::{CLOSED, PaneKey, Panes};
+use crate::window::pane::{CLOSED, PaneKey};
 use crate::window::plan::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 use tracing::{debug, info, warn};
 
 /// What became of a file.
@@ -70,7 +70,7 @@ struct New {
     identity: Identity,
     rows: FileRows,
     plan: Plan,
-    delta: Panes,
+    delta: Delta,
     earlier: Option<Earlier>,
     /// Rows by the start of panes that have closed.
     closed: BTreeMap<Timestamp, u64>,
@@ -117,8 +117,11 @@ impl Pipeline {
             return Err(Error::new(ErrorKind::Incomplete, "changed since it was listed"));
         }
         // The ledger is asked next, and must know of what is on its way to it.
-        if self.pending.concerns(self.sources[source].id, path, file.stat.size) {
+        let (id, size) = (self.sources[source].id, file.stat.size);
+        if self.pending.commit.concerns(id, path, size) {
             self.commit()?;
+        } else if self.writing.as_ref().is_some_and(|w| w.commit.concerns(id, path, size)) {
+            self.confirm()?;
         }
         let content = self.read_content(source, &file);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
@@ -162,7 +165,11 @@ impl Pipeline {
         let moment = self.moment(file);
         let gives_way = open_parts(earlier.as_ref());
         let plan = self.monitor.plan(&table, Arrival::File, moment, &gives_way)?;
-        let delta = self.monitor.count(&table, &plan)?;
+        // Only what may have to give way is stored file by file.
+        let delta = match rewritten {
+            Rewritten::Replace => self.monitor.count_and_encode(&table, &plan)?,
+            _ => Delta { panes: self.monitor.count(&table, &plan)?, ..Delta::default() },
+        };
         let identity = file.identity(&table)?;
         let (late, known, closed) = self.late(&plan, earlier.as_ref());
         let given: u64 = gives_way.iter().map(|(_, rows)| rows).sum();
@@ -240,20 +247,19 @@ impl Pipeline {
         let replaces = matches!(self.directory(source).config().rewritten, Rewritten::Replace);
         if replaces {
             let tag = Some((self.sources[source].id, identity.content));
-            let begun = Instant::now();
-            for (key, pane) in &delta.0 {
-                let start = self.start(key);
-                self.pending.add_part(PartRecord::new(key, pane, tag, start));
+            for (key, body) in delta.bodies {
+                let (rows, start) = (delta.panes.0[&key].rows, self.start(&key));
+                let part = PartRecord { pane: Some(key), rows, file: tag, start, body };
+                self.pending.add_part(part);
             }
-            debug!(seconds = begun.elapsed().as_secs_f64(), parts = delta.0.len(), "encoded");
             for (start, rows) in closed {
                 let (file, start) = (tag, Some(start));
                 self.pending.add_part(PartRecord { pane: None, rows, file, start, body: vec![] });
             }
         } else {
-            self.pending.add_merged(&delta);
+            self.pending.add_merged(&delta.panes);
         }
-        self.merge(delta, &plan, now)?;
+        self.merge(delta.panes, &plan, now)?;
         self.note_counted(source, file, identity, &rows, now);
         Ok(if is_rewritten { Taken::Rewritten(rows) } else { Taken::Counted(rows) })
     }

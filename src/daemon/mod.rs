@@ -16,6 +16,7 @@ mod simulation;
 mod source;
 mod supervisor;
 mod task;
+mod writing;
 
 use crate::config::{Config, Model};
 use crate::error::{Error, ErrorKind, Result};

@@ -7,12 +7,11 @@ use super::file::Taken;
 use crate::error::Result;
 use crate::monitor::model::Change;
 use crate::store::parts::PartRecord;
-use crate::store::{Commit, PathRecord, Scope};
+use crate::store::{Commit, Scope};
 use crate::time::Timestamp;
 use crate::window::open::Renamed;
 use crate::window::pane::{Pane, PaneKey, Panes};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 /// Rows of a stream are committed at the latest after this time; a crash loses no more.
@@ -120,16 +119,6 @@ impl Pending {
         }
         parts.extend(self.merged.0.get(key).cloned());
         Ok(())
-    }
-
-    /// Whether something of a path, or a file of this size, is on its way to the ledger, or out
-    /// of it.
-    pub fn concerns(&self, source: i64, path: &Path, size: u64) -> bool {
-        let is_path = |record: &PathRecord| record.source == source && record.path == path;
-        let files = &self.commit.counted;
-        !self.commit.superseded.is_empty()
-            || self.commit.paths.iter().any(is_path)
-            || files.iter().any(|file| file.source == source && file.identity.size == size)
     }
 
     /// Everything as it is to be written; nothing is pending any more. `start` tells when a pane

@@ -10,6 +10,7 @@ use super::Shared;
 use super::parts::PartsOf;
 use super::pending::{COMMIT_INTERVAL, Pending};
 use super::source::Source;
+use super::writing::{Outcome, Writer, Writing};
 use crate::error::Result;
 use crate::ingest::directory::Directory;
 use crate::ingest::ndjson::Batch;
@@ -18,19 +19,16 @@ use crate::monitor::model::{Change, Moment, Monitor};
 use crate::monitor::reference::Reference;
 use crate::monitor::table::rows;
 use crate::position::Arrival;
-use crate::store::{ModelStore, Scope};
+use crate::store::{Commit, ModelStore, Scope};
 use crate::time::Timestamp;
 use crate::window::pane::{CLOSED, PaneKey, Panes};
 use crate::window::plan::Plan;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tracing::{debug, error, info};
+use std::time::Duration;
+use tracing::info;
 
 /// Files are taken for so long before everything else has its turn.
 const FILES_TIME: Duration = Duration::from_secs(1);
-
-/// Pause before a failed commit is tried again.
-const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// A model, its sources and its state.
 pub struct Pipeline {
@@ -40,6 +38,8 @@ pub struct Pipeline {
     pub sources: Vec<Source>,
     pub shared: Shared,
     pub pending: Pending,
+    /// What is being committed beside the counting.
+    pub writing: Option<Writing>,
     /// Bytes of counts that are held in memory although the state has them.
     pub counts_max: usize,
     pub is_ready: bool,
@@ -91,6 +91,7 @@ impl Pipeline {
         }
         let now = self.shared.clock.now();
         let is_backlog = self.sources.iter().any(|source| source.is_backlog(now));
+        self.confirm()?;
         let parts = PartsOf {
             store: &self.store,
             pending: Some(&self.pending),
@@ -103,7 +104,7 @@ impl Pipeline {
         }
         let is_busy = self.sources.iter().any(Source::has_ready);
         if self.pending.is_due(now, is_busy) {
-            self.commit()?;
+            if is_busy { self.begin_commit()? } else { self.commit()? }
         }
         // Last, so that whoever sees that nothing waits sees what it came to.
         self.sources.iter_mut().for_each(|source| source.report(now, is_busy));
@@ -138,7 +139,7 @@ impl Pipeline {
             let now = self.shared.clock.now();
             self.sources[source].report(now, true);
             if self.pending.is_due(now, true) {
-                self.commit()?;
+                self.begin_commit()?;
             }
         }
         Ok(())
@@ -147,6 +148,9 @@ impl Pipeline {
     /// Adds what was counted to the open panes, and closes the windows that it completes.
     pub(super) fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) -> Result<()> {
         self.monitor.merge(delta, plan, now);
+        if !plan.completed.is_empty() {
+            self.confirm()?;
+        }
         let parts = PartsOf {
             store: &self.store,
             pending: Some(&self.pending),
@@ -173,29 +177,47 @@ impl Pipeline {
         start(&self.monitor, key)
     }
 
-    /// Commits everything pending, then shows it. A state that cannot be written holds up the
-    /// pipeline, since going on would only lose more; it is tried again until it works or the
-    /// daemon stops.
+    /// Commits everything pending, then shows it.
     pub fn commit(&mut self) -> Result<()> {
-        let begun = Instant::now();
+        self.confirm()?;
+        let (commit, outcome) = self.next_commit();
+        self.writer().write(&commit)?;
+        self.show(outcome);
+        Ok(())
+    }
+
+    /// Commits everything pending beside what comes next.
+    fn begin_commit(&mut self) -> Result<()> {
+        self.confirm()?;
+        let (commit, outcome) = self.next_commit();
+        self.writing = Some(self.writer().begin(commit, outcome)?);
+        Ok(())
+    }
+
+    /// Waits for what is being committed, and shows it. Necessary before anybody relies on what
+    /// the state holds.
+    pub(super) fn confirm(&mut self) -> Result<()> {
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        self.show(writing.finish()?);
+        Ok(())
+    }
+
+    fn next_commit(&mut self) -> (Commit, Outcome) {
         let (mut commit, taken) = self.pending.take(|key| start(&self.monitor, key));
         let windows = self.monitor.config().windows.iter().map(|window| window.name.clone());
         commit.places = windows.zip(self.monitor.places()).collect();
-        while let Err(error) = self.store.commit(&commit) {
-            self.shared.process.state_write_errors.add(1);
-            error!(%error, "the state was not written; trying again");
-            if self.shared.stop.is_on() {
-                return Err(error);
-            }
-            std::thread::sleep(COMMIT_RETRY);
-        }
-        let bytes: usize = commit.parts.iter().map(|part| part.body.len()).sum();
-        let (parts, windows) = (commit.parts.len(), commit.closed.len());
-        debug!(seconds = begun.elapsed().as_secs_f64(), parts, bytes, windows, "committed");
         self.monitor.shrink(self.counts_max);
-        self.tell_taken(taken);
-        self.publish();
-        Ok(())
+        (commit, Outcome { taken, snapshot: self.monitor.snapshot() })
+    }
+
+    fn writer(&self) -> Writer {
+        let Shared { process, stop, .. } = &self.shared;
+        Writer { store: self.store.clone(), process: Arc::clone(process), stop: stop.clone() }
+    }
+
+    fn show(&mut self, outcome: Outcome) {
+        self.tell_taken(outcome.taken);
+        self.shared.published.publish(outcome.snapshot);
     }
 
     pub fn publish(&self) {

@@ -78,6 +78,7 @@ pub fn replay(model: Model, memory_max: u64) -> Result<ModelStore> {
             stop: Stop::new(),
         },
         pending: Pending::default(),
+        writing: None,
         counts_max: memory_max as usize,
         is_ready: false,
     };

@@ -92,6 +92,7 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
         sources: piped,
         shared,
         pending: Pending::default(),
+        writing: None,
         counts_max,
         is_ready: false,
     };

@@ -48,12 +48,10 @@ fn read_range(file: &File, start: u64, length: usize) -> Result<Vec<u8>> {
 impl ChunkBytes {
     /// Reads the chunks of a column's leaves, and notes their hashes where these are wanted.
     pub fn fetch(
-        file: &File,
+        (file, file_size): (&File, u64),
         leaves: &[ColumnChunkMetaData],
         hashes: Option<&ExtentHashes>,
     ) -> Result<ChunkBytes> {
-        let metadata = file.metadata();
-        let file_size = metadata.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?.len();
         let mut parts = Vec::new();
         for leaf in leaves {
             let (start, length) = chunk_range(leaf)?;

@@ -46,6 +46,9 @@ pub fn read_metadata(file: &FileRange) -> Result<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())
         .map_err(|error| decode_error(&error))?;
     let fields: Vec<FieldRef> = plain.schema().fields().iter().map(dictionary_field).collect();
+    if fields.iter().zip(plain.schema().fields()).all(|(a, b)| Arc::ptr_eq(a, b)) {
+        return Ok(plain);
+    }
     let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
     let with_dictionaries = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options);

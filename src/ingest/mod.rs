@@ -4,6 +4,7 @@
 //! decoders know no transport. Nothing here knows what is counted.
 
 mod chunk;
+mod column;
 pub mod directory;
 mod footer;
 pub mod identity;

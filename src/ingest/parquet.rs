@@ -4,26 +4,24 @@
 //! dictionaries, so that a text is looked up once per page and not once per row.
 
 use super::chunk::{ChunkBytes, chunk_range};
-use super::footer::{FileRange, decode_error, read_metadata};
+use super::column::ColumnChunks;
+use super::footer::{FileRange, read_metadata};
 use super::identity::ExtentHashes;
 use super::partition::PartitionValue;
 use crate::error::{Error, Result};
 use crate::monitor::table::{Blocks, Table};
 use crate::profile::column::Block;
 use crate::schema::kinds::partition_field;
-use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
-use ::parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
-use ::parquet::schema::types::{SchemaDescriptor, Type};
+use ::parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use ::parquet::file::metadata::RowGroupMetaData;
+use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Rows decoded at a time: some 100 KB of doubles, which stay in the second cache.
 const BATCH_ROWS: usize = 16_384;
@@ -31,6 +29,9 @@ const BATCH_ROWS: usize = 16_384;
 /// Rows and bytes of texts that are decoded at a time.
 const TEXT_BATCH_ROWS: usize = 1 << 18;
 const TEXT_BATCH_BYTES: usize = 4 << 20;
+
+/// Smaller chunks come with what is read before them.
+const PREFETCH_BYTES_MIN: u64 = 64 << 10;
 
 /// Rows that a footer may claim for one row group; beyond, it is forged.
 const ROW_GROUP_ROWS_MAX: i64 = 1 << 40;
@@ -48,9 +49,6 @@ pub struct ParquetTable {
     fingerprint: u64,
     /// By top-level column, its leaves.
     leaves: Vec<Range<usize>>,
-    /// By top-level column, metadata of a file that has no other, made when it is first read. The
-    /// decoder looks at every column that it is told of, each time it reads one.
-    columns: Vec<OnceLock<ArrowReaderMetadata>>,
     /// None where nobody will ask for the content's hash.
     hashes: Option<ExtentHashes>,
 }
@@ -91,7 +89,6 @@ impl ParquetTable {
             partition,
             row_groups,
             fingerprint,
-            columns: vec![OnceLock::new(); leaves.len()],
             leaves,
             hashes: None,
         })
@@ -127,37 +124,6 @@ impl ParquetTable {
         rows.clamp(BATCH_ROWS, TEXT_BATCH_ROWS)
     }
 
-    /// The metadata as if `column` were the only one; that of all when it cannot be taken apart.
-    fn alone(&self, column: usize) -> ArrowReaderMetadata {
-        self.try_alone(column).unwrap_or_else(|| self.metadata.clone())
-    }
-
-    fn try_alone(&self, column: usize) -> Option<ArrowReaderMetadata> {
-        let whole = self.metadata.metadata();
-        let file = whole.file_metadata();
-        let root = file.schema().get_fields().get(column)?;
-        let schema = Type::group_type_builder(file.schema().name());
-        let schema = schema.with_fields(vec![Arc::clone(root)]).build().ok()?;
-        let schema = Arc::new(SchemaDescriptor::new(Arc::new(schema)));
-        let row_groups = whole.row_groups().iter().map(|group| {
-            let chunks = group.columns().get(self.leaves[column].clone())?.to_vec();
-            RowGroupMetaData::builder(Arc::clone(&schema))
-                .set_num_rows(group.num_rows())
-                .set_total_byte_size(group.total_byte_size())
-                .set_column_metadata(chunks)
-                .build()
-                .ok()
-        });
-        let row_groups = row_groups.collect::<Option<Vec<_>>>()?;
-        let created_by = file.created_by().map(str::to_owned);
-        let (version, rows) = (file.version(), file.num_rows());
-        let file = FileMetaData::new(version, rows, created_by, None, schema, None);
-        let field = Arc::clone(&self.metadata.schema().fields()[column]);
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(vec![field])));
-        let metadata = Arc::new(ParquetMetaData::new(file, row_groups));
-        ArrowReaderMetadata::try_new(metadata, options).ok()
-    }
-
     fn n_file_columns(&self) -> usize {
         self.metadata.schema().fields().len()
     }
@@ -186,6 +152,9 @@ impl Table for ParquetTable {
         let group = self.metadata.metadata().row_group(row_group);
         for leaf in self.leaves.get(column).cloned().unwrap_or_default() {
             let Ok((start, length)) = chunk_range(group.column(leaf)) else { continue };
+            if length < PREFETCH_BYTES_MIN {
+                continue;
+            }
             let length = NonZeroU64::new(length);
             // A hint that fails costs nothing but the wait that it would have saved.
             let _ = fadvise(&*self.file, start, length, Advice::WillNeed);
@@ -202,17 +171,16 @@ impl Table for ParquetTable {
         }
         let group = self.metadata.metadata().row_group(row_group);
         let leaves = &group.columns()[self.leaves[column].clone()];
-        let chunks = ChunkBytes::fetch(&self.file, leaves, self.hashes.as_ref())?;
-        let metadata = self.columns[column].get_or_init(|| self.alone(column));
-        // Where that is the metadata of all columns, after all.
-        let index = metadata.schema().fields().len().min(column + 1) - 1;
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), [index]);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
-            .with_row_groups(vec![row_group])
-            .with_projection(mask)
-            .with_batch_size(self.batch_rows(row_group, column))
-            .build()
-            .map_err(|error| decode_error(&error))?;
+        let bytes = ChunkBytes::fetch((&self.file, self.size), leaves, self.hashes.as_ref())?;
+        let chunks = ColumnChunks {
+            metadata: self.metadata.metadata(),
+            row_group,
+            column,
+            leaves: self.leaves[column].clone(),
+            bytes: Arc::new(bytes),
+        };
+        let field = &self.metadata.schema().fields()[column];
+        let reader = chunks.reader(field, self.batch_rows(row_group, column))?;
         Ok(Box::new(reader.map(|batch| match batch {
             Ok(batch) => Ok(Block::new(Arc::clone(batch.column(0)))),
             Err(ArrowError::ParquetError(message)) => Err(Error::decode(message)),

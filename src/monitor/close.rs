@@ -10,7 +10,6 @@ use crate::window::cursor::Cursor;
 use crate::window::open::PaneParts;
 use crate::window::pane::{CLOSED, Pane, PaneKey};
 use crate::window::period::{Period, PeriodCursor};
-use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,13 +19,13 @@ const WINDOWS_AT_ONCE: usize = 16;
 
 /// The panes of a window, or of a part of a baseline.
 #[derive(Debug, Clone)]
-struct Extent {
+pub(super) struct Extent {
     axis: usize,
     numbers: Range<u64>,
 }
 
 impl Extent {
-    fn holds(&self, key: &PaneKey) -> bool {
+    pub(super) fn holds(&self, key: &PaneKey) -> bool {
         self.numbers.contains(&key.0[self.axis])
     }
 }
@@ -276,35 +275,5 @@ impl Monitor {
         let baselines = baselines.collect::<Result<Vec<_>>>()?;
         let figures = score(&self.reference, &pane, &baselines, &self.config.drift, label);
         Ok(figures.expect("panes are counted on the model's reference"))
-    }
-
-    /// All panes of the extents as one; none when there is no such pane.
-    fn merged(&self, extents: &[Extent], parts: &dyn PaneParts) -> Result<Option<Pane>> {
-        let is_inside = |key: &&PaneKey| extents.iter().any(|extent| extent.holds(key));
-        let keys: Vec<&PaneKey> = self.open.iter().map(|(key, _)| key).filter(is_inside).collect();
-        let add = |into: Option<Pane>, pane: &Pane| match into {
-            None => Some(pane.clone()),
-            Some(mut into) => {
-                into.merge(pane).expect("the panes of a model are on its grids");
-                Some(into)
-            }
-        };
-        keys.into_par_iter()
-            .try_fold(
-                || None,
-                |merged, key| match self.open.counts(key) {
-                    Some(counts) => Ok(add(merged, counts)),
-                    None => Ok(parts.parts(key)?.iter().fold(merged, add)),
-                },
-            )
-            .try_reduce(
-                || None,
-                |a, b| {
-                    Ok(match b {
-                        Some(b) => add(a, &b),
-                        None => a,
-                    })
-                },
-            )
     }
 }

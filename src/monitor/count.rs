@@ -4,6 +4,7 @@
 //! nothing shared until its chunk is done. The delta belongs to the table alone and is thrown away
 //! if any task fails.
 
+use super::encoded::{EncodedProfiles, Encoder, Place};
 use super::parts::Parts;
 use super::reference::Reference;
 use super::table::{Table, guarded, rows};
@@ -12,7 +13,7 @@ use crate::profile::Accumulator;
 use crate::profile::clusters::Clusters;
 use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
 use crate::schema::binding::{Binding, bind};
-use crate::window::pane::{Pane, Panes};
+use crate::window::pane::{Pane, PaneBytes, PaneKey, Panes};
 use crate::window::plan::{Assignment, PaneIndex, Plan};
 use crate::window::sampling::Kept;
 use rayon::prelude::*;
@@ -35,12 +36,37 @@ struct Task {
 }
 
 /// Counts of one feature, by pane of the plan.
-type Counts = BTreeMap<PaneIndex, Counted>;
+type Counts = BTreeMap<PaneIndex, Box<Counted>>;
 
 /// Counts of one feature in one pane.
 struct Counted {
     profile: FeatureProfile,
     clusters: Clusters,
+    /// Where the profile is encoded, once it is complete and if it is to be stored.
+    encoded: Option<Place>,
+}
+
+impl Counted {
+    fn new(grid: &FeatureGrid) -> Box<Counted> {
+        let (profile, clusters) = (FeatureProfile::new(grid), Clusters::default());
+        Box::new(Counted { profile, clusters, encoded: None })
+    }
+}
+
+/// What the tasks of one feature have come to.
+#[derive(Default)]
+struct FeatureCounts {
+    counts: Counts,
+    /// Chunks that are still to be counted.
+    tasks: usize,
+}
+
+/// What a table adds to the panes of its plan.
+#[derive(Debug, Default)]
+pub struct Delta {
+    pub panes: Panes,
+    /// Each pane as it is stored, where that was asked for.
+    pub bodies: BTreeMap<PaneKey, Vec<u8>>,
 }
 
 /// What the rows of a row group are to be counted by.
@@ -53,14 +79,32 @@ struct Rows<'a> {
 
 /// Counts the rows of `table` into the panes of `plan`, or those that are in its sample.
 pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Panes> {
+    Ok(count_into(reference, table, plan, None)?.panes)
+}
+
+/// Counts as [`count`] does, and encodes the counts of each feature where its last chunk was
+/// counted, while they are in cache.
+pub fn count_and_encode(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Delta> {
+    count_into(reference, table, plan, Some(Encoder::new()))
+}
+
+fn count_into(
+    reference: &Reference,
+    table: &dyn Table,
+    plan: &Plan,
+    encoder: Option<Encoder>,
+) -> Result<Delta> {
     let grids: Vec<&FeatureGrid> = reference.grids().collect();
     let wanted = grids.iter().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
     let bindings = bind(table.schema(), wanted);
     assert_eq!(plan.row_groups.len(), table.row_groups().len(), "a plan belongs to its table");
-    let counts: Vec<Mutex<Counts>> = grids.iter().map(|_| Mutex::default()).collect();
+    let mut features: Vec<FeatureCounts> = Vec::new();
+    features.resize_with(grids.len(), FeatureCounts::default);
+    let tasks = tasks(table, &bindings, plan);
+    tasks.iter().for_each(|task| features[task.feature].tasks += 1);
+    let features: Vec<Mutex<FeatureCounts>> = features.into_iter().map(Mutex::new).collect();
 
     // Taken one by one, in their order; those that come next are fetched meanwhile.
-    let tasks = tasks(table, &bindings, plan);
     let ahead = rayon::current_num_threads();
     let taken = tasks.iter().enumerate().inspect(|(index, _)| {
         if let Some(next) = tasks.get(index + ahead) {
@@ -76,8 +120,8 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
         };
         match count_chunk(grid, table, task, &rows) {
             Ok(part) => {
-                let counts = counts[task.feature].lock();
-                merge(&mut counts.expect("no task panics while it merges"), part);
+                let feature = features[task.feature].lock();
+                feature.expect("no task panics while it merges").add(part, encoder.as_ref());
                 None
             }
             Err(error) => {
@@ -90,20 +134,58 @@ pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Pa
     if let Some((_, error)) = faults.min_by_key(|(place, _)| *place) {
         return Err(error);
     }
-
-    let mut panes = empty_panes(plan, &grids);
-    for (index, counts) in counts.into_iter().enumerate() {
-        let counts = counts.into_inner().expect("no task panics while it merges");
-        fill(&mut panes, index, counts, bindings[index]);
-    }
-    let keys = plan.panes.iter().cloned();
-    Ok(Panes(keys.zip(panes).filter(|(_, pane)| pane.rows > 0).collect()))
+    let features = features.into_iter();
+    let features = features.map(|f| f.into_inner().expect("no task panics while it merges").counts);
+    let encoded = encoder.map(Encoder::finish);
+    Ok(put_together(plan, &grids, &bindings, features, encoded.as_ref()))
 }
 
-/// The panes of the plan with their rows, before any feature is filled in.
-fn empty_panes(plan: &Plan, grids: &[&FeatureGrid]) -> Vec<Pane> {
-    let mut panes: Vec<Pane> =
-        plan.panes.iter().map(|_| Pane::new(grids.iter().copied())).collect();
+/// The counts of all features, pane by pane.
+fn put_together(
+    plan: &Plan,
+    grids: &[&FeatureGrid],
+    bindings: &[Binding],
+    features: impl Iterator<Item = Counts>,
+    encoded: Option<&EncodedProfiles>,
+) -> Delta {
+    let mut panes = empty_panes(plan, grids.len());
+    let mut bytes: Vec<PaneBytes> = panes.iter().map(|_| PaneBytes::of(grids.len())).collect();
+    for ((grid, binding), mut counts) in grids.iter().zip(bindings).zip(features) {
+        for (place, pane) in panes.iter_mut().enumerate() {
+            let counted = counts.remove(&(place as PaneIndex));
+            let counted = counted.unwrap_or_else(|| uncounted(grid, *binding, pane.rows_kept));
+            match (encoded, &counted.encoded) {
+                (Some(encoded), Some(own)) => bytes[place].push(encoded.get(own)),
+                (Some(_), None) => bytes[place].push_profile(&counted.profile),
+                (None, _) => {}
+            }
+            pane.features.push(counted.profile);
+            if plan.sample.is_clustered() {
+                pane.clusters.push(counted.clusters);
+            }
+        }
+    }
+    let mut delta = Delta::default();
+    for ((key, pane), bytes) in plan.panes.iter().zip(panes).zip(bytes) {
+        if pane.rows > 0 {
+            if encoded.is_some() {
+                delta.bodies.insert(key.clone(), bytes.finish(&pane));
+            }
+            delta.panes.0.insert(key.clone(), pane);
+        }
+    }
+    delta
+}
+
+/// The panes of the plan with their rows, before any feature is in.
+fn empty_panes(plan: &Plan, n_features: usize) -> Vec<Pane> {
+    let pane = |_: &PaneKey| Pane {
+        rows: 0,
+        rows_kept: 0,
+        features: Vec::with_capacity(n_features),
+        clusters: Vec::new(),
+    };
+    let mut panes: Vec<Pane> = plan.panes.iter().map(pane).collect();
     for (row_group, assignment) in plan.row_groups.iter().enumerate() {
         let kept = plan.sample.row_group(row_group);
         assignment.for_each_run(|pane, start, rows| {
@@ -112,10 +194,6 @@ fn empty_panes(plan: &Plan, grids: &[&FeatureGrid]) -> Vec<Pane> {
                 pane.rows_kept += kept.count(start, rows);
             }
         });
-    }
-    if plan.sample.is_clustered() {
-        let clusters = vec![Clusters::default(); grids.len()];
-        panes.iter_mut().for_each(|pane| pane.clusters.clone_from(&clusters));
     }
     panes
 }
@@ -186,10 +264,7 @@ fn count_blocks(
     let mut parts = Parts::new(rows.assignment, rows.kept);
     for block in table.read(task.row_group, column)? {
         parts.split(&block?, |pane, block| {
-            let counted = counts.entry(pane).or_insert_with(|| Counted {
-                profile: FeatureProfile::new(grid),
-                clusters: Clusters::default(),
-            });
+            let counted = counts.entry(pane).or_insert_with(|| Counted::new(grid));
             counted.profile.update(FeatureInput { grid, width, block, scratch });
         })?;
     }
@@ -203,35 +278,35 @@ fn count_blocks(
     Ok(counts)
 }
 
-fn merge(into: &mut Counts, from: Counts) {
-    for (key, counted) in from {
-        match into.get_mut(&key) {
-            Some(into) => {
-                into.profile.merge(&counted.profile).expect("one grid per feature");
-                into.clusters.merge(&counted.clusters).expect("one grid per feature");
+impl FeatureCounts {
+    /// Adds the counts of one chunk. The last encodes them all, if they are to be stored.
+    fn add(&mut self, part: Counts, encoder: Option<&Encoder>) {
+        for (pane, counted) in part {
+            match self.counts.get_mut(&pane) {
+                Some(into) => {
+                    into.profile.merge(&counted.profile).expect("one grid per feature");
+                    into.clusters.merge(&counted.clusters).expect("one grid per feature");
+                }
+                None => {
+                    self.counts.insert(pane, counted);
+                }
             }
-            None => {
-                into.insert(key, counted);
-            }
+        }
+        self.tasks -= 1;
+        if let Some(encoder) = encoder.filter(|_| self.tasks == 0) {
+            let counted = self.counts.values_mut();
+            counted.for_each(|own| own.encoded = Some(encoder.encode(&own.profile)));
         }
     }
 }
 
-/// Puts one feature's counts into the panes, or the rows that no column was read for.
-fn fill(panes: &mut [Pane], index: usize, mut counts: Counts, binding: Binding) {
-    for (place, pane) in panes.iter_mut().enumerate() {
-        let profile = &mut pane.features[index];
-        match binding {
-            Binding::Absent => profile.add_absent(pane.rows_kept),
-            Binding::Retyped => profile.add_retyped(pane.rows_kept),
-            Binding::Column { .. } => {
-                if let Some(counted) = counts.remove(&(place as PaneIndex)) {
-                    *profile = counted.profile;
-                    if let Some(clusters) = pane.clusters.get_mut(index) {
-                        *clusters = counted.clusters;
-                    }
-                }
-            }
-        }
+/// A feature in a pane that none of its rows was read for.
+fn uncounted(grid: &FeatureGrid, binding: Binding, rows: u64) -> Box<Counted> {
+    let mut counted = Counted::new(grid);
+    match binding {
+        Binding::Absent => counted.profile.add_absent(rows),
+        Binding::Retyped => counted.profile.add_retyped(rows),
+        Binding::Column { .. } => {}
     }
+    counted
 }

@@ -6,9 +6,11 @@
 mod build;
 mod close;
 pub mod count;
+mod encoded;
 pub mod event_time;
 pub mod figures;
 pub mod footprint;
+mod merge;
 pub mod model;
 mod parts;
 pub mod reference;

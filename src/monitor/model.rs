@@ -1,8 +1,9 @@
 //! One model: plans and merges what arrives, knows where its windows stand.
 
-use super::count::{check_rows, count};
+use super::count::{Delta, check_rows, count, count_and_encode};
 use super::event_time::{Timing, event_times};
 use super::figures::{ReferenceFigures, WindowFigures};
+use super::merge::merge_into;
 use super::reference::Reference;
 use super::sample::sample;
 use super::snapshot::{ModelSnapshot, WindowSnapshot};
@@ -153,9 +154,14 @@ impl Monitor {
         count(&self.reference, table, plan)
     }
 
+    /// Counts `table` as [`count`](Self::count) does, for the state as well.
+    pub fn count_and_encode(&self, table: &dyn Table, plan: &Plan) -> Result<Delta> {
+        count_and_encode(&self.reference, table, plan)
+    }
+
     /// Adds what was counted by `plan`.
     pub fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) {
-        self.open.add(delta);
+        self.open.add(delta, merge_into);
         self.cursors.clone_from(&plan.cursors);
         for (window, cursor) in self.cursors.iter_mut().enumerate() {
             match cursor {

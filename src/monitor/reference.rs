@@ -15,7 +15,7 @@ use crate::schema::kinds;
 use crate::window::pane::Pane;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Features that are encoded together where a reference is kept.
 const FEATURES_PER_PART: usize = 256;
@@ -213,19 +213,23 @@ impl Reference {
 
 fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Vec<Column>> {
     let names = unique_names(schema);
-    if let Some(name) = config.features.keys().find(|name| !names.contains(name)) {
+    let known: HashSet<&str> = names.iter().map(AsRef::as_ref).collect();
+    if let Some(name) = config.features.keys().find(|name| !known.contains(name.as_str())) {
         return Err(Error::config(format!("feature {name:?}: the reference has no such column")));
     }
     let mut columns = Vec::new();
     for (name, field) in names.into_iter().zip(schema.fields()) {
-        let own = config.features.get(&name).copied().unwrap_or_default();
+        let own = config.features.get(name.as_ref()).copied().unwrap_or_default();
         if own.kind == Some(DeclaredKind::Ignore) || !config.columns.is_feature(&name) {
             continue;
         }
         // A path tells when and where rows were written more often than what they are: a date
         // among the features would drift by itself. It has to be asked for.
         let in_path = kinds::is_partition(field);
-        if in_path && !config.features.contains_key(&name) && config.columns.include.is_none() {
+        if in_path
+            && !config.features.contains_key(name.as_ref())
+            && config.columns.include.is_none()
+        {
             continue;
         }
         let data_type = field.data_type().clone();
@@ -237,7 +241,7 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
             )));
         }
         columns.push(Column {
-            name,
+            name: name.into_owned(),
             kind: declared.unwrap_or_else(|| kinds::infer(&data_type)),
             declared: declared.is_some(),
             width: kinds::width(&data_type),

@@ -2,7 +2,7 @@
 //! values, one for values it never had.
 
 use super::distinct::Distinct;
-use super::grid::GridId;
+use super::grid::Repeated;
 use super::{Accumulator, Mismatch, merge_counts};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -157,7 +157,7 @@ pub fn category(text: &str) -> std::borrow::Cow<'_, str> {
 /// Rows per category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CategoryCounts {
-    grid: GridId,
+    grid: Repeated,
     kept: Vec<u64>,
     /// Rows of values that the reference had, but rarely.
     seen: u64,
@@ -168,9 +168,9 @@ pub struct CategoryCounts {
 }
 
 impl CategoryCounts {
-    pub fn new(id: GridId, grid: &CategoryGrid) -> CategoryCounts {
+    pub fn new(grid: &CategoryGrid) -> CategoryCounts {
         let kept = vec![0; grid.kept.len()];
-        CategoryCounts { grid: id, kept, seen: 0, unseen: 0, others: Distinct::default() }
+        CategoryCounts { grid: Repeated, kept, seen: 0, unseen: 0, others: Distinct::default() }
     }
 
     pub fn total(&self) -> u64 {
@@ -211,9 +211,6 @@ impl Accumulator for CategoryCounts {
     }
 
     fn merge(&mut self, other: &CategoryCounts) -> Result<(), Mismatch> {
-        if self.grid != other.grid {
-            return Err(Mismatch);
-        }
         merge_counts(&mut self.kept, &other.kept)?;
         self.seen += other.seen;
         self.unseen += other.unseen;
@@ -232,7 +229,7 @@ mod tests {
         let grid = CategoryGrid::from_counts(&counts);
         assert_eq!(grid.kept(), ["a", "b", "c"]);
         assert_eq!(grid.n_bins(), 3);
-        let mut current = CategoryCounts::new(GridId(0), &grid);
+        let mut current = CategoryCounts::new(&grid);
         for (text, rows) in [("a", 10), ("c", 3), ("d", 2), ("e", 7)] {
             current.update((&grid, text, rows));
         }

@@ -112,6 +112,7 @@ impl Cells {
         if let Counts::Sparse { cells, filled } = &mut self.0
             && (filled.len() + values.len()) * SPARSE_PARTS <= *cells as usize
         {
+            filled.reserve(values.len());
             each_cell(grid, values, |cells, values| {
                 cells.iter().for_each(|cell| add(filled, *cell as u32, 1));
                 placed(cells, values);

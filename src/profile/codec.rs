@@ -4,6 +4,8 @@
 //! "driftd" │ what, 2 bytes │ version, u16 │ XXH3 of both and the rest, 16 bytes │ zstd(postcard(value))
 //! ```
 //!
+//! Parts of panes are not compressed: they are written with every file, mostly have few filled
+//! cells, and would become a sixth smaller in as much time as it takes to encode them.
 //! Integers are varints, so that an empty cell costs one byte before compression. A change of the
 //! encoded types needs the next version; [`decode_versions`] reads what an older one wrote.
 //!
@@ -11,21 +13,23 @@
 //! |---|---|---|
 //! | 1 | 0.1.0-dev | |
 //! | 2 | 0.1.0-dev | panes and windows tell rows counted from rows seen; references are the same |
-//! | 3 | 0.1.0 | empty cells are left out; windows have baselines |
+//! | 3 | 0.1.0 | empty cells are left out; windows have baselines; panes are not compressed |
 
 use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: &[u8; 6] = b"driftd";
 pub const VERSION: u16 = 3;
 const HEADER_BYTES: usize = 26;
-/// Cells are mostly small numbers: higher levels cost time and save a few per cent. Parts of panes
-/// are written with every file.
+/// Cells are mostly small numbers: higher levels cost time and save a few per cent.
 const ZSTD_LEVEL: i32 = 3;
-const ZSTD_LEVEL_PANE: i32 = 1;
+
+/// Bytes that a value is given first: a feature of a file of few rows takes no more.
+const ROOM: usize = 512;
 
 /// What the bytes hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +46,8 @@ impl Content {
     /// The oldest version whose values have the same shape.
     fn oldest(self) -> u16 {
         match self {
-            Content::Profile | Content::Pane => 2,
-            Content::Window => 3,
+            Content::Profile => 2,
+            Content::Pane | Content::Window => 3,
         }
     }
 
@@ -53,6 +57,10 @@ impl Content {
             Content::Pane => b"PN",
             Content::Window => b"WF",
         }
+    }
+
+    fn is_compressed(self) -> bool {
+        self != Content::Pane
     }
 }
 
@@ -64,15 +72,46 @@ pub fn version(bytes: &[u8]) -> Option<u16> {
 
 /// Encodes a value.
 pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
-    let plain = postcard::to_stdvec(value).expect("memory takes every value");
-    let level = if content == Content::Pane { ZSTD_LEVEL_PANE } else { ZSTD_LEVEL };
-    let body = zstd::bulk::compress(&plain, level).expect("memory takes every byte");
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+    let mut body = Vec::new();
+    append(value, &mut body);
+    if content.is_compressed() {
+        body = zstd::bulk::compress(&body, ZSTD_LEVEL).expect("memory takes every byte");
+    }
+    seal(content, &[&body])
+}
+
+/// Appends the bytes of a value alone. Those of a struct are those of its fields, one after the
+/// other, and those of a sequence are its length and those of its elements; so what
+/// [`encode`] writes without compression can be put together from parts.
+pub fn append<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    let mut room = ROOM;
+    // Writing to memory that is there takes a third of the time of appending byte by byte.
+    loop {
+        bytes.resize(start + room, 0);
+        match postcard::to_slice(value, &mut bytes[start..]) {
+            Ok(written) => {
+                let end = start + written.len();
+                bytes.truncate(end);
+                return;
+            }
+            Err(postcard::Error::SerializeBufferFull) => room *= 8,
+            Err(error) => unreachable!("memory takes every value: {error}"),
+        }
+    }
+}
+
+/// Puts the header before a body, which comes in pieces.
+pub fn seal(content: Content, body: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.iter().map(|p| p.len()).sum::<usize>());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(content.tag());
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&checksum(VERSION, &bytes[6..], &body).to_le_bytes());
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(&[0; size_of::<u128>()]);
+    body.iter().for_each(|piece| bytes.extend_from_slice(piece));
+    let (header, body) = bytes.split_at_mut(HEADER_BYTES);
+    let sum = checksum(VERSION, &header[6..10], body);
+    header[10..].copy_from_slice(&sum.to_le_bytes());
     bytes
 }
 
@@ -101,9 +140,12 @@ pub fn decode_versions<T: DeserializeOwned>(
     if header[10..] != checksum(version, &header[6..10], body).to_le_bytes() {
         return Err(Error::decode("damaged: the checksum does not match"));
     }
-    let plain = zstd::stream::decode_all(body)
-        .map_err(|error| Error::decode(format!("damaged: {error}")))?;
-    postcard::from_bytes(&plain).map_err(|error| Error::decode(format!("damaged: {error}")))
+    let damaged = |error: &dyn std::fmt::Display| Error::decode(format!("damaged: {error}"));
+    let plain = match content.is_compressed() {
+        true => Cow::Owned(zstd::stream::decode_all(body).map_err(|error| damaged(&error))?),
+        false => Cow::Borrowed(body),
+    };
+    postcard::from_bytes(&plain).map_err(|error| damaged(&error))
 }
 
 /// Of the body and, from version 3 on, of what and version.

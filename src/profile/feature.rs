@@ -101,10 +101,8 @@ pub struct FeatureInput<'a> {
 impl FeatureProfile {
     pub fn new(grid: &FeatureGrid) -> FeatureProfile {
         let values = match &grid.frame {
-            Frame::Numeric(frame) => Values::Numeric(Box::new(NumericProfile::new(grid.id, frame))),
-            Frame::Categorical(categories) => {
-                Values::Categorical(CategoryCounts::new(grid.id, categories))
-            }
+            Frame::Numeric(frame) => Values::Numeric(Box::new(NumericProfile::new(frame))),
+            Frame::Categorical(categories) => Values::Categorical(CategoryCounts::new(categories)),
             Frame::Opaque => Values::Opaque(0),
         };
         FeatureProfile { grid: grid.id, tally: Tally::default(), values }

@@ -6,12 +6,28 @@
 //! atom. One search places any value.
 
 use super::finder::Finder;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The identity of a grid: profiles compare and merge only within one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GridId(pub u128);
+
+/// Stands where versions 1 and 2 of the format repeated the grid of a feature.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repeated;
+
+impl Serialize for Repeated {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u128(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Repeated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Repeated, D::Error> {
+        u128::deserialize(deserializer).map(|_| Repeated)
+    }
+}
 
 /// Upper edges of the cells, and which of them separate the bins of `psi`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

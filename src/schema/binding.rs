@@ -24,7 +24,7 @@ pub type Wanted<'a> = (&'a str, Kind, bool);
 pub fn bind<'a>(schema: &Schema, wanted: impl Iterator<Item = Wanted<'a>>) -> Vec<Binding> {
     let names = unique_names(schema);
     let columns: HashMap<&str, usize> =
-        names.iter().enumerate().map(|(column, name)| (name.as_str(), column)).collect();
+        names.iter().enumerate().map(|(column, name)| (name.as_ref(), column)).collect();
     wanted
         .map(|(name, kind, declared)| match columns.get(name) {
             None => Binding::Absent,

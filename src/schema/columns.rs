@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::time::EpochUnit;
 use arrow_schema::Schema;
 use glob::Pattern;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// `[model.columns]`, checked.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +45,7 @@ impl ColumnsConfig {
 
     /// Names that the configuration uses and the reference lacks; a typing error, most likely.
     pub fn check(&self, schema: &Schema) -> Result<()> {
-        let names: BTreeSet<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let names: HashSet<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         let roles = [("id", &self.id), ("label", &self.label)];
         for (role, name) in roles.iter().filter_map(|(r, n)| n.as_deref().map(|n| (r, n))) {
             if !names.contains(name) {
@@ -67,21 +68,22 @@ impl ColumnsConfig {
 
 /// The column names of a file, made unique: the second `x` is called `x#1`, the third `x#2`.
 /// Duplicate names are legal Parquet, and two features cannot share a series.
-pub fn unique_names(schema: &Schema) -> Vec<String> {
-    let mut taken: BTreeSet<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-    let mut seen = BTreeSet::new();
-    let fields = schema.fields().iter();
-    fields
-        .map(|field| {
-            let name = field.name();
-            if seen.insert(name.as_str()) {
-                return name.clone();
-            }
-            let numbered = (1..).map(|n| format!("{name}#{n}"));
-            let free = numbered.into_iter().find(|free| taken.insert(free.clone()));
-            free.expect("numbers do not run out")
-        })
-        .collect()
+pub fn unique_names(schema: &Schema) -> Vec<Cow<'_, str>> {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let mut taken: HashSet<Cow<'_, str>> = names.iter().copied().map(Cow::Borrowed).collect();
+    if taken.len() == names.len() {
+        return names.into_iter().map(Cow::Borrowed).collect();
+    }
+    let mut seen = HashSet::new();
+    let unique = names.into_iter().map(|name| {
+        if seen.insert(name) {
+            return Cow::Borrowed(name);
+        }
+        let numbered = (1..).map(|n| Cow::Owned(format!("{name}#{n}")));
+        let free = numbered.into_iter().find(|free: &Cow<'_, str>| taken.insert(free.clone()));
+        free.expect("numbers do not run out")
+    });
+    unique.collect()
 }
 
 #[cfg(test)]

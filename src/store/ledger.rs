@@ -21,7 +21,7 @@ pub enum Verified {
 impl ModelStore {
     /// Whether any counted file has this size. No other can be a copy of one.
     pub fn knows_size(&self, source: i64, size: u64) -> Result<bool> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let known = connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM file WHERE source = ?1 AND size = ?2)",
             params![source, size as i64],
@@ -31,7 +31,7 @@ impl ModelStore {
     }
 
     pub fn verify(&self, source: i64, path: &Path, identity: &Identity) -> Result<Verified> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let content = identity.content.to_be_bytes();
         let size = identity.size as i64;
         let read = || -> rusqlite::Result<Verified> {
@@ -59,7 +59,7 @@ impl ModelStore {
 
     /// Whether a content was found at a path.
     pub fn knows_content(&self, source: i64, path: &Path) -> Result<bool> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let known = connection.query_row(
             "SELECT EXISTS (
                  SELECT 1 FROM path WHERE source = ?1 AND path = ?2 AND content IS NOT NULL)",
@@ -71,7 +71,7 @@ impl ModelStore {
 
     /// The content that was counted at a path, unless it is there at another path as well.
     pub(super) fn only_content(&self, source: i64, path: &Path) -> Result<Option<u128>> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let content: Option<[u8; 16]> = connection
             .query_row(
                 "SELECT content FROM path AS own
@@ -88,7 +88,7 @@ impl ModelStore {
 
     /// Every path whose fate is known.
     pub fn paths(&self, source: i64) -> Result<Vec<(PathBuf, Stat, PathState)>> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let read = || -> rusqlite::Result<Vec<(PathBuf, Stat, PathState)>> {
             let mut statement = connection.prepare(
                 "SELECT path, dev, ino, size, mtime_ns, ctime_ns, quarantined

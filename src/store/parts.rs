@@ -75,7 +75,7 @@ impl PartRecord {
 impl ModelStore {
     /// Names and rows of all open panes.
     pub fn open_panes(&self) -> Result<Vec<(PaneKey, u64)>> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let read = || -> rusqlite::Result<Vec<(String, i64)>> {
             let mut statement = connection.prepare(
                 "SELECT pane, sum(rows) FROM part WHERE model = ?1 AND pane IS NOT NULL
@@ -91,7 +91,7 @@ impl ModelStore {
     /// The parts of one pane, but for those that are about to be `removed`.
     pub fn parts(&self, pane: &PaneKey, removed: &[i64]) -> Result<Vec<Pane>> {
         let read = || -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
-            let connection = self.store.connection();
+            let connection = self.store.reader();
             let mut statement = connection.prepare_cached(
                 "SELECT id, body FROM part WHERE model = ?1 AND pane = ?2 ORDER BY id",
             )?;
@@ -111,7 +111,7 @@ impl ModelStore {
         path: &std::path::Path,
     ) -> Result<Option<(u128, Vec<EarlierPart>)>> {
         let Some(content) = self.only_content(source, path)? else { return Ok(None) };
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         type Row = (i64, Option<String>, i64, Option<i64>);
         let read = || -> rusqlite::Result<Vec<Row>> {
             let mut statement = connection.prepare_cached(

@@ -28,7 +28,7 @@ pub struct ReferenceFile {
 impl ModelStore {
     /// What the kept profile was made of.
     pub fn kept_reference(&self) -> Result<Option<KeptReference>> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let row: Option<([u8; 16], String)> = connection
             .query_row(
                 "SELECT settings, files FROM reference WHERE model = ?1",
@@ -46,7 +46,7 @@ impl ModelStore {
     /// The kept profile, in parts that are as in a `.profile` file.
     pub fn reference_parts(&self) -> Result<Vec<Vec<u8>>> {
         let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
-            let connection = self.store.connection();
+            let connection = self.store.reader();
             let mut statement = connection
                 .prepare("SELECT body FROM reference_part WHERE model = ?1 ORDER BY number")?;
             let rows = statement.query_map(params![self.model], |row| row.get(0))?;
@@ -57,7 +57,7 @@ impl ModelStore {
 
     /// The windows that open panes are named by; none of a model that has not counted anything.
     pub fn known_windows(&self) -> Result<Vec<WindowConfig>> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let windows: String = connection
             .query_row("SELECT windows FROM model WHERE id = ?1", params![self.model], |r| r.get(0))
             .map_err(|error| state("read", &error))?;

@@ -22,7 +22,7 @@ pub struct Query {
 impl ModelStore {
     /// The names of all windows that any have closed of.
     fn window_names(&self) -> Result<Vec<String>> {
-        let connection = self.store.connection();
+        let connection = self.store.reader();
         let read = || -> rusqlite::Result<Vec<String>> {
             let mut statement = connection.prepare_cached(
                 "SELECT DISTINCT window FROM closed_window WHERE model = ?1 ORDER BY window",
@@ -44,7 +44,7 @@ impl ModelStore {
     /// Closed windows, oldest first.
     pub fn windows(&self, window: &str, query: &Query) -> Result<Vec<WindowFigures>> {
         let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
-            let connection = self.store.connection();
+            let connection = self.store.reader();
             let mut statement = connection.prepare_cached(
                 "SELECT figures FROM closed_window
                  WHERE model = ?1 AND window = ?2 AND coalesce(\"end\", closed) >= ?3
@@ -66,7 +66,7 @@ impl ModelStore {
     pub fn place(&self, window: &str) -> Result<Option<Place>> {
         let body: Option<String> = self
             .store
-            .connection()
+            .reader()
             .query_row(
                 "SELECT body FROM place WHERE model = ?1 AND window = ?2",
                 params![self.model, window],
@@ -83,7 +83,7 @@ impl ModelStore {
     pub fn latest(&self, window: &str) -> Result<Option<WindowFigures>> {
         let body: Option<Vec<u8>> = self
             .store
-            .connection()
+            .reader()
             .query_row(
                 "SELECT figures FROM closed_window WHERE model = ?1 AND window = ?2
                  ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT 1",

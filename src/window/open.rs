@@ -17,8 +17,8 @@ pub trait PaneParts: Sync {
 #[derive(Debug)]
 struct OpenPane {
     rows: u64,
-    /// All of its counts, or none of them.
-    counts: Option<Pane>,
+    /// All of its counts and the bytes that they take, or none of them.
+    counts: Option<(Pane, usize)>,
 }
 
 /// All panes that an open window needs.
@@ -38,18 +38,20 @@ impl OpenPanes {
         self.0.insert(key, OpenPane { rows, counts: None });
     }
 
-    /// Adds what a file or batch counted.
-    pub fn add(&mut self, delta: Panes) {
+    /// Adds what a file or batch counted; `merge` adds the rows of one pane to another.
+    pub fn add(&mut self, delta: Panes, merge: impl Fn(&mut Pane, Pane)) {
         for (key, pane) in delta.0 {
             let rows = pane.rows;
             match self.0.get_mut(&key) {
                 None => {
-                    self.0.insert(key, OpenPane { rows, counts: Some(pane) });
+                    let bytes = pane.bytes();
+                    self.0.insert(key, OpenPane { rows, counts: Some((pane, bytes)) });
                 }
                 Some(open) => {
                     open.rows += rows;
-                    if let Some(counts) = &mut open.counts {
-                        counts.merge(&pane).expect("all panes are on the model's grids");
+                    if let Some((counts, bytes)) = &mut open.counts {
+                        merge(counts, pane);
+                        *bytes = counts.bytes();
                     }
                 }
             }
@@ -73,7 +75,7 @@ impl OpenPanes {
 
     /// The counts of a pane, unless only the state has them.
     pub fn counts(&self, key: &PaneKey) -> Option<&Pane> {
-        self.0.get(key)?.counts.as_ref()
+        self.0.get(key)?.counts.as_ref().map(|(counts, _)| counts)
     }
 
     /// Drops panes that no open window needs, and merges those that none tells apart any more. No
@@ -105,22 +107,23 @@ impl OpenPanes {
         };
         into.rows += pane.rows;
         match (&mut into.counts, pane.counts) {
-            (Some(into), Some(from)) => {
+            (Some((into, bytes)), Some((from, _))) => {
                 into.merge(&from).expect("all panes are on the model's grids");
+                *bytes = into.bytes();
             }
             (counts, _) => *counts = None,
         }
     }
 
-    /// Lets go of counts, oldest first, until the rest takes no more than so many bytes. Only for
-    /// panes that are in the state with all their parts.
+    /// Lets go of counts, oldest first, until the rest takes no more than so many bytes. Only when
+    /// all parts of all panes are in the state, or on their way to it.
     pub fn shrink(&mut self, bytes_max: usize) {
-        let sizes = self.0.values().filter_map(|open| Some(open.counts.as_ref()?.bytes()));
-        let mut bytes: usize = sizes.sum();
+        let sizes = self.0.values().filter_map(|open| open.counts.as_ref());
+        let mut bytes: usize = sizes.map(|(_, bytes)| bytes).sum();
         let mut panes = self.0.values_mut();
         while bytes > bytes_max {
             let Some(pane) = panes.next() else { return };
-            bytes -= pane.counts.take().map_or(0, |counts| counts.bytes());
+            bytes -= pane.counts.take().map_or(0, |(_, bytes)| bytes);
         }
     }
 }
@@ -128,6 +131,10 @@ impl OpenPanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn merge(into: &mut Pane, from: Pane) {
+        into.merge(&from).unwrap();
+    }
 
     fn pane(rows: u64) -> Pane {
         Pane { rows, rows_kept: rows, features: Vec::new(), clusters: Vec::new() }
@@ -140,7 +147,7 @@ mod tests {
     #[test]
     fn panes_that_no_open_window_tells_apart_are_merged() {
         let mut panes = OpenPanes::default();
-        panes.add(Panes((0..100).map(|file| (key([file, 7]), pane(10))).collect()));
+        panes.add(Panes((0..100).map(|file| (key([file, 7]), pane(10))).collect()), merge);
         // Every file's own window has closed, the window of rows has not.
         let renamed = panes.forget(|axis, _| axis == 1);
         assert_eq!(panes.iter().collect::<Vec<_>>(), [(&key([CLOSED, 7]), 1_000)]);
@@ -156,7 +163,7 @@ mod tests {
     fn counts_are_whole_or_not_there() {
         let mut panes = OpenPanes::default();
         panes.restore(key([CLOSED, 1]), 5);
-        panes.add(Panes([(key([0, 1]), pane(3)), (key([0, 2]), pane(4))].into()));
+        panes.add(Panes([(key([0, 1]), pane(3)), (key([0, 2]), pane(4))].into()), merge);
         // One of the two that become one is in the state only.
         panes.forget(|axis, _| axis == 1);
         assert_eq!(panes.counts(&key([CLOSED, 1])), None);

@@ -1,6 +1,7 @@
 //! Panes: the smallest parts that windows are merged from.
 
 use crate::profile::clusters::Clusters;
+use crate::profile::codec::{self, Content};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::profile::grid::GridId;
 use crate::profile::{Accumulator, Mismatch};
@@ -9,6 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Stands in a key for a slot whose window has closed.
 pub const CLOSED: u64 = u64::MAX;
+
+/// Bytes of a feature of a file of few rows.
+const FEATURE_BYTES: usize = 128;
 
 /// A pane's name; [`Axes`](super::cursor::Axes) tells what its numbers stand for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,11 +72,16 @@ impl Pane {
         if grids(self) != grids(other) {
             return Err(Mismatch);
         }
-        self.rows += other.rows;
-        self.rows_kept += other.rows_kept;
         for (into, from) in self.features.iter_mut().zip(&other.features) {
             into.merge(from)?;
         }
+        self.merge_rest(other)
+    }
+
+    /// Adds all that is not said by feature and value: for whoever merges the features himself.
+    pub fn merge_rest(&mut self, other: &Pane) -> Result<(), Mismatch> {
+        self.rows += other.rows;
+        self.rows_kept += other.rows_kept;
         self.clusters.resize(self.clusters.len().max(other.clusters.len()), Clusters::default());
         for (into, from) in self.clusters.iter_mut().zip(&other.clusters) {
             into.merge(from)?;
@@ -81,6 +90,66 @@ impl Pane {
     }
 }
 
+/// The bytes of a pane for the state, put together from those of its features.
+#[derive(Debug)]
+pub struct PaneBytes(Vec<u8>);
+
+impl PaneBytes {
+    /// Of a pane of so many features, about.
+    pub fn of(features: usize) -> PaneBytes {
+        PaneBytes(Vec::with_capacity(features * FEATURE_BYTES))
+    }
+
+    /// Adds the bytes of the next feature, as [`codec::append`] made them.
+    pub fn push(&mut self, feature: &[u8]) {
+        self.0.extend_from_slice(feature);
+    }
+
+    /// Encodes and adds the next feature.
+    pub fn push_profile(&mut self, feature: &FeatureProfile) {
+        codec::append(feature, &mut self.0);
+    }
+
+    /// The whole; `pane` tells everything that is not said by feature.
+    pub fn finish(self, pane: &Pane) -> Vec<u8> {
+        let Pane { rows, rows_kept, features, clusters } = pane;
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        codec::append(&(rows, rows_kept, features.len()), &mut head);
+        codec::append(clusters, &mut tail);
+        codec::seal(Content::Pane, &[&head, &self.0, &tail])
+    }
+}
+
 /// Panes by key, as one file or batch adds to them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Panes(pub BTreeMap<PaneKey, Pane>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::Kind;
+    use crate::profile::feature::Frame;
+
+    #[test]
+    fn bytes_of_features_are_bytes_of_their_pane() {
+        let grid = |name: &str| {
+            FeatureGrid::new(name.to_owned(), Kind::Categorical, false, None, Frame::Opaque)
+        };
+        let grids: Vec<FeatureGrid> = (0..200).map(|n| grid(&format!("f{n}"))).collect();
+        let mut pane = Pane::new(grids.iter());
+        (pane.rows, pane.rows_kept) = (1 << 40, 7);
+        pane.features[1].add_absent(7);
+        for clusters in [Vec::new(), vec![Clusters::default(); grids.len()]] {
+            pane.clusters = clusters;
+            let mut bytes = PaneBytes::of(grids.len());
+            for (index, profile) in pane.features.iter().enumerate() {
+                let mut feature = Vec::new();
+                codec::append(profile, &mut feature);
+                if index % 2 == 0 { bytes.push(&feature) } else { bytes.push_profile(profile) }
+            }
+            let bytes = bytes.finish(&pane);
+            assert_eq!(bytes, codec::encode(Content::Pane, &pane));
+            assert_eq!(codec::decode::<Pane>(Content::Pane, &bytes).unwrap(), pane);
+        }
+    }
+}

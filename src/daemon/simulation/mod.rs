@@ -254,6 +254,7 @@ impl Simulation {
                 stop: Stop::new(),
             },
             pending: Pending::default(),
+            writing: None,
             // Nothing stays in memory, so that everything comes back from the state.
             counts_max: 0,
             is_ready: false,
