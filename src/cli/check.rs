@@ -77,7 +77,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         Format::Json => json(&reports),
         Format::Openmetrics => {
             let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
-            openmetrics(Arc::new(snapshot), &settings.export)
+            openmetrics(&snapshot, &settings.export)
         }
     };
     output::write(arguments.output.as_deref(), text.as_bytes())?;

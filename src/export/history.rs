@@ -42,7 +42,7 @@ impl History {
             let window = WindowSnapshot::resumed(&figures.window.clone(), Some(figures));
             let model = ModelSnapshot { name, version, reference: None, windows: vec![window] };
             let snapshot = Snapshot { generation: 0, models: vec![Arc::new(model)] };
-            self.add_page(&text(Arc::new(snapshot), config), Timestamp(millis * 1_000));
+            self.add_page(&text(&snapshot, config), Timestamp(millis * 1_000));
         }
         let mut page = String::new();
         for family in self.families.into_values() {

@@ -60,6 +60,7 @@ impl Collector for LiveCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
+        let sources = self.sources.0.read().expect("no writer panics");
         let mut samples = Samples::default();
         samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
         let errors = self.process.state_write_errors.get();
@@ -68,16 +69,15 @@ impl Collector for LiveCollector {
         samples.add(&metrics::RELOAD_SUCCESSFUL, &[], reload as f64);
         let reloaded = self.process.reload_success.get();
         samples.add(&metrics::RELOAD_SUCCESS_TIME, &[], reloaded as f64 / 1e6);
-        let sources = self.sources.0.read().expect("no writer panics");
         sources.iter().for_each(|source| add_source(&mut samples, source));
-        samples.into_families()
+        samples.families().collect()
     }
 }
 
-fn add_source(samples: &mut Samples, source: &LiveSource) {
+fn add_source<'a>(samples: &mut Samples<'a>, source: &'a LiveSource) {
     let telemetry = &source.telemetry;
     let labels = [source.model.as_str(), &source.version, &source.source];
-    let with = |last: &'static str| [labels[0], labels[1], labels[2], last];
+    let with = |last: &'static str| -> [&'a str; 4] { [labels[0], labels[1], labels[2], last] };
     for (metric, counter) in [
         (&metrics::SOURCE_ROWS, &telemetry.rows),
         (&metrics::SOURCE_BYTES, &telemetry.bytes),

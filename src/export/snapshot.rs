@@ -2,25 +2,15 @@
 
 use super::ExportConfig;
 use super::metrics::{self, Family, Metric, STATISTICS};
-use super::sample::{Samples, desc};
+use super::sample::{Sample, Samples};
 use crate::monitor::figures::{
     BaselineFigures, FeatureFigures, MeasureFigures, Statistics, WindowFigures, WindowVerdict,
 };
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use std::sync::Arc;
 
 /// The baseline that is always there.
 const REFERENCE: &str = "reference";
-
-/// Makes the samples of one snapshot.
-pub struct SnapshotCollector {
-    snapshot: Arc<Snapshot>,
-    config: ExportConfig,
-    descs: Vec<Desc>,
-}
 
 /// The samples of one feature of one window, kept apart until the series are counted.
 struct FeatureSamples<'a> {
@@ -28,82 +18,59 @@ struct FeatureSamples<'a> {
     samples: Vec<Sample<'a>>,
 }
 
-struct Sample<'a> {
-    metric: &'static Metric,
-    labels: Vec<&'a str>,
-    value: f64,
+/// All samples of a snapshot.
+pub fn samples<'a>(snapshot: &'a Snapshot, config: &ExportConfig) -> Samples<'a> {
+    let mut samples = Samples::default();
+    let mut features: Vec<FeatureSamples<'_>> = Vec::new();
+    for model in &snapshot.models {
+        model.windows.iter().for_each(|window| add_window(&mut samples, model, window));
+        features.extend(of_features(model, config));
+    }
+    // The budget goes to features in name order, so that the same ones are always there.
+    features.sort_by(|a, b| a.name.cmp(b.name));
+    let (mut kept, mut dropped) = (0, 0);
+    for same_name in features.chunk_by(|a, b| a.name == b.name) {
+        let series: usize = same_name.iter().map(|feature| feature.samples.len()).sum();
+        if dropped > 0 || kept + series > config.series_max {
+            dropped += series;
+            continue;
+        }
+        kept += series;
+        same_name.iter().flat_map(|feature| &feature.samples).for_each(|s| samples.push(*s));
+    }
+    samples.add(&metrics::SERIES_DROPPED, &[], dropped as f64);
+    samples
 }
 
-impl SnapshotCollector {
-    pub fn new(snapshot: Arc<Snapshot>, config: ExportConfig) -> SnapshotCollector {
-        let descs = metrics::of_snapshot().map(desc).collect();
-        SnapshotCollector { snapshot, config, descs }
-    }
-
-    fn exports(&self, metric: &Metric) -> bool {
-        metric.family.is_none_or(|family| self.config.families.contains(&family))
-    }
-
-    fn features<'a>(&self, model: &'a ModelSnapshot) -> Vec<FeatureSamples<'a>> {
-        let mut features = Vec::new();
-        for window in &model.windows {
-            if let Some(latest) = &window.latest {
-                features.extend(latest.features.iter().map(|feature| {
-                    let mut out = FeatureSamples { name: &feature.name, samples: Vec::new() };
-                    let labels = [model.name.as_str(), &model.version, &window.name];
-                    out.add_feature(labels, &latest.baselines, feature);
-                    out
-                }));
-            }
-            if self.config.families.contains(&Family::Reference) {
-                let reference = model.reference.iter().flat_map(|reference| &reference.features);
-                features.extend(reference.map(|(name, statistics)| {
-                    let mut out = FeatureSamples { name, samples: Vec::new() };
-                    out.add_reference([&model.name, &model.version, &window.name], statistics);
-                    out
-                }));
-            }
+fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<FeatureSamples<'a>> {
+    let mut features = Vec::new();
+    for window in &model.windows {
+        if let Some(latest) = &window.latest {
+            features.extend(latest.features.iter().map(|feature| {
+                let mut out = FeatureSamples { name: &feature.name, samples: Vec::new() };
+                let labels = [model.name.as_str(), &model.version, &window.name];
+                out.add_feature(labels, &latest.baselines, feature);
+                out
+            }));
         }
-        features.iter_mut().for_each(|f| f.samples.retain(|sample| self.exports(sample.metric)));
-        features
-    }
-}
-
-impl Collector for SnapshotCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descs.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let mut samples = Samples::default();
-        let mut features: Vec<FeatureSamples<'_>> = Vec::new();
-        for model in &self.snapshot.models {
-            model.windows.iter().for_each(|window| add_window(&mut samples, model, window));
-            features.extend(self.features(model));
+        if config.families.contains(&Family::Reference) {
+            let reference = model.reference.iter().flat_map(|reference| &reference.features);
+            features.extend(reference.map(|(name, statistics)| {
+                let mut out = FeatureSamples { name, samples: Vec::new() };
+                out.add_reference([&model.name, &model.version, &window.name], statistics);
+                out
+            }));
         }
-        // The budget goes to features in name order, so that the same ones are always there.
-        features.sort_by(|a, b| a.name.cmp(b.name));
-        let (mut kept, mut dropped) = (0, 0);
-        for same_name in features.chunk_by(|a, b| a.name == b.name) {
-            let series: usize = same_name.iter().map(|feature| feature.samples.len()).sum();
-            if dropped > 0 || kept + series > self.config.series_max {
-                dropped += series;
-                continue;
-            }
-            kept += series;
-            for sample in same_name.iter().flat_map(|feature| &feature.samples) {
-                samples.add(sample.metric, &sample.labels, sample.value);
-            }
-        }
-        samples.add(&metrics::SERIES_DROPPED, &[], dropped as f64);
-        samples.into_families()
     }
+    let exports = |metric: &Metric| metric.family.is_none_or(|f| config.families.contains(&f));
+    features.iter_mut().for_each(|f| f.samples.retain(|sample| exports(sample.metric)));
+    features
 }
 
 impl<'a> FeatureSamples<'a> {
     fn push(&mut self, metric: &'static Metric, window: [&'a str; 3], rest: &[&'a str], v: f64) {
         let labels = window.iter().copied().chain([self.name]).chain(rest.iter().copied());
-        self.samples.push(Sample { metric, labels: labels.collect(), value: v });
+        self.samples.push(Sample::new(metric, labels, v));
     }
 
     fn add_feature(
@@ -170,7 +137,7 @@ impl<'a> FeatureSamples<'a> {
     }
 }
 
-fn add_window(samples: &mut Samples, model: &ModelSnapshot, window: &WindowSnapshot) {
+fn add_window<'a>(samples: &mut Samples<'a>, model: &'a ModelSnapshot, window: &'a WindowSnapshot) {
     let labels = [model.name.as_str(), &model.version, &window.name];
     let [name, version, window_name] = labels;
     samples.add(&metrics::OPEN_WINDOW_ROWS, &labels, window.open_rows as f64);
@@ -187,7 +154,7 @@ fn add_window(samples: &mut Samples, model: &ModelSnapshot, window: &WindowSnaps
     }
 }
 
-fn add_latest(samples: &mut Samples, labels: [&str; 3], latest: &WindowFigures) {
+fn add_latest<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], latest: &'a WindowFigures) {
     samples.add(&metrics::WINDOW_ROWS, &labels, latest.rows as f64);
     samples.add(&metrics::WINDOW_ROWS_KEPT, &labels, latest.rows_kept as f64);
     for (metric, time) in [
@@ -207,10 +174,10 @@ fn add_latest(samples: &mut Samples, labels: [&str; 3], latest: &WindowFigures) 
     }
 }
 
-fn add_verdicts(
-    samples: &mut Samples,
-    [name, version, window]: [&str; 3],
-    baseline: &str,
+fn add_verdicts<'a>(
+    samples: &mut Samples<'a>,
+    [name, version, window]: [&'a str; 3],
+    baseline: &'a str,
     judged: usize,
     drifted: usize,
 ) {

@@ -7,10 +7,10 @@ use crate::profile::numeric::NumericProfile;
 use crate::window::WindowKind;
 use crate::window::cursor::Axes;
 
-/// Bytes of a counted cell in the state, about: gaps and counts are small numbers, and compressed.
-const STATE_BYTES_PER_CELL: f64 = 1.3;
-/// Bytes of a feature's sums, extremes and names there; they hardly compress.
-const STATE_BYTES_PER_FEATURE: f64 = 130.0;
+/// Bytes of a counted cell in the state, about: gaps and counts are small numbers.
+const STATE_BYTES_PER_CELL: f64 = 2.0;
+/// Bytes of a feature's sums, extremes and identity there.
+const STATE_BYTES_PER_FEATURE: f64 = 115.0;
 
 /// Bytes and panes.
 #[derive(Debug, Clone, Copy, PartialEq)]
