@@ -122,6 +122,28 @@ fn broken_files_are_quarantined_and_disturb_nothing() {
     daemon.stop();
 }
 
+/// A version that cannot be read stands between two that can: the last takes the first's place.
+#[test]
+fn a_broken_version_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), 5_000, 0.0);
+    let window = "[[model.window]]\nname = \"w\"\ntype = \"rows\"\nsize = 5000\n";
+    let mut daemon = Daemon::start(&config(folder.path(), window));
+    place(folder.path(), "today.parquet", 1_000, 0.0);
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 1_000.0);
+    let broken = folder.path().join("broken");
+    write_file(&broken, 1_200, 0.0);
+    break_file(&broken, 1);
+    std::fs::rename(&broken, folder.path().join("logs/today.parquet")).unwrap();
+    daemon.wait_for_sample(&["driftd_source_files", QUARANTINED], 1.0);
+    assert_eq!(daemon.sample(&["driftd_open_window_rows"]), Some(1_000.0));
+    place(folder.path(), "today.parquet", 1_500, 0.0);
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 1_500.0);
+    assert_eq!(daemon.sample(&["driftd_source_replaced_rows_total"]), Some(1_000.0));
+    assert_eq!(daemon.sample(&["driftd_source_files", QUARANTINED]), Some(0.0));
+    daemon.stop();
+}
+
 /// Two files of the same schema, sizes, statistics, and other rows.
 #[test]
 fn identical_footers_are_two_files_and_a_copy_is_one() {

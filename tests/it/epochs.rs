@@ -137,6 +137,70 @@ fn a_window_that_is_cut_otherwise_closes_as_it_is() {
     daemon.stop();
 }
 
+/// Two windows that change places: each pane's name becomes the other's way of naming.
+#[test]
+fn windows_in_another_order_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, after) = (format!("{ROWS}{DAY}{TIME}"), format!("{DAY}{ROWS}{TIME}"));
+    let mut daemon = change(folder.path(), &before, &after, |_| ());
+    assert_eq!((open(&daemon, "rows"), open(&daemon, "day")), (3_000.0, 3_000.0));
+    count_more(&mut daemon, folder.path(), 2_500);
+    assert_eq!((rows_closed(&daemon, "rows"), rows_closed(&daemon, "day")), (vec![5_000], vec![]));
+    assert_eq!((open(&daemon, "rows"), open(&daemon, "day")), (500.0, 5_500.0));
+    daemon.stop();
+}
+
+/// A window that went and comes back begins anew: the rows between are in none of its kind.
+#[test]
+fn a_window_that_comes_back_begins_with_the_next_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = format!("{ROWS}{DAY}{TIME}");
+    let mut daemon = change(folder.path(), &both, &format!("{DAY}{TIME}"), |_| ());
+    assert_eq!(rows_closed(&daemon, "rows"), [3_000]);
+    count_more(&mut daemon, folder.path(), 1_000);
+    daemon.stop();
+    let mut daemon = Daemon::start(&config(folder.path(), &both));
+    assert_eq!((open(&daemon, "rows"), open(&daemon, "day")), (0.0, 4_000.0));
+    write_rows(folder.path(), "c", 6_000);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 6_000.0);
+    assert_eq!((open(&daemon, "rows"), open(&daemon, "day")), (1_000.0, 10_000.0));
+    assert_eq!(daemon.sample(&["driftd_window_rows", "window=\"rows\""]), Some(5_000.0));
+    daemon.stop();
+}
+
+/// Sixteen parts of a pane become one, but for those that were counted on fewer features.
+#[test]
+fn parts_of_before_a_feature_more_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    write_reference(folder.path(), 1.0, false);
+    let path = config(folder.path(), ROWS);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("path = \"logs\"", "path = \"logs\"\nrewritten = \"count\"");
+    std::fs::write(&path, &text).unwrap();
+    let count = |files: std::ops::Range<usize>| {
+        let mut daemon = Daemon::start(&path);
+        for (nth, file) in files.enumerate() {
+            write_rows(folder.path(), &format!("{file:02}"), 100 + file);
+            let counted = (nth + 1) as f64;
+            daemon.wait_for_sample(&["driftd_source_files_total", "result=\"counted\""], counted);
+        }
+        daemon
+    };
+    count(0..12).stop();
+    write_reference(folder.path(), 1.0, true);
+    let daemon = count(12..36);
+    let all: usize = (0..36).map(|file| 100 + file).sum();
+    assert_eq!(open(&daemon, "rows"), all as f64);
+    daemon.stop();
+    let mut daemon = Daemon::start(&path);
+    write_rows(folder.path(), "rest", 5_000 - all);
+    daemon.wait_for_sample(&["driftd_window_rows"], 5_000.0);
+    let without: usize = (0..12).map(|file| 100 + file).sum();
+    let rows = |feature: &str| daemon.sample(&["driftd_feature_rows", &format!("\"{feature}\"")]);
+    assert_eq!((rows("x"), rows("y")), (Some(5_000.0), Some((5_000 - without) as f64)));
+    daemon.stop();
+}
+
 /// Without a reference the first files become it, and are counted all the same.
 #[test]
 fn the_first_files_become_the_reference() {
