@@ -17,8 +17,9 @@ use std::time::Duration;
 /// Rows of a stream are committed at the latest after this time; a crash loses no more.
 pub const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Bytes of counts after which is committed without waiting.
-const BYTES_MAX: usize = 64 << 20;
+/// Bytes of counts after which is committed without waiting. The simulation commits after every
+/// file, beside the counting of the next.
+const BYTES_MAX: usize = if cfg!(test) { 1 } else { 64 << 20 };
 
 /// One commit in the making.
 #[derive(Default)]

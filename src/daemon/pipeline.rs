@@ -98,9 +98,14 @@ impl Pipeline {
             reference: &self.reference,
         };
         let mut is_more = false;
+        let places = self.monitor.places();
         if let Some(change) = self.monitor.advance(now, is_backlog, &parts)? {
             is_more = change.more;
             self.note(change, now);
+        }
+        // What is late from now on is so after a restart too, also where no window had any rows.
+        if self.monitor.places() != places {
+            self.pending.begin(now);
         }
         let is_busy = self.sources.iter().any(Source::has_ready);
         if self.pending.is_due(now, is_busy) {
