@@ -68,9 +68,7 @@ fn bench_cells(bencher: Bencher<'_, '_>, values: &[f64]) {
 #[divan::bench(args = ["double", "double_nulls", "double_ties", "float", "int_few", "int_many", "bool"])]
 fn column(bencher: Bencher<'_, '_>, kind: &str) {
     let array = array(kind);
-    let reference =
-        Reference::build(&[&OneColumn::new(&array)], &ReferenceConfig::default(), &|| {});
-    let reference = reference.expect("a reference");
+    let reference = reference(&array);
     let grid = &reference.features[0].grid;
     let width = driftd::schema::kinds::width(array.data_type());
     let mut profile = FeatureProfile::new(grid);
@@ -84,9 +82,7 @@ fn column(bencher: Bencher<'_, '_>, kind: &str) {
 #[divan::bench(args = [12, 120, VALUES])]
 fn encode(bencher: Bencher<'_, '_>, rows: usize) {
     let array = array("double");
-    let reference =
-        Reference::build(&[&OneColumn::new(&array)], &ReferenceConfig::default(), &|| {});
-    let reference = reference.expect("a reference");
+    let reference = reference(&array);
     let grid = &reference.features[0].grid;
     let width = driftd::schema::kinds::width(array.data_type());
     let mut profile = FeatureProfile::new(grid);
@@ -97,6 +93,12 @@ fn encode(bencher: Bencher<'_, '_>, rows: usize) {
         bytes.clear();
         append(&profile, &mut bytes);
     });
+}
+
+fn reference(array: &ArrayRef) -> Reference {
+    let reference =
+        Reference::build(&[&OneColumn::new(array)], &ReferenceConfig::default(), &|| {});
+    reference.expect("a reference")
 }
 
 fn array(kind: &str) -> ArrayRef {

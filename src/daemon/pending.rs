@@ -17,9 +17,8 @@ use std::time::Duration;
 /// Rows of a stream are committed at the latest after this time; a crash loses no more.
 pub const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Bytes of counts after which is committed without waiting. The simulation commits after every
-/// file, beside the counting of the next.
-const BYTES_MAX: usize = if cfg!(test) { 1 } else { 64 << 20 };
+/// Bytes of counts after which is committed without waiting.
+pub const COMMIT_BYTES: usize = 64 << 20;
 
 /// One commit in the making.
 #[derive(Default)]
@@ -52,10 +51,11 @@ impl Pending {
         Some(self.since?.plus(COMMIT_INTERVAL))
     }
 
-    /// Whether to commit now; `is_busy` when more is about to come.
-    pub fn is_due(&self, now: Timestamp, is_busy: bool) -> bool {
+    /// Whether to commit now; `is_busy` when more is about to come, as long as there is room for
+    /// `bytes_max`.
+    pub fn is_due(&self, now: Timestamp, is_busy: bool, bytes_max: usize) -> bool {
         let is_over = self.deadline().is_some_and(|deadline| deadline <= now);
-        is_over || self.bytes >= BYTES_MAX || (self.is_urgent && !is_busy)
+        is_over || self.bytes >= bytes_max || (self.is_urgent && !is_busy)
     }
 
     /// Adds counts that no file can take back.

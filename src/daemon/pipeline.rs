@@ -42,6 +42,8 @@ pub struct Pipeline {
     pub writing: Option<Writing>,
     /// Bytes of counts that are held in memory although the state has them.
     pub counts_max: usize,
+    /// Bytes of counts that wait to be committed with others.
+    pub commit_bytes: usize,
     pub is_ready: bool,
 }
 
@@ -77,7 +79,7 @@ impl Pipeline {
             self.pending.commit.add_total(Scope::Source, name, total, value);
         }
         self.pending.begin(now);
-        if self.pending.is_due(now, true) { self.commit() } else { Ok(()) }
+        if self.is_commit_due(now, true) { self.commit() } else { Ok(()) }
     }
 
     /// Does everything whose time has come; when to come again.
@@ -108,7 +110,7 @@ impl Pipeline {
             self.pending.begin(now);
         }
         let is_busy = self.sources.iter().any(Source::has_ready);
-        if self.pending.is_due(now, is_busy) {
+        if self.is_commit_due(now, is_busy) {
             if is_busy { self.begin_commit()? } else { self.commit()? }
         }
         // Last, so that whoever sees that nothing waits sees what it came to.
@@ -143,7 +145,7 @@ impl Pipeline {
             self.take_file(source, &path)?;
             let now = self.shared.clock.now();
             self.sources[source].report(now, true);
-            if self.pending.is_due(now, true) {
+            if self.is_commit_due(now, true) {
                 self.begin_commit()?;
             }
         }
@@ -180,6 +182,10 @@ impl Pipeline {
     /// When the rows of a pane happened, at the earliest.
     pub(super) fn start(&self, key: &PaneKey) -> Option<Timestamp> {
         start(&self.monitor, key)
+    }
+
+    fn is_commit_due(&self, now: Timestamp, is_busy: bool) -> bool {
+        self.pending.is_due(now, is_busy, self.commit_bytes)
     }
 
     /// Commits everything pending, then shows it.

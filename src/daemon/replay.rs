@@ -2,7 +2,7 @@
 //! state that ends with it.
 
 use super::epoch;
-use super::pending::Pending;
+use super::pending::{COMMIT_BYTES, Pending};
 use super::pipeline::Pipeline;
 use super::reference;
 use super::shutdown::Stop;
@@ -80,6 +80,7 @@ pub fn replay(model: Model, memory_max: u64) -> Result<ModelStore> {
         pending: Pending::default(),
         writing: None,
         counts_max: memory_max as usize,
+        commit_bytes: COMMIT_BYTES,
         is_ready: false,
     };
     // Everything is seen by the first look, and ready at the second.

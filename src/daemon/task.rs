@@ -1,6 +1,6 @@
 //! One model's task: loads the reference, restores the state, then waits for files, rows and time.
 
-use super::pending::Pending;
+use super::pending::{COMMIT_BYTES, Pending};
 use super::pipeline::Pipeline;
 use super::reference::Loaded;
 use super::source::Source;
@@ -94,6 +94,7 @@ pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
         pending: Pending::default(),
         writing: None,
         counts_max,
+        commit_bytes: COMMIT_BYTES,
         is_ready: false,
     };
     pipeline.publish();

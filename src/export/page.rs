@@ -142,8 +142,8 @@ fn gzip(head: &Deflated, tail: &Deflated) -> Vec<u8> {
     [&HEADER[..], &head.bytes, &tail.bytes, &sum, &length].concat()
 }
 
-/// A snapshot as text, format 0.0.4. One metric at a time: the encoder's own form of a sample takes
-/// some forty times the room of the sample.
+/// A snapshot as text, format 0.0.4. One metric at a time: the encoder's own form of a sample has
+/// two strings for each label.
 pub fn text(snapshot: &Snapshot, config: &ExportConfig) -> String {
     let mut page = String::new();
     for family in samples(snapshot, config).families() {

@@ -4,7 +4,7 @@
 //! nothing shared until its chunk is done. The delta belongs to the table alone and is thrown away
 //! if any task fails.
 
-use super::encoded::{EncodedProfiles, Encoder, Place};
+use super::encoded::{EncodedProfiles, EncodedRange, Encoder};
 use super::parts::Parts;
 use super::reference::Reference;
 use super::table::{Table, guarded, rows};
@@ -43,7 +43,7 @@ struct Counted {
     profile: FeatureProfile,
     clusters: Clusters,
     /// Where the profile is encoded, once it is complete and if it is to be stored.
-    encoded: Option<Place>,
+    encoded: Option<EncodedRange>,
 }
 
 impl Counted {

@@ -12,7 +12,7 @@ pub struct Encoder {
 }
 
 /// Where the bytes of one profile are.
-pub struct Place {
+pub struct EncodedRange {
     worker: usize,
     range: Range<usize>,
 }
@@ -27,12 +27,12 @@ impl Encoder {
     }
 
     /// Encodes a profile; nobody else uses the worker's bytes.
-    pub fn encode(&self, profile: &FeatureProfile) -> Place {
+    pub fn encode(&self, profile: &FeatureProfile) -> EncodedRange {
         let worker = rayon::current_thread_index().unwrap_or(0);
         let mut bytes = self.workers[worker].lock().unwrap_or_else(PoisonError::into_inner);
         let start = bytes.len();
         append(profile, &mut bytes);
-        Place { worker, range: start..bytes.len() }
+        EncodedRange { worker, range: start..bytes.len() }
     }
 
     pub fn finish(self) -> EncodedProfiles {
@@ -43,7 +43,7 @@ impl Encoder {
 }
 
 impl EncodedProfiles {
-    pub fn get(&self, place: &Place) -> &[u8] {
-        &self.0[place.worker][place.range.clone()]
+    pub fn get(&self, own: &EncodedRange) -> &[u8] {
+        &self.0[own.worker][own.range.clone()]
     }
 }

@@ -4,8 +4,9 @@
 //! "driftd" │ what, 2 bytes │ version, u16 │ XXH3 of both and the rest, 16 bytes │ zstd(postcard(value))
 //! ```
 //!
-//! Parts of panes are not compressed: they are written with every file, mostly have few filled
-//! cells, and would become a sixth smaller in as much time as it takes to encode them.
+//! Parts of panes are not compressed: that would take as long again as encoding them, with every
+//! file.
+//!
 //! Integers are varints, so that an empty cell costs one byte before compression. A change of the
 //! encoded types needs the next version; [`decode_versions`] reads what an older one wrote.
 //!
@@ -86,7 +87,7 @@ pub fn encode<T: Serialize>(content: Content, value: &T) -> Vec<u8> {
 pub fn append<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
     let start = bytes.len();
     let mut room = ROOM;
-    // Writing to memory that is there takes a third of the time of appending byte by byte.
+    // Into memory that is there, so that no byte has to ask for room.
     loop {
         bytes.resize(start + room, 0);
         match postcard::to_slice(value, &mut bytes[start..]) {

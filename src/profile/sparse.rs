@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Only for postcard, whose tuples have no length of their own; and for grids, which have cells.
-//! A format for many small numbers takes a fifth of the time that a tuple of them takes.
+//! Bytes of our own take two thirds of the time that a tuple of numbers takes.
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;

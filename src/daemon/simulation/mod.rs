@@ -257,6 +257,8 @@ impl Simulation {
             writing: None,
             // Nothing stays in memory, so that everything comes back from the state.
             counts_max: 0,
+            // Every file is committed beside the counting of the next.
+            commit_bytes: 1,
             is_ready: false,
         }
     }
