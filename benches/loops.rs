@@ -7,10 +7,10 @@ use divan::counter::ItemsCount;
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::Accumulator;
+use driftd::profile::block::Block;
 use driftd::profile::categories::{CategoryCounts, CategoryGrid};
-use driftd::profile::cells::Cells;
+use driftd::profile::cells::{Cells, Placed};
 use driftd::profile::codec::append;
-use driftd::profile::column::Block;
 use driftd::profile::distinct::Distinct;
 use driftd::profile::feature::{FeatureInput, FeatureProfile};
 use driftd::profile::grid_build::SortedReference;
@@ -61,7 +61,9 @@ fn bench_cells(bencher: Bencher<'_, '_>, values: &[f64]) {
         SortedReference { finite: &sorted, negative_infinities: 0, positive_infinities: 0 };
     let grid = reference.grid();
     let mut cells = Cells::new(&grid);
-    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| cells.update((&grid, values)));
+    let span = (sorted[0], sorted[VALUES - 1]);
+    let placed = Placed { grid: &grid, values, span };
+    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| cells.update(placed));
 }
 
 /// Everything that is counted of a column, but for decoding it.

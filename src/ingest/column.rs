@@ -6,7 +6,10 @@
 
 use super::chunk::ChunkBytes;
 use super::footer::decode_error;
-use crate::error::Result;
+use super::packed::packed_blocks;
+use crate::error::{Error, Result};
+use crate::monitor::table::Blocks;
+use crate::profile::block::Block;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use ::parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use ::parquet::column::page::{PageIterator, PageReader};
@@ -14,7 +17,7 @@ use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::serialized_reader::SerializedPageReader;
 use ::parquet::schema::types::{SchemaDescriptor, Type};
-use arrow_schema::{FieldRef, Fields};
+use arrow_schema::{ArrowError, FieldRef, Fields};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,19 +32,18 @@ pub struct ColumnChunks<'a> {
 }
 
 impl ColumnChunks<'_> {
-    /// Decodes the column as `field` says, so many rows at a time.
-    pub fn reader(&self, field: &FieldRef, batch_rows: usize) -> Result<ParquetRecordBatchReader> {
-        let rows = self.num_rows();
-        let levels = self.levels(field);
-        let reader = levels.and_then(|levels| {
-            ParquetRecordBatchReader::try_new_with_row_groups(
-                &levels,
-                self,
-                batch_rows.min(rows),
-                None,
-            )
+    /// The column as `field` says, so many rows at a time.
+    pub fn padded(&self, field: &FieldRef, batch_rows: usize) -> Result<Blocks<'static>> {
+        let batch_rows = batch_rows.min(self.num_rows());
+        let reader = self.levels(field).and_then(|levels| {
+            ParquetRecordBatchReader::try_new_with_row_groups(&levels, self, batch_rows, None)
         });
-        reader.map_err(|error| decode_error(&error))
+        let reader = reader.map_err(|error| decode_error(&error))?;
+        Ok(Box::new(reader.map(|batch| match batch {
+            Ok(batch) => Ok(Block::new(Arc::clone(batch.column(0)))),
+            Err(ArrowError::ParquetError(message)) => Err(Error::decode(message)),
+            Err(error) => Err(Error::decode(error.to_string())),
+        })))
     }
 
     /// How the column's values are nested, in a schema that has no other column.
@@ -57,6 +59,15 @@ impl ColumnChunks<'_> {
 
     fn group(&self) -> &RowGroupMetaData {
         self.metadata.row_group(self.row_group)
+    }
+
+    /// The same without its nulls, where the column holds numbers as they are stored.
+    pub fn packed(&self, field: &FieldRef) -> Result<Option<Blocks<'static>>> {
+        let schema = self.metadata.file_metadata().schema_descr();
+        let descriptor = schema.column(self.leaves.start);
+        let pages = self.pages(self.group().column(self.leaves.start));
+        let pages = pages.map_err(|error| decode_error(&error))?;
+        Ok(packed_blocks(&descriptor, field.data_type(), Box::new(pages)))
     }
 
     fn pages(&self, leaf: &ColumnChunkMetaData) -> ParquetResult<SerializedPageReader<ChunkBytes>> {

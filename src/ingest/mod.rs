@@ -12,6 +12,7 @@ pub mod inputs;
 pub mod listing;
 pub mod ndjson;
 pub mod open;
+mod packed;
 pub mod parquet;
 pub mod partition;
 pub mod tcp;

@@ -7,7 +7,8 @@
 use crate::error::Result;
 use crate::feature::Kind;
 use crate::monitor::table::{Blocks, Table};
-use crate::profile::column::{Block, Faults, number_text};
+use crate::profile::block::{Block, Faults};
+use crate::profile::column::number_text;
 use crate::profile::feature::FeatureGrid;
 use crate::telemetry::RejectReason;
 use arrow_array::builder::{BooleanBuilder, Float64Builder, StringBuilder};
@@ -68,7 +69,7 @@ impl Table for Batch {
     }
 
     fn weight(&self, _row_group: usize, column: usize) -> u64 {
-        self.columns[column].array.get_array_memory_size() as u64
+        self.columns[column].values().get_array_memory_size() as u64
     }
 
     fn read(&self, _row_group: usize, column: usize) -> Result<Blocks<'_>> {
@@ -138,7 +139,7 @@ impl BatchBuilder {
             std::mem::replace(self, fresh);
         let columns: Vec<Block> = columns.into_iter().map(ColumnBuilder::finish).collect();
         let fields = features.iter().zip(&columns).map(|(feature, block)| {
-            Field::new(&feature.name, block.array.data_type().clone(), true)
+            Field::new(&feature.name, block.values().data_type().clone(), true)
         });
         let schema = Schema::new(fields.collect::<Vec<_>>());
         Batch { schema, rows: [rows], columns, fingerprint, bytes, rejected }
@@ -222,7 +223,7 @@ impl ColumnBuilder {
             }
         };
         let faults = Faults { absent: self.absent.finish(), wrong_type: self.wrong_type.finish() };
-        Block { array, faults: Some(faults) }
+        Block::new(array).with_faults(faults)
     }
 }
 
@@ -281,7 +282,6 @@ fn boolean(value: &Value, declared: bool) -> Reading<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::Array;
 
     fn builder(kind: Kind) -> BatchBuilder {
         BatchBuilder::new([LineFeature { name: "x".into(), kind, declared: false }].into())
@@ -316,7 +316,7 @@ mod tests {
             builder.push(format!("{{\"x\":{number:?}}}").as_bytes()).unwrap();
         }
         let batch = builder.take();
-        assert_eq!(batch.columns[0].array.as_primitive::<Float64Type>().values(), &numbers);
+        assert_eq!(batch.columns[0].values().as_primitive::<Float64Type>().values(), &numbers);
     }
 
     #[test]
@@ -327,8 +327,8 @@ mod tests {
         }
         let batch = builder.take();
         let block = &batch.columns[0];
-        assert_eq!((block.array.len(), block.array.null_count()), (5, 3));
-        let faults = block.faults.as_ref().unwrap();
+        assert_eq!((block.rows(), block.n_missing()), (5, 3));
+        let faults = block.faults().unwrap();
         assert_eq!(faults.absent.set_indices().collect::<Vec<_>>(), [2]);
         assert_eq!(faults.wrong_type.set_indices().collect::<Vec<_>>(), [3]);
     }

@@ -10,13 +10,13 @@ use super::identity::ExtentHashes;
 use super::partition::PartitionValue;
 use crate::error::{Error, Result};
 use crate::monitor::table::{Blocks, Table};
-use crate::profile::column::Block;
+use crate::profile::block::Block;
 use crate::schema::kinds::partition_field;
 use ::parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::{ArrayRef, StringArray};
-use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
+use arrow_schema::{DataType, FieldRef, Schema};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -124,6 +124,23 @@ impl ParquetTable {
         rows.clamp(BATCH_ROWS, TEXT_BATCH_ROWS)
     }
 
+    /// A column of the file as the record-batch reader hands it over, nulls padded: what decoding
+    /// costs without us.
+    pub fn read_padded(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
+        let field = &self.metadata.schema().fields()[column];
+        let chunks = self.chunks(row_group, column)?;
+        chunks.padded(field, self.batch_rows(row_group, column))
+    }
+
+    fn chunks(&self, row_group: usize, column: usize) -> Result<ColumnChunks<'_>> {
+        let group = self.metadata.metadata().row_group(row_group);
+        let leaves = self.leaves[column].clone();
+        let file = (&*self.file, self.size);
+        let bytes = ChunkBytes::fetch(file, &group.columns()[leaves.clone()], self.hashes.as_ref());
+        let (metadata, bytes) = (&**self.metadata.metadata(), Arc::new(bytes?));
+        Ok(ColumnChunks { metadata, row_group, column, leaves, bytes })
+    }
+
     fn n_file_columns(&self) -> usize {
         self.metadata.schema().fields().len()
     }
@@ -169,23 +186,12 @@ impl Table for ParquetTable {
         if self.row_groups[row_group] == 0 {
             return Ok(Box::new(std::iter::empty()));
         }
-        let group = self.metadata.metadata().row_group(row_group);
-        let leaves = &group.columns()[self.leaves[column].clone()];
-        let bytes = ChunkBytes::fetch((&self.file, self.size), leaves, self.hashes.as_ref())?;
-        let chunks = ColumnChunks {
-            metadata: self.metadata.metadata(),
-            row_group,
-            column,
-            leaves: self.leaves[column].clone(),
-            bytes: Arc::new(bytes),
-        };
+        let chunks = self.chunks(row_group, column)?;
         let field = &self.metadata.schema().fields()[column];
-        let reader = chunks.reader(field, self.batch_rows(row_group, column))?;
-        Ok(Box::new(reader.map(|batch| match batch {
-            Ok(batch) => Ok(Block::new(Arc::clone(batch.column(0)))),
-            Err(ArrowError::ParquetError(message)) => Err(Error::decode(message)),
-            Err(error) => Err(Error::decode(error.to_string())),
-        })))
+        match chunks.packed(field)? {
+            Some(blocks) => Ok(blocks),
+            None => chunks.padded(field, self.batch_rows(row_group, column)),
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use super::table::{Table, rows};
 use crate::error::{Error, Result};
 use crate::feature::{Kind, Status, Width};
 use crate::profile::Accumulator;
+use crate::profile::block::Block;
 use crate::profile::categories::{CategoryGrid, category};
 use crate::profile::cells::narrow;
-use crate::profile::column::{Block, INTEGERS_EXACT_MAX, integer_bits};
+use crate::profile::column::{INTEGERS_EXACT_MAX, integer_bits};
 use crate::profile::extremes::{Extremes, Span};
 use crate::profile::feature::{
     FeatureGrid, FeatureInput, FeatureProfile, Frame, read_numbers, read_texts,
@@ -98,20 +99,23 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
     let mut values = Vec::with_capacity(n_rows.min(SAMPLE_ROWS) as usize);
     let mut whole = Tally::default();
     let mut extremes = Extremes::default();
-    let mut block_values = Vec::new();
+    let mut scratch = Vec::new();
     let mut position = 0;
+    let is_narrow = column.width == Width::F32;
+    // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
+    let seen = |value: f64| 0.0 + if is_narrow { narrow(value) } else { value };
     for_each_block(tables, column, |block| {
-        let (tally, span) = read_numbers(block, &mut block_values);
-        whole.update(tally);
-        span.into_iter().for_each(|span| extremes.update(span));
-        if column.width == Width::F32 {
-            block_values.iter_mut().for_each(|value| *value = narrow(*value));
+        let numbers = read_numbers(block, &mut scratch);
+        whole.update(numbers.tally);
+        if let Some(Span { min, max, exact }) = numbers.span {
+            extremes.update(Span { min: seen(min), max: seen(max), exact });
         }
+        let block_values = numbers.values.iter().copied().map(seen);
         if n_rows <= SAMPLE_ROWS {
-            values.extend_from_slice(&block_values);
+            values.extend(block_values);
             return;
         }
-        for &value in &block_values {
+        for value in block_values {
             if is_sampled(position, n_rows) {
                 values.push(value);
             }
@@ -166,7 +170,7 @@ fn all_distinct(
         return Ok(sorted.windows(2).all(|pair| pair[0] < pair[1]));
     }
     let mut bits = Vec::with_capacity(sorted.len());
-    for_each_block(tables, column, |block| integer_bits(&*block.array, &mut bits))?;
+    for_each_block(tables, column, |block| integer_bits(&**block.values(), &mut bits))?;
     bits.sort_unstable();
     Ok(bits.windows(2).all(|pair| pair[0] < pair[1]))
 }

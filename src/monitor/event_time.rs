@@ -84,7 +84,7 @@ fn read(
     let mut youngest: Option<Timestamp> = None;
     let mut untimed = 0;
     for block in table.read(row_group, index)? {
-        instants(&*block?.array, column.unit, &mut |time| {
+        instants(&*block?.by_row(), column.unit, &mut |time| {
             let own = time.filter(|time| (Timestamp(0)..=latest).contains(time));
             untimed += u64::from(own.is_none());
             youngest = youngest.max(own);

@@ -1,7 +1,7 @@
 //! Splits the blocks of one column by the panes that their rows go to.
 
 use crate::error::{Error, Result};
-use crate::profile::column::Block;
+use crate::profile::block::Block;
 use crate::window::plan::{Assignment, NOWHERE, PaneIndex, Run};
 use crate::window::sampling::Kept;
 
@@ -55,11 +55,14 @@ impl<'a> Parts<'a> {
             let Some(run) = &mut self.run else { return Err(too_many()) };
             let taken = (block.rows() - offset).min(run.rows as usize);
             if run.pane != NOWHERE {
-                let part = block.slice(offset, taken);
                 match self.kept {
-                    Kept::All => f(run.pane, &part),
+                    Kept::All if taken == block.rows() => f(run.pane, block),
+                    Kept::All => f(run.pane, &block.slice(offset, taken)),
                     Kept::Nothing => {}
-                    Kept::Rows(kept) => f(run.pane, &part.filter(&kept.slice(self.row, taken))),
+                    Kept::Rows(kept) => {
+                        let part = block.slice(offset, taken);
+                        f(run.pane, &part.filter(&kept.slice(self.row, taken)));
+                    }
                 }
             }
             offset += taken;

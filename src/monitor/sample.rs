@@ -52,7 +52,7 @@ fn by_key(
     for block in table.read(row_group, column)? {
         let block = block?;
         let start = kept.len();
-        names(&*block.array, &mut |row, name| {
+        names(&*block.by_row(), &mut |row, name| {
             kept.append(name.map_or_else(|| numbered(start + row), |name| draw.keeps(name)));
         });
     }

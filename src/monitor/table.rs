@@ -2,7 +2,7 @@
 //! decoded where they are counted.
 
 use crate::error::{Error, Result};
-use crate::profile::column::Block;
+use crate::profile::block::Block;
 use arrow_schema::Schema;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

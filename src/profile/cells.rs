@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// Values that are searched in step.
-const GROUP: usize = 8;
+/// Values that are placed again when any of them may not be the only one of its cell. Where every
+/// value has a cell of its own, which is usual where they are counted, none is.
+const SHARED_CHUNK: usize = 512;
 
 /// Only filled cells are held while they are no more than one in so many.
 const SPARSE_PARTS: usize = 8;
@@ -27,6 +28,16 @@ enum Counts {
         cells: u32,
         filled: Vec<(u32, u64)>,
     },
+}
+
+/// Values to place on the grid that the counts were made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    pub grid: &'a NumericGrid,
+    /// No NaN.
+    pub values: &'a [f64],
+    /// None of them lies outside.
+    pub span: (f64, f64),
 }
 
 impl Cells {
@@ -90,40 +101,40 @@ impl Cells {
         ends.map(|(_, count)| count).sum()
     }
 
-    /// Counts values that are not NaN, and hands over those whose cell can hold others as well.
-    pub fn update_and(&mut self, grid: &NumericGrid, values: &[f64], mut shared: impl FnMut(f64)) {
-        self.place(grid, values, |cells, values| {
-            // Where every value has a cell of its own, a group has none to hand over.
-            if cells.iter().fold(false, |any, cell| any | grid.is_shared(*cell)) {
-                let placed = cells.iter().zip(values);
-                placed.filter(|(cell, _)| grid.is_shared(**cell)).for_each(|(_, v)| shared(*v));
+    /// Counts values, and hands over those whose cell can hold others as well.
+    pub fn update_and(&mut self, placed: Placed<'_>, mut shared: impl FnMut(f64)) {
+        let Placed { grid, span, .. } = placed;
+        let is_shared = grid.shared();
+        for values in placed.values.chunks(SHARED_CHUNK) {
+            if self.place(Placed { values, ..placed }, |cell| is_shared[cell]) {
+                grid.fold_cells(values, span, (), |(), cell, value| {
+                    if is_shared[cell] {
+                        shared(value);
+                    }
+                });
             }
-        });
+        }
     }
 
+    /// Counts values; true when `asked` is of any of their cells.
     #[inline]
-    fn place(
-        &mut self,
-        grid: &NumericGrid,
-        values: &[f64],
-        mut placed: impl FnMut(&[usize], &[f64]),
-    ) {
+    fn place(&mut self, placed: Placed<'_>, asked: impl Fn(usize) -> bool) -> bool {
+        let Placed { grid, values, span } = placed;
         assert_eq!(self.n_cells(), grid.n_cells(), "cells belong to their grid");
         if let Counts::Sparse { cells, filled } = &mut self.0
             && (filled.len() + values.len()) * SPARSE_PARTS <= *cells as usize
         {
             filled.reserve(values.len());
-            each_cell(grid, values, |cells, values| {
-                cells.iter().for_each(|cell| add(filled, *cell as u32, 1));
-                placed(cells, values);
+            return grid.fold_cells(values, span, false, |any, cell, _| {
+                add(filled, cell as u32, 1);
+                any | asked(cell)
             });
-            return;
         }
-        let counts = self.dense();
-        each_cell(grid, values, |cells, values| {
-            cells.iter().for_each(|cell| counts[*cell] += 1);
-            placed(cells, values);
-        });
+        let counts = &mut self.dense()[..];
+        grid.fold_cells(values, span, false, |any, cell, _| {
+            counts[cell] += 1;
+            any | asked(cell)
+        })
     }
 
     /// The counts of all cells, from here on.
@@ -153,18 +164,6 @@ impl Cells {
             let upper = if index == last { f64::INFINITY } else { other_grid.edges()[index] };
             counts[grid.cell(narrow(upper))] += count;
         }
-    }
-}
-
-/// Calls `f` with the cells of some values at a time, and those values.
-#[inline]
-fn each_cell(grid: &NumericGrid, values: &[f64], mut f: impl FnMut(&[usize], &[f64])) {
-    let (groups, rest) = values.as_chunks::<GROUP>();
-    for group in groups {
-        f(&grid.cells(group), group);
-    }
-    for value in rest {
-        f(&[grid.cell(*value)], &[*value]);
     }
 }
 
@@ -233,11 +232,10 @@ impl<'de> Deserialize<'de> for Cells {
 }
 
 impl Accumulator for Cells {
-    /// Values that are not NaN, placed on the grid that the counts were made for.
-    type Input<'a> = (&'a NumericGrid, &'a [f64]);
+    type Input<'a> = Placed<'a>;
 
-    fn update(&mut self, (grid, values): (&NumericGrid, &[f64])) {
-        self.place(grid, values, |_, _| ());
+    fn update(&mut self, placed: Placed<'_>) {
+        self.place(placed, |_| false);
     }
 
     fn merge(&mut self, other: &Cells) -> Result<(), Mismatch> {
@@ -272,6 +270,7 @@ pub fn narrow(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extremes::survey;
     use super::super::grid_build::SortedReference;
     use super::*;
     use proptest::prelude::*;
@@ -280,6 +279,10 @@ mod tests {
         reference.sort_unstable_by(f64::total_cmp);
         let finite = &reference;
         SortedReference { finite, negative_infinities: 0, positive_infinities: 0 }.grid()
+    }
+
+    fn placed<'a>(grid: &'a NumericGrid, values: &'a [f64]) -> Placed<'a> {
+        Placed { grid, values, span: survey(values).range.unwrap_or_default() }
     }
 
     proptest! {
@@ -294,10 +297,10 @@ mod tests {
             dense.dense();
             let (mut updated, mut merged) = (Cells::new(&grid), Cells::new(&grid));
             for part in &parts {
-                dense.update((&grid, part));
-                updated.update((&grid, part));
+                dense.update(placed(&grid, part));
+                updated.update(placed(&grid, part));
                 let mut own = Cells::new(&grid);
-                own.update((&grid, part));
+                own.update(placed(&grid, part));
                 let bytes = postcard::to_stdvec(&own).unwrap();
                 merged.merge(&postcard::from_bytes(&bytes).unwrap()).unwrap();
             }
@@ -317,7 +320,7 @@ mod tests {
             values.extend(grid.edges().iter().step_by(7));
             values.sort_unstable_by(f64::total_cmp);
             let mut one_by_one = Cells::new(&grid);
-            one_by_one.update((&grid, &values));
+            one_by_one.update(placed(&grid, &values));
             prop_assert_eq!(Cells::of_sorted(&grid, &values), one_by_one);
         }
     }

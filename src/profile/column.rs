@@ -3,87 +3,21 @@
 //!
 //! The only place that knows Arrow's types by name. Buffers are the caller's and are reused.
 
-use super::extremes::{Exact, Span, range};
+use super::extremes::{Exact, Span, survey};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt32Array};
-use arrow_buffer::BooleanBuffer;
+use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
-use arrow_select::filter::filter;
-use arrow_select::take::take;
 use std::fmt::{Display, Write};
 
 /// Doubles hold every integer up to here: 2^53.
 pub const INTEGERS_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Some rows of one column.
-#[derive(Debug, Clone)]
-pub struct Block {
-    pub array: ArrayRef,
-    /// Rows that hold no value of the column's type; the array has nulls there. Only sources
-    /// without a schema of their own have any.
-    pub faults: Option<Faults>,
-}
-
-/// Rows whose value is missing for another reason than null.
-#[derive(Debug, Clone)]
-pub struct Faults {
-    pub absent: BooleanBuffer,
-    pub wrong_type: BooleanBuffer,
-}
-
-impl Block {
-    pub fn new(array: ArrayRef) -> Block {
-        Block { array, faults: None }
-    }
-
-    pub fn rows(&self) -> usize {
-        self.array.len()
-    }
-
-    #[must_use]
-    pub fn slice(&self, offset: usize, rows: usize) -> Block {
-        let faults = self.faults.as_ref().map(|faults| Faults {
-            absent: faults.absent.slice(offset, rows),
-            wrong_type: faults.wrong_type.slice(offset, rows),
-        });
-        Block { array: self.array.slice(offset, rows), faults }
-    }
-}
-
-impl Block {
-    /// The rows whose bit is set.
-    #[must_use]
-    pub fn filter(&self, kept: &BooleanBuffer) -> Block {
-        let kept = BooleanArray::new(kept.clone(), None);
-        let array = filter(&*self.array, &kept).expect("a bit for every row");
-        let bits = |bits: &BooleanBuffer| {
-            let bits = filter(&BooleanArray::new(bits.clone(), None), &kept);
-            bits.expect("a bit for every row").as_boolean().values().clone()
-        };
-        let faults = self.faults.as_ref().map(|faults| Faults {
-            absent: bits(&faults.absent),
-            wrong_type: bits(&faults.wrong_type),
-        });
-        Block { array, faults }
-    }
-}
-
-impl Block {
-    /// The rows with these numbers, in their order.
-    #[must_use]
-    pub fn take(&self, rows: &[u32]) -> Block {
-        let rows = UInt32Array::from(rows.to_vec());
-        let taken = |array: &dyn Array| take(array, &rows, None).expect("rows of the block");
-        let bits = |bits: &BooleanBuffer| {
-            taken(&BooleanArray::new(bits.clone(), None)).as_boolean().values().clone()
-        };
-        let faults = self.faults.as_ref().map(|faults| Faults {
-            absent: bits(&faults.absent),
-            wrong_type: bits(&faults.wrong_type),
-        });
-        Block { array: taken(&*self.array), faults }
-    }
+/// The values of an array that holds nothing but doubles, where they are. −0.0 and NaN may be among
+/// them.
+pub fn doubles(array: &dyn Array) -> Option<&[f64]> {
+    let array = array.as_primitive_opt::<Float64Type>()?;
+    (array.null_count() == 0).then(|| &array.values()[..])
 }
 
 /// Appends the values that are not null, as doubles, and tells their span where the type is
@@ -136,6 +70,8 @@ fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
             let mut values = Vec::new();
             numbers(array, &mut values);
             values.retain(|value| !value.is_nan());
+            // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
+            values.iter_mut().for_each(|value| *value += 0.0);
             values.sort_unstable_by(f64::total_cmp);
             for run in values.chunk_by(|a, b| a == b) {
                 f(&number_text(run[0]), run.len() as u64);
@@ -238,9 +174,8 @@ fn floats<T: ArrowPrimitiveType>(
     out: &mut Vec<f64>,
     convert: impl Fn(T::Native) -> f64,
 ) -> Option<Span> {
-    // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
     for_each_valid::<T>(array.as_primitive(), |values| {
-        out.extend(values.iter().map(|&value| convert(value) + 0.0));
+        out.extend(values.iter().map(|&value| convert(value)));
     });
     None
 }
@@ -253,11 +188,10 @@ fn integers<T: ArrowPrimitiveType>(
 where
     T::Native: Into<i128>,
 {
-    let start = out.len();
     for_each_valid::<T>(array.as_primitive(), |values| {
         out.extend(values.iter().map(|&value| convert(value)));
     });
-    let (min, max) = range(&out[start..])?;
+    let (min, max) = survey(out).range?;
     let mut exact = (min as i128, max as i128);
     // Doubles are integers themselves, but for large ones.
     if min.abs().max(max.abs()) >= INTEGERS_EXACT_MAX {
@@ -314,7 +248,7 @@ fn decimal_value(decimal: Exact) -> f64 {
     if decimal.unscaled.unsigned_abs() < 1 << 53 && (0..=22).contains(&decimal.scale) {
         return decimal.unscaled as f64 / 10f64.powi(decimal.scale.into());
     }
-    decimal.to_string().parse().unwrap_or(f64::NAN)
+    decimal.to_string().parse().expect("a decimal is written as a number")
 }
 
 fn big_decimals(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
@@ -327,7 +261,7 @@ fn big_decimals(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
 /// Values of a path. Texts that are no numbers append nothing.
 fn numbers_in_text(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
     let texts = array.as_string::<i32>().iter().flatten();
-    out.extend(texts.filter_map(|text| text.parse::<f64>().ok()).map(|number| number + 0.0));
+    out.extend(texts.filter_map(|text| text.parse::<f64>().ok()));
     None
 }
 
@@ -364,7 +298,8 @@ fn nanoseconds(t: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Decimal128Array, DictionaryArray, Float32Array, Int64Array, StringArray};
+    use arrow_array::{Decimal128Array, DictionaryArray, StringArray};
+    use arrow_array::{Float32Array, Float64Array, Int64Array};
     use std::collections::BTreeMap;
 
     #[test]
@@ -379,11 +314,15 @@ mod tests {
     }
 
     #[test]
-    fn negative_zero_is_zero_and_nulls_are_left_out() {
-        let array = Float32Array::from(vec![Some(-0.0), None, Some(1.5)]);
-        let mut out = Vec::new();
+    fn nulls_are_left_out() {
+        let array = Float32Array::from(vec![Some(-2.0), None, Some(1.5)]);
+        let mut out = vec![7.0];
         numbers(&array, &mut out);
-        assert_eq!(out.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), [0, 1.5f64.to_bits()]);
+        assert_eq!(out, [7.0, -2.0, 1.5]);
+        let gapped = Float64Array::from(vec![Some(-2.0), None, Some(1.5)]);
+        assert_eq!(doubles(&gapped), None);
+        let whole = Float64Array::from(vec![4.0, -2.0, 1.5]).slice(1, 2);
+        assert_eq!(doubles(&whole), Some(&[-2.0, 1.5][..]));
     }
 
     #[test]
@@ -415,5 +354,7 @@ mod tests {
             [Some("1"), Some("2"), None, Some("1")].into_iter().collect();
         let integers = Int64Array::from(vec![Some(1), Some(2), None, Some(1)]);
         assert_eq!(collect(&dictionary), collect(&integers));
+        let zeros = Float64Array::from(vec![-0.0, f64::NAN, 0.0]);
+        assert_eq!(collect(&zeros), BTreeMap::from([("0".to_owned(), 2)]));
     }
 }

@@ -1,8 +1,9 @@
 //! One feature: what the reference fixed for it, and what was counted of it.
 
+use super::block::Block;
 use super::categories::{CategoryCounts, CategoryGrid};
-use super::column::{Block, numbers, texts};
-use super::extremes::Span;
+use super::column::{doubles, numbers, texts};
+use super::extremes::{Span, Survey, survey};
 use super::grid::GridId;
 use super::numeric::{NumericFrame, NumericInput, NumericProfile};
 use super::tally::Tally;
@@ -188,20 +189,39 @@ impl FeatureProfile {
     }
 }
 
-/// Reads a block of numbers: where its rows without a value went, the span as written, and the
-/// values that are not NaN, into `out`.
-pub fn read_numbers(block: &Block, out: &mut Vec<f64>) -> (Tally, Option<Span>) {
+/// The numbers of a block.
+pub struct Numbers<'a> {
+    /// Where rows without a value went.
+    pub tally: Tally,
+    /// Those that are not NaN; −0.0 may be among them.
+    pub values: &'a [f64],
+    /// None without values.
+    pub span: Option<Span>,
+}
+
+/// Reads a block of numbers, into `scratch` where they have to be moved.
+pub fn read_numbers<'a>(block: &'a Block, scratch: &'a mut Vec<f64>) -> Numbers<'a> {
     let mut tally = tally(block);
-    out.clear();
-    let span = numbers(&*block.array, out);
-    let n_read = out.len() as u64;
-    tally.nans = out.iter().filter(|value| value.is_nan()).count() as u64;
-    if tally.nans > 0 {
-        out.retain(|value| !value.is_nan());
-    }
+    let in_place = doubles(&**block.values());
+    scratch.clear();
+    let written = if in_place.is_none() { numbers(&**block.values(), scratch) } else { None };
+    let n_read = in_place.unwrap_or(scratch).len();
     // Texts of a path that are no numbers.
-    tally.wrong_type += block.rows() as u64 - block.array.logical_null_count() as u64 - n_read;
-    (tally, span)
+    tally.wrong_type += (block.rows() - block.n_missing() - n_read) as u64;
+    if written.is_some() {
+        return Numbers { tally, values: scratch, span: written };
+    }
+    let Survey { range, nans } = survey(in_place.unwrap_or(scratch));
+    tally.nans = nans;
+    let span = range.map(|(min, max)| Span { min, max, exact: None });
+    if nans > 0 {
+        match in_place {
+            Some(values) => scratch.extend(values.iter().filter(|value| !value.is_nan())),
+            None => scratch.retain(|value| !value.is_nan()),
+        }
+    }
+    let values = in_place.filter(|_| nans == 0).unwrap_or(scratch);
+    Numbers { tally, values, span }
 }
 
 /// Reads a block of categories: where its rows without a value went; every text and the rows it
@@ -210,7 +230,7 @@ pub fn read_texts(block: &Block, kind: Kind, mut f: impl FnMut(&str, u64)) -> Ta
     let mut tally = tally(block);
     let present = tally.present();
     let mut written = 0;
-    texts(&*block.array, |text, rows| {
+    texts(&**block.values(), |text, rows| {
         written += rows;
         match (kind, boolean(text)) {
             (Kind::Boolean, None) => tally.wrong_type += rows,
@@ -226,14 +246,10 @@ pub fn read_texts(block: &Block, kind: Kind, mut f: impl FnMut(&str, u64)) -> Ta
 /// Rows, nulls and faults of a block; NaNs are found when the values are read.
 fn tally(block: &Block) -> Tally {
     let count = |bits: &arrow_buffer::BooleanBuffer| bits.count_set_bits() as u64;
-    let (absent, wrong_type) = block
-        .faults
-        .as_ref()
-        .map_or((0, 0), |faults| (count(&faults.absent), count(&faults.wrong_type)));
-    // Logical, since a dictionary's null may be a key that points to a null value.
-    let nulls = block.array.logical_null_count() as u64;
-    let rows = block.rows() as u64;
-    Tally { rows, nulls: nulls - absent - wrong_type, nans: 0, wrong_type, absent }
+    let (absent, wrong_type) =
+        block.faults().map_or((0, 0), |faults| (count(&faults.absent), count(&faults.wrong_type)));
+    let nulls = block.n_missing() as u64 - absent - wrong_type;
+    Tally { rows: block.rows() as u64, nulls, nans: 0, wrong_type, absent }
 }
 
 impl Accumulator for FeatureProfile {
@@ -244,8 +260,8 @@ impl Accumulator for FeatureProfile {
         assert_eq!(self.grid, grid.id, "a profile stays on its grid");
         let tally = match (&grid.frame, &mut self.values) {
             (Frame::Numeric(frame), Values::Numeric(profile)) => {
-                let (tally, span) = read_numbers(block, scratch);
-                profile.update(NumericInput { frame, width, values: scratch, span });
+                let Numbers { tally, values, span } = read_numbers(block, scratch);
+                profile.update(NumericInput { frame, width, values, span });
                 tally
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {

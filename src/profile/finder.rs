@@ -1,21 +1,24 @@
 //! Finding the cell of a value: a short table where the reference's distribution allows, a binary
 //! search otherwise.
 //!
-//! A table cuts the line into buckets by a monotone key: the edges in lower buckets are less than
-//! the value without a look, and those of its own bucket are compared one by one, always the same
-//! few, without a branch to mispredict. The key is linear in the value, or in the bits of the
-//! double, which is close to its logarithm and suits long tails.
+//! A table cuts the reference's range into buckets by a monotone key: the edges in lower buckets
+//! are less than the value without a look, and those of its own bucket are compared one by one,
+//! always the same few, without a branch to mispredict. The key is linear in the value, or close to
+//! its logarithm, which suits long tails.
 
 /// Buckets of a table: 8 KiB of starts, which stay in the first cache beside the edges.
 const BUCKETS: usize = 4_096;
 
 const LAST: usize = BUCKETS - 1;
 
-/// From here on doubles are whole numbers: 2^52.
+/// From here on doubles are whole numbers, which stand in their last bits: 2^52.
 const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// Edges that may share a bucket; with more, searching is as fast.
 const STEPS_MAX: usize = 4;
+
+/// Values that are searched in step.
+const GROUP: usize = 8;
 
 /// How the values of one grid are found.
 #[derive(Debug, Clone)]
@@ -28,63 +31,98 @@ pub enum Finder {
 #[derive(Debug, Clone)]
 pub struct Table {
     key: Key,
-    /// Edges in lower buckets.
-    starts: Vec<u16>,
-    /// Edges in any one bucket, at most; the two end buckets take what lies outside the range and
-    /// are searched.
+    /// Values that have a bucket.
+    range: (f64, f64),
+    /// Edges in lower buckets and below the range.
+    starts: Box<[u16; BUCKETS]>,
+    /// Edges in any one bucket, at most.
     steps: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Key {
-    Linear { per_unit: f64, offset: f64 },
-    Bits { low: u64, shift: u32 },
+    Linear(Linear),
+    Logarithmic(Logarithmic),
+}
+
+/// A number below [`BUCKETS`] that never falls when a value of the range grows.
+trait Bucket: Copy {
+    fn of(self, value: f64) -> usize;
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Linear {
+    per_unit: f64,
+    offset: f64,
+}
+
+impl Bucket for Linear {
+    #[inline(always)]
+    fn of(self, value: f64) -> usize {
+        // Beside 2^52 the sum is rounded to a whole number; a cast would have to ask for NaN and
+        // what is out of range.
+        (value * self.per_unit + self.offset).to_bits() as usize & LAST
+    }
+}
+
+/// The bits of a positive double as an integer, which are close to its logarithm.
+#[derive(Debug, Clone, Copy)]
+struct Logarithmic {
+    offset: f64,
+    low: u64,
+    shift: u32,
+}
+
+impl Bucket for Logarithmic {
+    #[inline(always)]
+    fn of(self, value: f64) -> usize {
+        let bits = (value + self.offset).to_bits();
+        (bits.wrapping_sub(self.low) >> self.shift) as usize & LAST
+    }
 }
 
 impl Key {
     fn linear((min, max): (f64, f64)) -> Option<Key> {
-        // The ends get buckets of their own.
-        let per_unit = (BUCKETS - 3) as f64 / (max - min);
-        let offset = 1.0 - min * per_unit;
-        (per_unit.is_normal() && offset.is_finite()).then_some(Key::Linear { per_unit, offset })
+        let per_unit = (LAST - 1) as f64 / (max - min);
+        let offset = WHOLE - min * per_unit;
+        let place = |value: f64| value * per_unit + offset;
+        let fits = per_unit.is_normal() && WHOLE <= place(min) && place(max) <= WHOLE + LAST as f64;
+        fits.then_some(Key::Linear(Linear { per_unit, offset }))
     }
 
-    fn bits((min, max): (f64, f64)) -> Option<Key> {
-        let span = ordered_bits(max) - ordered_bits(min);
-        let shift = (span / (BUCKETS as u64 - 3) + 1).next_power_of_two().trailing_zeros();
-        let low = ordered_bits(min).checked_sub(1 << shift)?;
-        Some(Key::Bits { low, shift })
+    fn logarithmic((min, max): (f64, f64), offset: f64) -> Option<Key> {
+        let (low, high) = (min + offset, max + offset);
+        if !(low > 0.0 && high.is_finite()) {
+            return None;
+        }
+        let low = low.to_bits();
+        let span = high.to_bits() - low;
+        let shift = (span / BUCKETS as u64 + 1).next_power_of_two().trailing_zeros();
+        Some(Key::Logarithmic(Logarithmic { offset, low, shift }))
+    }
+
+    /// All that may suit edges within their range. Below the knee, which an offset puts at one of
+    /// the edges, a logarithm is as good as linear.
+    fn candidates(edges: &[f64], range: (f64, f64)) -> impl Iterator<Item = Key> {
+        let knees = [100, 10, 2].map(|part| edges.get(edges.len() / part));
+        let offsets = knees.into_iter().flatten().map(move |knee| knee - range.0 - range.0);
+        let logarithmic = std::iter::once(0.0).chain(offsets);
+        let logarithmic = logarithmic.filter_map(move |offset| Key::logarithmic(range, offset));
+        Key::linear(range).into_iter().chain(logarithmic)
     }
 
     fn bucket(self, value: f64) -> usize {
-        self.buckets(&[value])[0]
-    }
-
-    /// Never falls when a value grows.
-    #[inline]
-    fn buckets<const N: usize>(self, values: &[f64; N]) -> [usize; N] {
         match self {
-            Key::Linear { per_unit, offset } => values.map(|value| {
-                let place = value * per_unit + offset;
-                let place = if place > 0.0 { place } else { 0.0 };
-                let place = if place < LAST as f64 { place } else { LAST as f64 };
-                // A whole number beside 2^52 stands in the last bits of the sum; a cast would have
-                // to ask for NaN and what is out of range, and would not vectorise.
-                (place + WHOLE).to_bits() as usize & LAST
-            }),
-            Key::Bits { low, shift } => values.map(|value| {
-                let place = ordered_bits(value).saturating_sub(low) >> shift;
-                (place as usize).min(LAST)
-            }),
+            Key::Linear(key) => key.of(value),
+            Key::Logarithmic(key) => key.of(value),
         }
     }
-}
 
-/// The bits of a double as an integer of the same order.
-fn ordered_bits(value: f64) -> u64 {
-    let bits = value.to_bits();
-    let sign = (bits as i64 >> 63) as u64;
-    bits ^ (sign | 1 << 63)
+    /// The most of the ascending `edges` that share a bucket.
+    fn steps(self, edges: &[f64]) -> usize {
+        let shared = edges.chunk_by(|a, b| self.bucket(*a) == self.bucket(*b));
+        shared.map(<[f64]>::len).max().unwrap_or(0).max(1)
+    }
 }
 
 impl Finder {
@@ -93,68 +131,104 @@ impl Finder {
         let Some(range) = range.filter(|_| edges.len() <= usize::from(u16::MAX)) else {
             return Finder::Search;
         };
-        let tables = [Key::linear(range), Key::bits(range)].into_iter().flatten();
-        // Beyond the last edge lies +∞, which a table must not step to.
-        let tables = tables.filter(|key| key.bucket(f64::MAX) == LAST);
-        let tables = tables.map(|key| Table::new(edges, key));
-        let best = tables.filter(|t| t.steps <= STEPS_MAX).min_by_key(|t| t.steps);
-        best.map_or(Finder::Search, Finder::Table)
+        let first = edges.partition_point(|edge| *edge < range.0);
+        let end = edges.partition_point(|edge| *edge <= range.1);
+        let keys = Key::candidates(&edges[first..end], range);
+        let keys = keys.map(|key| (key.steps(&edges[first..end]), key));
+        // Steps must not lead beyond the last edge.
+        let fits = |steps| steps <= STEPS_MAX && end + steps <= edges.len();
+        let best = keys.filter(|(steps, _)| fits(*steps)).min_by_key(|(steps, _)| *steps);
+        best.map_or(Finder::Search, |(steps, key)| {
+            let mut starts = Box::new([0u16; BUCKETS]);
+            edges[first..end].iter().for_each(|edge| starts[key.bucket(*edge)] += 1);
+            let mut before = first as u16;
+            starts.iter_mut().for_each(|start| before += std::mem::replace(start, before));
+            Finder::Table(Table { key, range, starts, steps })
+        })
     }
 
-    /// How many of the ascending `edges` are less than each value.
+    /// Folds each value and how many of the ascending `edges` are less. No value is NaN or lies
+    /// outside `span`.
     #[inline]
-    pub fn cells<const N: usize>(&self, edges: &[f64], values: &[f64; N]) -> [usize; N] {
+    pub fn fold_cells<A>(
+        &self,
+        edges: &[f64],
+        values: (&[f64], (f64, f64)),
+        start: A,
+        f: impl FnMut(A, usize, f64) -> A,
+    ) -> A {
         match self {
-            Finder::Search => search(edges, values),
-            Finder::Table(table) => table.cells(edges, values),
+            Finder::Search => search_fold(edges, values.0, start, f),
+            Finder::Table(table) => match table.key {
+                Key::Linear(key) => table.fold_cells(key, edges, values, start, f),
+                Key::Logarithmic(key) => table.fold_cells(key, edges, values, start, f),
+            },
         }
     }
 }
 
 impl Table {
-    fn new(edges: &[f64], key: Key) -> Table {
-        let mut counts = vec![0u16; BUCKETS];
-        edges.iter().for_each(|edge| counts[key.bucket(*edge)] += 1);
-        let steps = counts[1..LAST].iter().copied().max().unwrap_or(0).into();
-        let starts = counts.iter().scan(0, |before, count| {
-            let start = *before;
-            *before += count;
-            Some(start)
-        });
-        Table { key, starts: starts.collect(), steps }
-    }
-
-    // A call per group would go through memory.
-    #[inline(always)]
-    fn cells<const N: usize>(&self, edges: &[f64], values: &[f64; N]) -> [usize; N] {
-        let buckets = self.key.buckets(values);
-        let outside =
-            buckets.iter().fold(false, |any, &bucket| any | (bucket == 0) | (bucket == LAST));
+    #[inline]
+    fn fold_cells<A>(
+        &self,
+        key: impl Bucket,
+        edges: &[f64],
+        values: (&[f64], (f64, f64)),
+        start: A,
+        f: impl FnMut(A, usize, f64) -> A,
+    ) -> A {
+        // The number of steps is known when this is compiled, so that a value stays in registers.
         match self.steps {
-            _ if outside => search(edges, values),
-            0 | 1 => self.walk::<1, N>(edges, values, buckets),
-            2 => self.walk::<2, N>(edges, values, buckets),
-            3 => self.walk::<3, N>(edges, values, buckets),
-            _ => self.walk::<STEPS_MAX, N>(edges, values, buckets),
+            1 => self.walk_fold::<1, A>(key, edges, values, start, f),
+            2 => self.walk_fold::<2, A>(key, edges, values, start, f),
+            3 => self.walk_fold::<3, A>(key, edges, values, start, f),
+            _ => self.walk_fold::<STEPS_MAX, A>(key, edges, values, start, f),
         }
     }
 
-    /// The number of steps is known when this is compiled, so that a value stays in registers.
     #[inline]
-    fn walk<const STEPS: usize, const N: usize>(
+    fn walk_fold<const STEPS: usize, A>(
         &self,
+        key: impl Bucket,
         edges: &[f64],
-        values: &[f64; N],
-        buckets: [usize; N],
-    ) -> [usize; N] {
-        std::array::from_fn(|i| {
-            let mut cell = usize::from(self.starts[buckets[i]]);
-            for _ in 0..STEPS {
-                cell += usize::from(edges[cell] < values[i]);
+        (values, span): (&[f64], (f64, f64)),
+        start: A,
+        mut f: impl FnMut(A, usize, f64) -> A,
+    ) -> A {
+        let (min, max) = self.range;
+        let cell = |value: f64| self.walk::<STEPS>(key, edges, value);
+        if min <= span.0 && span.1 <= max {
+            return values.iter().fold(start, |folded, value| f(folded, cell(*value), *value));
+        }
+        values.chunks(GROUP).fold(start, |folded, group| {
+            if group.iter().fold(true, |all, value| all & (min <= *value) & (*value <= max)) {
+                group.iter().fold(folded, |folded, value| f(folded, cell(*value), *value))
+            } else {
+                search_fold(edges, group, folded, &mut f)
             }
-            cell
         })
     }
+
+    #[inline(always)]
+    fn walk<const STEPS: usize>(&self, key: impl Bucket, edges: &[f64], value: f64) -> usize {
+        let start = usize::from(self.starts[key.of(value)]);
+        let own = &edges[start..start + STEPS];
+        start + own.iter().map(|edge| usize::from(*edge < value)).sum::<usize>()
+    }
+}
+
+fn search_fold<A>(
+    edges: &[f64],
+    values: &[f64],
+    start: A,
+    mut f: impl FnMut(A, usize, f64) -> A,
+) -> A {
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    let folded = groups.iter().fold(start, |folded, group| {
+        let found = search(edges, group).into_iter().zip(group);
+        found.fold(folded, |folded, (cell, value)| f(folded, cell, *value))
+    });
+    rest.iter().fold(folded, |folded, value| f(folded, search(edges, &[*value])[0], *value))
 }
 
 /// A binary search without branches to mispredict, since neighbouring values of a feature have
@@ -180,39 +254,85 @@ fn search<const N: usize>(edges: &[f64], values: &[f64; N]) -> [usize; N] {
 #[cfg(test)]
 mod tests {
     use super::super::grid_build::SortedReference;
+    use super::*;
     use proptest::prelude::*;
 
     fn any_double() -> impl Strategy<Value = f64> {
+        any::<f64>().prop_filter("NaN has no cell", |x| !x.is_nan())
+    }
+
+    /// One shape each: by number, with many ties, on both sides of zero or of one sign.
+    fn reference() -> impl Strategy<Value = Vec<f64>> {
+        let many = 1..1_500;
         prop_oneof![
-            any::<f64>().prop_filter("NaN has no cell", |x| !x.is_nan()),
-            -100.0..100.0f64,
-            (-50..50i32).prop_map(f64::from),
-            (-20.0..20.0f64).prop_map(f64::exp),
+            prop::collection::vec(any_double(), many.clone()),
+            prop::collection::vec(-100.0..100.0f64, many.clone()),
+            prop::collection::vec((-50..50i32).prop_map(f64::from), many.clone()),
+            prop::collection::vec((0..50i32).prop_map(f64::from), many.clone()),
+            prop::collection::vec((-20.0..20.0f64).prop_map(f64::exp), many.clone()),
+            prop::collection::vec((-5.0..5.0f64).prop_map(|x| x.powi(9)), many),
         ]
     }
 
+    fn sorted(reference: &[f64]) -> Vec<f64> {
+        let finite = reference.iter().copied().filter(|x| x.is_finite());
+        let mut finite: Vec<f64> = finite.map(|x| x + 0.0).collect();
+        finite.sort_unstable_by(f64::total_cmp);
+        finite
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(64))]
 
         /// Whatever the finder, the cell is the number of lesser edges.
         #[test]
         fn every_value_is_found(
-            reference in prop::collection::vec(any_double(), 1..1_500),
+            reference in reference(),
             values in prop::collection::vec(any_double(), 100),
         ) {
-            let mut finite: Vec<f64> =
-                reference.iter().copied().filter(|x| x.is_finite()).map(|x| x + 0.0).collect();
-            finite.sort_unstable_by(f64::total_cmp);
+            let finite = sorted(&reference);
             let sorted =
                 SortedReference { finite: &finite, negative_infinities: 1, positive_infinities: 1 };
             let grid = sorted.grid();
             let near = grid.edges().iter().flat_map(|e| [*e, e.next_up(), e.next_down()]);
-            let ends = [f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY];
-            for value in values.iter().chain(&finite).copied().chain(near).chain(ends) {
-                let value = value + 0.0;
-                let expected = grid.edges().iter().filter(|edge| **edge < value).count();
-                prop_assert_eq!(grid.cell(value), expected, "{}", value);
+            let ends = [f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
+            let all: Vec<f64> =
+                values.iter().chain(&finite).copied().chain(near).chain(ends).collect();
+            let expected = |value| grid.edges().iter().filter(|edge| **edge < value).count();
+            for &value in &all {
+                prop_assert_eq!(grid.cell(value), expected(value), "{}", value);
+            }
+            // Together too, whether or not some lie outside the reference.
+            let least = finite.first().copied().unwrap_or(0.0);
+            for values in [&all, &finite] {
+                let span = (values.iter().copied().fold(least, f64::min), f64::INFINITY);
+                let span = if values == &finite { grid.range().unwrap_or(span) } else { span };
+                let found = grid.fold_cells(values, span, Vec::new(), |mut found, cell, value| {
+                    found.push((cell, value));
+                    found
+                });
+                let expected: Vec<_> = values.iter().map(|v| (expected(*v), *v)).collect();
+                prop_assert_eq!(found, expected);
             }
         }
+    }
+
+    #[test]
+    fn a_table_suits_the_usual_shapes() {
+        let finder = |shape: fn(f64) -> f64| {
+            let reference: Vec<f64> = (1..10_000).map(|i| shape(f64::from(i) / 1e4)).collect();
+            let finite = &sorted(&reference)[..];
+            let grid = SortedReference { finite, negative_infinities: 0, positive_infinities: 0 };
+            let grid = grid.grid();
+            Finder::new(grid.edges(), grid.range())
+        };
+        let key = |finder| match finder {
+            Finder::Table(table) => Some(table.key),
+            Finder::Search => None,
+        };
+        assert!(matches!(key(finder(|x| x - 0.5)), Some(Key::Linear(_))));
+        assert!(matches!(key(finder(|x| (20.0 * x).exp())), Some(Key::Logarithmic(_))));
+        assert!(matches!(key(finder(|x| (20.0 * x).exp() - 1.5)), Some(Key::Logarithmic(_))));
+        assert!(key(finder(|x| if x < 0.5 { x * 1e-6 } else { x * 1e6 })).is_none());
     }
 }

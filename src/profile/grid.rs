@@ -94,13 +94,21 @@ impl NumericGrid {
 
     /// The cell of a value that is not NaN.
     pub fn cell(&self, value: f64) -> usize {
-        self.cells(&[value])[0]
+        self.fold_cells(&[value], (value, value), 0, |_, cell, _| cell)
     }
 
-    /// The cells of several values that are not NaN, found together.
+    /// Folds each value and its cell. No value is NaN or lies outside `span`.
+    ///
+    /// What is folded stays in a register, where what a closure holds on to would not.
     #[inline]
-    pub fn cells<const N: usize>(&self, values: &[f64; N]) -> [usize; N] {
-        self.finder.cells(&self.edges, values)
+    pub fn fold_cells<A>(
+        &self,
+        values: &[f64],
+        span: (f64, f64),
+        start: A,
+        f: impl FnMut(A, usize, f64) -> A,
+    ) -> A {
+        self.finder.fold_cells(&self.edges, (values, span), start, f)
     }
 
     /// Lower end, exclusive, and upper end, inclusive, of a finite cell.
@@ -117,10 +125,9 @@ impl NumericGrid {
         (lower.next_up() == upper).then_some(upper)
     }
 
-    /// Whether a cell can hold more than one finite value.
-    #[inline]
-    pub fn is_shared(&self, cell: usize) -> bool {
-        self.shared[cell]
+    /// By cell, whether it can hold more than one finite value.
+    pub fn shared(&self) -> &[bool] {
+        &self.shared
     }
 
     /// Sums cell counts into the bins of `psi`, in bin order.

@@ -12,6 +12,7 @@
 //!
 //! Not randomised sketches in the way of a row: their answer would depend on the order of merging.
 
+pub mod block;
 pub mod categories;
 pub mod cells;
 pub mod clusters;

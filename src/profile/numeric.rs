@@ -1,8 +1,8 @@
 //! Everything that is counted of one numeric feature.
 
-use super::cells::{Cells, narrow};
+use super::cells::{Cells, Placed, narrow};
 use super::distinct::{Distinct, Recent};
-use super::extremes::{Extremes, Span, range};
+use super::extremes::{Extremes, Span, survey};
 use super::grid::{NumericGrid, Repeated};
 use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::moments::Moments;
@@ -129,8 +129,9 @@ pub struct NumericProfile {
 pub struct NumericInput<'a> {
     pub frame: &'a NumericFrame,
     pub width: Width,
-    /// No NaN.
+    /// No NaN; −0.0 counts as 0.0.
     pub values: &'a [f64],
+    /// None without values.
     pub span: Option<Span>,
 }
 
@@ -251,9 +252,9 @@ impl NumericProfile {
         frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
     }
 
-    fn update_finite(&mut self, finite: &[f64], (min, max): (f64, f64), span: Option<Span>) {
-        self.moments.update((finite, min.abs().max(max.abs())));
-        self.extremes.update(span.unwrap_or(Span { min, max, exact: None }));
+    fn update_finite(&mut self, finite: &[f64], span: Span) {
+        self.moments.update((finite, span.min.abs().max(span.max.abs())));
+        self.extremes.update(span);
     }
 }
 
@@ -262,30 +263,32 @@ impl Accumulator for NumericProfile {
 
     fn update(&mut self, input: NumericInput<'_>) {
         let NumericInput { frame, width, values, span } = input;
+        let Some(span) = span else { return };
+        let Span { min, max, .. } = span;
         let rounded: Vec<f64>;
-        let compared = if width == Width::F64 && frame.width == Width::F32 {
+        let (compared, compared_span) = if width == Width::F64 && frame.width == Width::F32 {
             rounded = values.iter().map(|&value| narrow(value)).collect();
-            &rounded
+            (&rounded[..], (narrow(min), narrow(max)))
         } else {
-            values
+            (values, (min, max))
         };
         let (grid, cells) = match &frame.narrow {
             Some(narrow) if width == Width::F32 => (&narrow.grid, &mut self.narrow),
             _ => (&frame.native, &mut self.native),
         };
         let cells = cells.get_or_insert_with(|| Cells::new(grid));
+        let placed = Placed { grid, values: compared, span: compared_span };
         if frame.tracks_distinct {
             let mut recent = Recent::empty();
-            cells.update_and(grid, compared, |value| {
-                if recent.insert(value.to_bits()) {
-                    self.others.update(value.to_bits());
+            cells.update_and(placed, |value| {
+                let bits = (value + 0.0).to_bits();
+                if recent.insert(bits) {
+                    self.others.update(bits);
                 }
             });
         } else {
-            cells.update((grid, compared));
+            cells.update(placed);
         }
-        let range_of = |values| span.map(|span| (span.min, span.max)).or_else(|| range(values));
-        let Some((min, max)) = range_of(values) else { return };
         // What lies outside the range of a block need not be looked for in it.
         if min <= 0.0 && 0.0 <= max {
             self.zeros += values.iter().filter(|value| **value == 0.0).count() as u64;
@@ -295,11 +298,11 @@ impl Accumulator for NumericProfile {
             self.outliers += values.iter().filter(outside).count() as u64;
         }
         if min.is_finite() && max.is_finite() {
-            self.update_finite(values, (min, max), span);
+            self.update_finite(values, span);
         } else {
             let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-            if let Some(range) = range(&finite) {
-                self.update_finite(&finite, range, span);
+            if let Some((min, max)) = survey(&finite).range {
+                self.update_finite(&finite, Span { min, max, ..span });
             }
         }
     }

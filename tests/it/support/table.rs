@@ -10,7 +10,7 @@ use driftd::monitor::reference::{FeatureConfig, Reference, ReferenceConfig};
 use driftd::monitor::sample::sample;
 use driftd::monitor::score::{Baseline, WindowLabel, score};
 use driftd::monitor::table::{Blocks, Table};
-use driftd::profile::column::Block;
+use driftd::profile::block::Block;
 use driftd::window::pane::{Pane, PaneKey};
 use driftd::window::plan::Plan;
 use driftd::window::sampling::SamplingConfig;
