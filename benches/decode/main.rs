@@ -1,13 +1,16 @@
 //! How much more than decoding does counting cost?
 //!
-//! `cargo bench --bench decode -- [FILE...] [--threads N]` reads the same files two ways in turn,
-//! with the same crate, threads and batch size:
+//! `cargo bench --bench decode -- [FILE...] [--threads N]` reads the same files three ways in turn,
+//! with the same crate and threads:
 //!
-//! - `decode`: every column of every row group is decoded and its numbers are summed;
+//! - `decode`: every column of every row group is decoded to record batches, and its numbers are
+//!   summed;
+//! - `read`: the same, with numbers as driftd reads them, without their nulls;
 //! - `count`: the same columns are counted on the grids of a reference made from the first file.
 //!
-//! It prints medians in ns per value and core, and the median of the pairs' ratios. Without files
-//! it makes its own: one kind of column at a time, then whole data sets.
+//! It prints medians in ns per value and core; what counting costs beyond `decode`, and the median
+//! ratio of the two. Without files it makes its own: one kind of column at a time, then whole data
+//! sets.
 
 #![expect(clippy::print_stdout, reason = "the figures are what a benchmark is for")]
 
@@ -47,8 +50,9 @@ fn main() {
         }
     }
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("called once");
-    println!("| {:40} | decode ns | count ns | beyond | ratio |", "per value and core");
-    println!("|---|---|---|---|---|");
+    let name = "per value and core";
+    println!("| {name:40} | decode ns | read ns | count ns | beyond | ratio |");
+    println!("|---|---|---|---|---|---|");
     if files.is_empty() {
         kinds();
         sets();
@@ -129,17 +133,20 @@ fn measure(name: &str, files: &[PathBuf]) {
     let reference = Reference::build(&[first], &ReferenceConfig::default(), &|| {});
     let reference = reference.expect("a reference");
     let values: u64 = tables.iter().map(|t| rows(t) * t.schema().fields().len() as u64).sum();
-    let mut decoding = Vec::new();
-    let mut counting = Vec::new();
+    let (mut decoding, mut reading, mut counting) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        decoding.push(timed(|| tables.iter().for_each(decode)));
+        decoding.push(timed(|| tables.iter().for_each(|table| add_up(table, Read::Padded))));
+        reading.push(timed(|| tables.iter().for_each(|table| add_up(table, Read::AsCounted))));
         counting.push(timed(|| tables.iter().for_each(|table| count_all(&reference, table))));
     }
     let ratios = counting.iter().zip(&decoding).map(|(count, decode)| count / decode).collect();
     let per_value = 1e9 * rayon::current_num_threads() as f64 / values as f64;
-    let (decode, count) = (median(decoding) * per_value, median(counting) * per_value);
+    let [decode, read, count] =
+        [decoding, reading, counting].map(|seconds| median(seconds) * per_value);
     let (beyond, ratio) = (count - decode, median(ratios));
-    println!("| {name:40} | {decode:9.2} | {count:8.2} | {beyond:6.2} | {ratio:5.2} |");
+    println!(
+        "| {name:40} | {decode:9.2} | {read:7.2} | {count:8.2} | {beyond:6.2} | {ratio:5.2} |"
+    );
 }
 
 fn timed(work: impl FnOnce()) -> f64 {
@@ -153,15 +160,27 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// How a column comes.
+#[derive(Clone, Copy)]
+enum Read {
+    /// As record batches, with room for the nulls.
+    Padded,
+    AsCounted,
+}
+
 /// Decodes everything; a sum keeps the compiler from dropping the work.
-fn decode(table: &ParquetTable) {
+fn add_up(table: &ParquetTable, how: Read) {
     let columns = 0..table.schema().fields().len();
     let groups = 0..table.row_groups().len();
     let tasks: Vec<_> = columns.flat_map(|c| groups.clone().map(move |g| (g, c))).collect();
     let total: f64 = tasks
         .into_par_iter()
         .map(|(group, column)| {
-            let blocks = table.read_padded(group, column).expect("readable");
+            let blocks = match how {
+                Read::Padded => table.read_padded(group, column),
+                Read::AsCounted => table.read(group, column),
+            };
+            let blocks = blocks.expect("readable");
             blocks.map(|block| sum(block.expect("readable").values())).sum::<f64>()
         })
         .sum();

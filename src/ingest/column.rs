@@ -6,7 +6,7 @@
 
 use super::chunk::ChunkBytes;
 use super::footer::decode_error;
-use super::packed::packed_blocks;
+use super::packed::{LeafPages, packed_blocks};
 use crate::error::{Error, Result};
 use crate::monitor::table::Blocks;
 use crate::profile::block::Block;
@@ -63,11 +63,11 @@ impl ColumnChunks<'_> {
 
     /// The same without its nulls, where the column holds numbers as they are stored.
     pub fn packed(&self, field: &FieldRef) -> Result<Option<Blocks<'static>>> {
-        let schema = self.metadata.file_metadata().schema_descr();
-        let descriptor = schema.column(self.leaves.start);
+        let leaf = self.metadata.file_metadata().schema_descr().column(self.leaves.start);
         let pages = self.pages(self.group().column(self.leaves.start));
-        let pages = pages.map_err(|error| decode_error(&error))?;
-        Ok(packed_blocks(&descriptor, field.data_type(), Box::new(pages)))
+        let pages = Box::new(pages.map_err(|error| decode_error(&error))?);
+        let pages = LeafPages { leaf, pages, rows: self.num_rows() };
+        Ok(packed_blocks(pages, field.data_type()))
     }
 
     fn pages(&self, leaf: &ColumnChunkMetaData) -> ParquetResult<SerializedPageReader<ChunkBytes>> {

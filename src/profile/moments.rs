@@ -57,9 +57,9 @@ impl Moments {
 
     fn update_block(&mut self, block: &[f64]) {
         let n = block.len() as f64;
-        let mean = sum(block, |x| x) / n;
-        let first = sum(block, |x| x - mean);
-        let second = sum(block, |x| (x - mean) * (x - mean));
+        let [sum] = sums(block, |x| [x]);
+        let mean = sum / n;
+        let [first, second] = sums(block, |x| [x - mean, (x - mean) * (x - mean)]);
         let mut shift = Sum::default();
         shift.add(mean);
         shift.add(-self.center);
@@ -72,20 +72,27 @@ impl Moments {
     }
 }
 
-/// Eight running sums, so that the machine's vector units have something to do and the rounding
-/// error grows with n/8.
-fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
-    let mut lanes = [0.0; 8];
+/// Eight running sums of each term, so that the machine's vector units have something to do and
+/// the rounding error grows with n/8.
+fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+    let mut lanes = [[0.0; 8]; N];
     let (chunks, rest) = values.as_chunks::<8>();
     for chunk in chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += f(value);
+        for (lane, &value) in chunk.iter().enumerate() {
+            let terms = terms(value);
+            (0..N).for_each(|term| lanes[term][lane] += terms[term]);
         }
     }
-    let halves =
-        [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
-    let total = (halves[0] + halves[2]) + (halves[1] + halves[3]);
-    rest.iter().fold(total, |total, &value| total + f(value))
+    let mut totals = lanes.map(|lanes| {
+        let halves =
+            [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
+        (halves[0] + halves[2]) + (halves[1] + halves[3])
+    });
+    for &value in rest {
+        let terms = terms(value);
+        (0..N).for_each(|term| totals[term] += terms[term]);
+    }
+    totals
 }
 
 impl Accumulator for Moments {
