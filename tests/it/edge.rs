@@ -12,6 +12,7 @@ use driftd::monitor::model::{ModelConfig, Moment, Monitor, Remembered};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
 use driftd::position::Arrival;
+use driftd::profile::feature::Values;
 use driftd::time::Timestamp;
 use driftd::window::{WindowConfig, WindowKind};
 use std::sync::Arc;
@@ -307,4 +308,17 @@ fn an_unsupported_column_that_goes_is_a_finding() {
     let without = MemoryTable::new(vec![("a", floats(normal(1_000)))]);
     let found = figures(&reference, &pane(&reference, &without));
     assert_eq!((found.features[1].status, found.features[1].drifted), (Status::Absent, Some(true)));
+}
+
+#[test]
+fn a_reference_of_integers_and_floats_knows_the_extremes_of_both() {
+    let integers = MemoryTable::new(vec![("x", Arc::new(Int64Array::from_iter_values(0..100)))]);
+    let floats =
+        MemoryTable::new(vec![("x", floats((0..100).map(|i| f64::from(i) * 10.0 - 50.5)))]);
+    let tables: [&dyn Table; 2] = [&integers, &floats];
+    let reference = Reference::build(&tables, &ReferenceConfig::default(), &|| {}).unwrap();
+    let Values::Numeric(profile) = &reference.features[0].profile.values else { panic!("numbers") };
+    assert_eq!(profile.extremes().min(), Some(-50.5));
+    assert_eq!(profile.extremes().max(), Some(939.5));
+    assert_eq!(profile.extremes().exact(), None);
 }
