@@ -16,9 +16,9 @@
 
 mod data;
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use data::{Column, Layout, Values, zstd};
 use driftd::ingest::inputs::open;
@@ -187,7 +187,7 @@ fn add_up(table: &ParquetTable, how: Read) {
     std::hint::black_box(total);
 }
 
-fn sum(array: &ArrayRef) -> f64 {
+fn sum(array: &dyn Array) -> f64 {
     match array.data_type() {
         DataType::Float64 => array.as_primitive::<Float64Type>().values().iter().sum(),
         _ => array.len() as f64,

@@ -23,7 +23,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows decoded at a time: some 100 KB of doubles, which stay in the second cache.
+/// Rows of padded values decoded at a time: some 100 KB, which stay in the second cache.
 const BATCH_ROWS: usize = 16_384;
 
 /// Rows and bytes of texts that are decoded at a time.

@@ -11,7 +11,7 @@ use crate::profile::block::Block;
 use crate::profile::categories::{CategoryGrid, category};
 use crate::profile::cells::narrow;
 use crate::profile::column::{INTEGERS_EXACT_MAX, integer_bits};
-use crate::profile::extremes::{Extremes, Span};
+use crate::profile::extremes::{Extremes, Span, without_negative_zero};
 use crate::profile::feature::{
     FeatureGrid, FeatureInput, FeatureProfile, Frame, read_numbers, read_texts,
 };
@@ -102,8 +102,7 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
     let mut scratch = Vec::new();
     let mut position = 0;
     let is_narrow = column.width == Width::F32;
-    // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
-    let seen = |value: f64| 0.0 + if is_narrow { narrow(value) } else { value };
+    let seen = |value: f64| without_negative_zero(if is_narrow { narrow(value) } else { value });
     for_each_block(tables, column, |block| {
         let numbers = read_numbers(block, &mut scratch);
         whole.update(numbers.tally);
@@ -170,7 +169,7 @@ fn all_distinct(
         return Ok(sorted.windows(2).all(|pair| pair[0] < pair[1]));
     }
     let mut bits = Vec::with_capacity(sorted.len());
-    for_each_block(tables, column, |block| integer_bits(&**block.values(), &mut bits))?;
+    for_each_block(tables, column, |block| integer_bits(block.values(), &mut bits))?;
     bits.sort_unstable();
     Ok(bits.windows(2).all(|pair| pair[0] < pair[1]))
 }

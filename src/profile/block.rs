@@ -50,8 +50,8 @@ impl Block {
     }
 
     /// All values in the order of their rows, some or all nulls left out.
-    pub fn values(&self) -> &ArrayRef {
-        &self.values
+    pub fn values(&self) -> &dyn Array {
+        &*self.values
     }
 
     /// A value or a null for every row.

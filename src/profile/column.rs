@@ -3,7 +3,7 @@
 //!
 //! The only place that knows Arrow's types by name. Buffers are the caller's and are reused.
 
-use super::extremes::{Exact, Span, survey};
+use super::extremes::{Exact, Span, survey, without_negative_zero};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
@@ -70,8 +70,7 @@ fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
             let mut values = Vec::new();
             numbers(array, &mut values);
             values.retain(|value| !value.is_nan());
-            // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
-            values.iter_mut().for_each(|value| *value += 0.0);
+            values.iter_mut().for_each(|value| *value = without_negative_zero(*value));
             values.sort_unstable_by(f64::total_cmp);
             for run in values.chunk_by(|a, b| a == b) {
                 f(&number_text(run[0]), run.len() as u64);

@@ -38,6 +38,11 @@ pub struct Span {
     pub exact: Option<(Exact, Exact)>,
 }
 
+/// −0.0 as 0.0, and everything else as it is.
+pub fn without_negative_zero(value: f64) -> f64 {
+    value + 0.0
+}
+
 /// What one look at values tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Survey {
@@ -57,11 +62,11 @@ pub fn survey(values: &[f64]) -> Survey {
             *max = if value > *max { value } else { *max };
         }
     }
-    // Adding 0.0 turns −0.0 into 0.0 and changes nothing else.
-    let min = mins.iter().chain(rest).copied().fold(f64::INFINITY, f64::min) + 0.0;
-    let max = maxs.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max) + 0.0;
+    let min = mins.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
+    let max = maxs.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
+    let range = (without_negative_zero(min), without_negative_zero(max));
     let nans = values.iter().filter(|value| value.is_nan()).count() as u64;
-    Survey { range: (min <= max).then_some((min, max)), nans }
+    Survey { range: (min <= max).then_some(range), nans }
 }
 
 /// Least and greatest value so far.

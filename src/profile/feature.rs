@@ -202,9 +202,9 @@ pub struct Numbers<'a> {
 /// Reads a block of numbers, into `scratch` where they have to be moved.
 pub fn read_numbers<'a>(block: &'a Block, scratch: &'a mut Vec<f64>) -> Numbers<'a> {
     let mut tally = tally(block);
-    let in_place = doubles(&**block.values());
+    let in_place = doubles(block.values());
     scratch.clear();
-    let written = if in_place.is_none() { numbers(&**block.values(), scratch) } else { None };
+    let written = if in_place.is_none() { numbers(block.values(), scratch) } else { None };
     let n_read = in_place.unwrap_or(scratch).len();
     // Texts of a path that are no numbers.
     tally.wrong_type += (block.rows() - block.n_missing() - n_read) as u64;
@@ -230,7 +230,7 @@ pub fn read_texts(block: &Block, kind: Kind, mut f: impl FnMut(&str, u64)) -> Ta
     let mut tally = tally(block);
     let present = tally.present();
     let mut written = 0;
-    texts(&**block.values(), |text, rows| {
+    texts(block.values(), |text, rows| {
         written += rows;
         match (kind, boolean(text)) {
             (Kind::Boolean, None) => tally.wrong_type += rows,

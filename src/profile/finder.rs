@@ -153,15 +153,16 @@ impl Finder {
     pub fn fold_cells<A>(
         &self,
         edges: &[f64],
-        values: (&[f64], (f64, f64)),
+        values: &[f64],
+        span: (f64, f64),
         start: A,
         f: impl FnMut(A, usize, f64) -> A,
     ) -> A {
         match self {
-            Finder::Search => search_fold(edges, values.0, start, f),
+            Finder::Search => search_fold(edges, values, start, f),
             Finder::Table(table) => match table.key {
-                Key::Linear(key) => table.fold_cells(key, edges, values, start, f),
-                Key::Logarithmic(key) => table.fold_cells(key, edges, values, start, f),
+                Key::Linear(key) => table.fold_cells(key, edges, values, span, start, f),
+                Key::Logarithmic(key) => table.fold_cells(key, edges, values, span, start, f),
             },
         }
     }
@@ -173,16 +174,17 @@ impl Table {
         &self,
         key: impl Bucket,
         edges: &[f64],
-        values: (&[f64], (f64, f64)),
+        values: &[f64],
+        span: (f64, f64),
         start: A,
         f: impl FnMut(A, usize, f64) -> A,
     ) -> A {
         // The number of steps is known when this is compiled, so that a value stays in registers.
         match self.steps {
-            1 => self.walk_fold::<1, A>(key, edges, values, start, f),
-            2 => self.walk_fold::<2, A>(key, edges, values, start, f),
-            3 => self.walk_fold::<3, A>(key, edges, values, start, f),
-            _ => self.walk_fold::<STEPS_MAX, A>(key, edges, values, start, f),
+            1 => self.walk_fold::<1, A>(key, edges, values, span, start, f),
+            2 => self.walk_fold::<2, A>(key, edges, values, span, start, f),
+            3 => self.walk_fold::<3, A>(key, edges, values, span, start, f),
+            _ => self.walk_fold::<STEPS_MAX, A>(key, edges, values, span, start, f),
         }
     }
 
@@ -191,7 +193,8 @@ impl Table {
         &self,
         key: impl Bucket,
         edges: &[f64],
-        (values, span): (&[f64], (f64, f64)),
+        values: &[f64],
+        span: (f64, f64),
         start: A,
         mut f: impl FnMut(A, usize, f64) -> A,
     ) -> A {
@@ -253,6 +256,7 @@ fn search<const N: usize>(edges: &[f64], values: &[f64; N]) -> [usize; N] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extremes::survey;
     use super::super::grid_build::SortedReference;
     use super::*;
     use proptest::prelude::*;
@@ -303,10 +307,8 @@ mod tests {
                 prop_assert_eq!(grid.cell(value), expected(value), "{}", value);
             }
             // Together too, whether or not some lie outside the reference.
-            let least = finite.first().copied().unwrap_or(0.0);
             for values in [&all, &finite] {
-                let span = (values.iter().copied().fold(least, f64::min), f64::INFINITY);
-                let span = if values == &finite { grid.range().unwrap_or(span) } else { span };
+                let span = survey(values).range.unwrap_or_default();
                 let found = grid.fold_cells(values, span, Vec::new(), |mut found, cell, value| {
                     found.push((cell, value));
                     found

@@ -108,7 +108,7 @@ impl NumericGrid {
         start: A,
         f: impl FnMut(A, usize, f64) -> A,
     ) -> A {
-        self.finder.fold_cells(&self.edges, (values, span), start, f)
+        self.finder.fold_cells(&self.edges, values, span, start, f)
     }
 
     /// Lower end, exclusive, and upper end, inclusive, of a finite cell.

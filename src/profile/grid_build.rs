@@ -4,6 +4,7 @@
 //! is exact. Beyond, a frequent value is an atom and the rest are cut into cells of at most a
 //! thousandth of the rows, which bounds the error of `ks` by a thousandth.
 
+use super::extremes::without_negative_zero;
 use super::grid::NumericGrid;
 
 /// Distinct finite values up to which each is an atom.
@@ -104,8 +105,8 @@ impl SortedReference<'_> {
         if is_heavy(self.positive_infinities) {
             cuts.push(f64::MAX);
         }
-        // −0.0 is 0.0, also as an interpolated decile.
-        cuts.iter_mut().for_each(|cut| *cut += 0.0);
+        // An interpolated decile can be −0.0 too.
+        cuts.iter_mut().for_each(|cut| *cut = without_negative_zero(*cut));
         cuts.sort_unstable_by(f64::total_cmp);
         cuts.dedup();
         cuts

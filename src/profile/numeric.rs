@@ -2,7 +2,7 @@
 
 use super::cells::{Cells, Placed, narrow};
 use super::distinct::{Distinct, Recent};
-use super::extremes::{Extremes, Span, survey};
+use super::extremes::{Extremes, Span, survey, without_negative_zero};
 use super::grid::{NumericGrid, Repeated};
 use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::moments::Moments;
@@ -281,7 +281,7 @@ impl Accumulator for NumericProfile {
         if frame.tracks_distinct {
             let mut recent = Recent::empty();
             cells.update_and(placed, |value| {
-                let bits = (value + 0.0).to_bits();
+                let bits = without_negative_zero(value).to_bits();
                 if recent.insert(bits) {
                     self.others.update(bits);
                 }
