@@ -1,11 +1,13 @@
 //! The loops that every value goes through, one at a time: `cargo bench --bench loops`.
 
-use arrow_array::{Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch,
+};
 use arrow_schema::{Field, Schema};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use driftd::format::arrow::RecordBatchTable;
 use driftd::monitor::reference::{Reference, ReferenceConfig};
-use driftd::monitor::table::{Blocks, Table};
 use driftd::profile::Accumulator;
 use driftd::profile::block::Block;
 use driftd::profile::categories::{CategoryCounts, CategoryGrid};
@@ -67,7 +69,10 @@ fn bench_cells(bencher: Bencher<'_, '_>, values: &[f64]) {
 }
 
 /// Everything that is counted of a column, but for decoding it.
-#[divan::bench(args = ["double", "double_nulls", "double_ties", "float", "int_few", "int_many", "bool"])]
+const NUMBERS: [&str; 7] =
+    ["double", "double_nulls", "double_ties", "float", "int_few", "int_many", "bool"];
+
+#[divan::bench(args = NUMBERS)]
 fn column(bencher: Bencher<'_, '_>, kind: &str) {
     let array = array(kind);
     let reference = reference(&array);
@@ -98,8 +103,7 @@ fn encode(bencher: Bencher<'_, '_>, rows: usize) {
 }
 
 fn reference(array: &ArrayRef) -> Reference {
-    let reference =
-        Reference::build(&[&OneColumn::new(array)], &ReferenceConfig::default(), &|| {});
+    let reference = Reference::build(&[&one_column(array)], &ReferenceConfig::default(), &|| {});
     reference.expect("a reference")
 }
 
@@ -158,37 +162,9 @@ fn categories(bencher: Bencher<'_, '_>, distinct: usize) {
 }
 
 /// A table of one column.
-struct OneColumn {
-    schema: Schema,
-    rows: [u64; 1],
-    array: ArrayRef,
-}
-
-impl OneColumn {
-    fn new(array: &ArrayRef) -> OneColumn {
-        let schema = Schema::new(vec![Field::new("x", array.data_type().clone(), true)]);
-        OneColumn { schema, rows: [array.len() as u64], array: Arc::clone(array) }
-    }
-}
-
-impl Table for OneColumn {
-    fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    fn row_groups(&self) -> &[u64] {
-        &self.rows
-    }
-
-    fn fingerprint(&self) -> u64 {
-        0
-    }
-
-    fn weight(&self, _row_group: usize, _column: usize) -> u64 {
-        0
-    }
-
-    fn read(&self, _row_group: usize, _column: usize) -> driftd::error::Result<Blocks<'_>> {
-        Ok(Box::new(std::iter::once(Ok(Block::new(Arc::clone(&self.array))))))
-    }
+fn one_column(array: &ArrayRef) -> RecordBatchTable {
+    let field = Field::new("x", array.data_type().clone(), true);
+    let schema = Arc::new(Schema::new(vec![field]));
+    let batch = RecordBatch::try_new(schema, vec![Arc::clone(array)]).expect("of one length");
+    RecordBatchTable::new(vec![batch]).expect("one batch has one schema")
 }

@@ -3,38 +3,42 @@
 //!
 //! # The path of a row
 //!
-//! A file comes to rest in a watched directory. [`ingest`] notices it, waits until it is whole and
-//! reads its footer; its name is a hash of its content, taken from the bytes as they are read. The
-//! [`window`] plan says which pane each of its rows goes to, and which rows of a sample are
-//! counted. [`monitor::count`] decodes every column of every row group where it is
-//! counted, on all cores: a value is looked up among the cells that the reference fixed for its
-//! feature, and the count of its cell grows by one ([`profile`]). Nothing else is kept of it.
+//! A file comes to rest in a watched directory. Its [`source`] notices it, waits until it is whole,
+//! reads its footer by a [`format`], and delivers it to the pipeline of its model ([`daemon`]). The
+//! [`journal`] tells whether it was counted before. The [`window`] plan says which pane each of its
+//! rows goes to, and which rows of a sample are counted. [`monitor::count`] decodes every column of
+//! every row group where it is counted, on all cores: a value is looked up among the cells that the
+//! reference fixed for its feature, and the count of its cell grows by one ([`profile`]). Nothing
+//! else is kept of it. The name of the file is a hash of its content, taken from the bytes as they
+//! are read.
 //!
-//! When the whole file was counted, its counts are added to the open panes. A window is a merge of
-//! panes; when its file, its rows or its time are complete it is scored by [`drift`]: every measure
-//! compares two count vectors over one grid, and the verdict says whether that is enough to call
-//! the feature drifted. The file's line in the ledger, what it added and the closed window are one
-//! transaction of the [`store`], for several files at a time; after it the snapshot that readers
-//! see is replaced, and the next scrape makes its gauges from it ([`export`]).
+//! When the whole file was counted, its counts are recorded in the journal and added to the open
+//! panes. A window is a merge of panes; when its file, its rows or its time are complete it is
+//! scored by [`drift`]: every measure compares two count vectors over one grid, and the verdict
+//! says whether that is enough to call the feature drifted. The file's line in the ledger, what it
+//! added and the closed window are one transaction of the [`store`], for several files at a time;
+//! after it the snapshot that readers see is replaced, the source is told what became of its
+//! delivery, and the next scrape makes its gauges from the snapshot ([`export`]).
 //!
 //! # Layout
 //!
 //! A file imports its own folder and lower floors; never a higher floor, never a sibling folder of
-//! its own floor. `tests/tidy.rs` checks it.
+//! its own floor, and no two files of a folder import each other. `tests/tidy.rs` checks it.
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | [`error`], [`feature`], [`position`], [`time`], [`telemetry`]: the field's nouns |
+//! | 0 | [`error`], [`feature`], [`identity`], [`position`], [`settings`], [`telemetry`], [`time`], [`totals`]: the field's nouns |
 //! | 1 | [`stats`], [`schema`]: numerics that packages lack; from column types to features |
 //! | 2 | [`profile`]: grids, cells, moments, categories; what splits and merges |
 //! | 3 | [`drift`]: measures and the verdict |
 //! | 4 | [`window`]: plans, panes, periods, baselines and samples |
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
-//! | 6 | [`net`]: listening and serving |
-//! | 7 | [`ingest`], [`store`], [`export`], [`report`]: files and sockets, SQLite, Prometheus, people |
-//! | 8 | [`config`]: as written, then checked |
-//! | 9 | [`daemon`]: the pipeline, epochs, reloading, the real clock, stopping |
-//! | 10 | [`cli`]: arguments, a file per command |
+//! | 6 | [`net`]: listening, serving and stopping |
+//! | 7 | [`format`], [`store`], [`export`], [`report`]: bytes to tables, SQLite, Prometheus, people |
+//! | 8 | [`source`]: directories and sockets, polled for deliveries |
+//! | 9 | [`journal`], [`config`]: what was counted, pending, being written and stored; the configuration, as written, then checked |
+//! | 10 | [`daemon`]: the pipeline, epochs, reloading, the real clock |
+//! | 11 | [`cli`]: arguments, a file per command |
 
 pub mod cli;
 pub mod config;
@@ -43,15 +47,22 @@ pub mod drift;
 pub mod error;
 pub mod export;
 pub mod feature;
-pub mod ingest;
+pub mod format;
+pub mod identity;
+pub mod journal;
 pub mod monitor;
 pub mod net;
 pub mod position;
 pub mod profile;
 pub mod report;
 pub mod schema;
+pub mod settings;
+pub mod source;
 pub mod stats;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod time;
+pub mod totals;
 pub mod window;

@@ -1,4 +1,4 @@
-//! Plain counters about the daemon's own work, bumped by every part and read at scrape time.
+//! Numbers about the daemon's own work, set by every part and read at scrape time.
 //!
 //! Label values are closed lists, so that each series exists from the start with the value 0.
 
@@ -16,19 +16,20 @@ impl Counter {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// What was added since the last time that this was asked.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
 }
 
 /// A value that is replaced as a whole.
 #[derive(Debug, Default)]
-pub struct Level(AtomicI64);
+pub struct Gauge(AtomicI64);
 
-impl Level {
+impl Gauge {
     pub fn set(&self, value: i64) {
         self.0.store(value, Ordering::Relaxed);
-    }
-
-    pub fn add(&self, n: i64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
     }
 
     pub fn get(&self) -> i64 {
@@ -37,7 +38,10 @@ impl Level {
 }
 
 macro_rules! labels {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    (
+        $(#[$doc:meta])* $name:ident, $total:literal
+        { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
@@ -48,13 +52,18 @@ macro_rules! labels {
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
+
+            /// The name of its total in the state.
+            pub fn total(self) -> &'static str {
+                match self { $($name::$variant => concat!($total, $text)),+ }
+            }
         }
     };
 }
 
 labels! {
-    /// How the daemon was done with a file.
-    FileResult {
+    /// What became of a file.
+    FileResult, "files_" {
         Counted = "counted",
         /// Counted in place of what was at its path before.
         Rewritten = "rewritten",
@@ -70,19 +79,21 @@ labels! {
 
 labels! {
     /// Why a row that arrived was not counted.
-    RejectReason {
+    RejectReason, "rows_rejected_" {
         /// Not JSON.
         Malformed = "malformed",
         /// JSON, but no object of feature names and values.
         NotAnObject = "not_an_object",
         TooLong = "too_long",
         NotUtf8 = "not_utf8",
+        /// A batch of rows that could not be counted as a whole.
+        Uncountable = "uncountable",
     }
 }
 
 labels! {
     /// What failed without being the fault of one file's content.
-    ErrorReason {
+    ErrorReason, "errors_" {
         /// A folder could not be listed.
         List = "list",
         /// A file could not be opened or read.
@@ -94,43 +105,32 @@ labels! {
     }
 }
 
-/// What one source did since the process started.
+/// What one source is doing.
 #[derive(Debug, Default)]
 pub struct SourceTelemetry {
-    pub rows: Counter,
-    pub bytes: Counter,
-    /// Rows that came when all windows by event time had closed.
-    pub late_rows: Counter,
-    /// Rows whose time is that of their file, or of their arrival.
-    pub untimed_rows: Counter,
-    /// Rows that gave way to another version of their file, or came with one again.
-    pub replaced_rows: Counter,
-    files: [Counter; FileResult::ALL.len()],
-    rejected: [Counter; RejectReason::ALL.len()],
+    /// Since they were last put among the totals.
     errors: [Counter; ErrorReason::ALL.len()],
-    /// Files seen, not complete yet.
-    pub files_pending: Level,
+    /// Files seen, not complete or not counted yet.
+    pub files_pending: Gauge,
     /// Files seen, not complete and not growing.
-    pub files_stuck: Level,
+    pub files_stuck: Gauge,
     /// Files that cannot be read, until they change or go.
-    pub files_quarantined: Level,
+    pub files_quarantined: Gauge,
     /// Microseconds since 1970 of the last listing or message that worked; 0 before the first.
-    pub last_success: Level,
+    pub last_success: Gauge,
     /// Microseconds since 1970 when the oldest pending file was first seen; 0 when none waits.
-    pub oldest_pending: Level,
+    pub oldest_pending: Gauge,
 }
 
 impl SourceTelemetry {
-    pub fn files(&self, result: FileResult) -> &Counter {
-        &self.files[result as usize]
-    }
-
-    pub fn rejected(&self, reason: RejectReason) -> &Counter {
-        &self.rejected[reason as usize]
-    }
-
     pub fn errors(&self, reason: ErrorReason) -> &Counter {
         &self.errors[reason as usize]
+    }
+
+    /// Errors since the last time that this was asked, by reason.
+    pub fn take_errors(&self) -> Vec<(ErrorReason, u64)> {
+        let all = ErrorReason::ALL.iter().map(|reason| (*reason, self.errors(*reason).take()));
+        all.filter(|(_, n)| *n > 0).collect()
     }
 }
 
@@ -138,13 +138,8 @@ impl SourceTelemetry {
 #[derive(Debug, Default)]
 pub struct ProcessTelemetry {
     pub state_write_errors: Counter,
-    /// Models whose reference is loaded and whose sources were listed once, or that wait for the
-    /// files of their warm-up.
-    pub models_ready: Level,
-    /// 1 once all models of the start were ready.
-    pub ready: Level,
     /// 1 when the configuration in force is the last that was read.
-    pub reload_successful: Level,
+    pub reload_successful: Gauge,
     /// Microseconds since 1970 when the configuration in force was read.
-    pub reload_success: Level,
+    pub reload_success: Gauge,
 }

@@ -21,12 +21,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_schema::DataType;
 use data::{Column, Layout, Values, zstd};
-use driftd::ingest::inputs::open;
-use driftd::ingest::parquet::ParquetTable;
+use driftd::format::parquet::ParquetTable;
 use driftd::monitor::count::count;
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::{Table, rows};
-use driftd::window::pane::PaneKey;
+use driftd::source::inputs::open;
 use driftd::window::plan::Plan;
 use parquet::basic::Compression;
 use rayon::prelude::*;
@@ -195,6 +194,6 @@ fn sum(array: &dyn Array) -> f64 {
 }
 
 fn count_all(reference: &Reference, table: &dyn Table) {
-    let plan = Plan::whole(table.row_groups(), PaneKey(vec![0]));
+    let plan = Plan::whole(table.row_groups());
     std::hint::black_box(count(reference, table, &plan).expect("readable"));
 }

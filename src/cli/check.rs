@@ -1,22 +1,21 @@
 //! `driftd check`: compare once.
 
+use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::progress::{Watched, bar};
-use super::settings::{ConfigChoice, Settings, load_reference};
 use super::{DRIFT, output};
 use crate::export::page::openmetrics;
-use crate::ingest::inputs::{self, Input};
-use crate::monitor::count::{check_rows, count};
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
-use crate::monitor::sample::sample;
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::monitor::table::{Table, rows};
+use crate::monitor::whole::count_whole;
 use crate::report::Report;
 use crate::report::json::json;
 use crate::report::table::table;
-use crate::window::pane::{Pane, PaneKey};
-use crate::window::plan::Plan;
+use crate::source::inputs::{self, Input};
+use crate::totals::Totals;
+use crate::window::pane::Pane;
 use crate::window::sampling::SamplingConfig;
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
@@ -89,7 +88,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
 fn windows(
     reference: &Reference,
     arguments: &CheckArguments,
-    settings: &Settings,
+    settings: &CheckOptions,
 ) -> Result<Vec<WindowFigures>> {
     let close = |name: &str, slot: usize, pane: &Pane| {
         let (window, slot) = (name.to_owned(), slot as u64);
@@ -135,7 +134,11 @@ pub struct Sampling<'a> {
 
 impl Sampling<'_> {
     /// The rows of all `files` are one window, unless `each` is one.
-    pub fn new<'a>(settings: &'a Settings, files: &[PathBuf], each: bool) -> Result<Sampling<'a>> {
+    pub fn new<'a>(
+        settings: &'a CheckOptions,
+        files: &[PathBuf],
+        each: bool,
+    ) -> Result<Sampling<'a>> {
         let config = settings.sampling.as_ref();
         let is_capped = config.is_some_and(|config| config.rows_max.is_some());
         let mut window_rows = None;
@@ -167,30 +170,15 @@ pub fn pane(reference: &Reference, path: &Path, sampling: &Sampling<'_>) -> Resu
     }
     let table = inputs::open(path)?;
     let bar = bar("current", table.row_groups().len() * reference.features.len());
-    let counted = count_whole(reference, &Watched { table: &table, bar: &bar }, sampling);
+    let watched = Watched { table: &table, bar: &bar };
+    let counted = count_whole(reference, &watched, sampling.config, sampling.window_rows);
     bar.finish_and_clear();
-    Ok(counted.map_err(|error| error.context(path.display()))?)
-}
-
-fn count_whole(
-    reference: &Reference,
-    table: &dyn Table,
-    sampling: &Sampling<'_>,
-) -> crate::error::Result<Pane> {
-    let key = PaneKey(vec![0]);
-    let n_rows = rows(table);
-    check_rows(reference, table)?;
-    let mut plan = Plan::whole(table.row_groups(), key.clone());
-    if let Some(config) = sampling.config {
-        plan.sample = sample(config, table, sampling.window_rows.unwrap_or(n_rows))?;
-    }
-    let mut panes = count(reference, table, &plan)?;
-    Ok(panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids())))
+    Ok(counted.map_err(|fault| fault.context(path.display()))?)
 }
 
 fn snapshot(
     reference: Arc<ReferenceFigures>,
-    settings: &Settings,
+    settings: &CheckOptions,
     windows: &[WindowFigures],
 ) -> Snapshot {
     let windows = windows
@@ -201,6 +189,7 @@ fn snapshot(
         version: settings.version.clone(),
         reference: Some(reference),
         windows: windows.collect(),
+        totals: Totals::default(),
     };
     Snapshot { generation: 0, models: vec![Arc::new(model)] }
 }

@@ -3,9 +3,9 @@
 use super::output;
 use crate::config::{Config, ReferenceSource, load, show};
 use crate::feature::Kind;
-use crate::ingest::inputs;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
+use crate::source::inputs;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,8 +75,8 @@ fn check(config: &Config) -> Result<String> {
         let memory_max = config.state.memory_max / config.models.len().max(1) as u64;
         if footprint.least > memory_max {
             faults.push(format!(
-                "model {name:?}: closing a window takes {}, over its part of state.memory_max ({}); \
-                 fewer features, or more memory",
+                "model {name:?}: closing a window takes {}, over its part of state.memory_max \
+                 ({}); fewer features, or more memory",
                 size(footprint.least),
                 size(memory_max)
             ));

@@ -7,7 +7,7 @@ use crate::export::ExportConfig;
 use crate::export::history::History;
 use crate::profile::instants;
 use crate::report::history::{Past, windows};
-use crate::store::windows::Query;
+use crate::store::closed_windows::Query;
 use crate::store::{ModelStore, Store};
 use crate::time::Timestamp;
 use anyhow::{Context, Result, anyhow, bail};

@@ -1,8 +1,8 @@
 //! `driftd merge`: add profiles.
 
 use super::output;
-use crate::ingest::inputs::read_profile;
 use crate::monitor::reference::{CurrentProfile, Profile};
+use crate::source::inputs::read_profile;
 use anyhow::{Result, anyhow, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;

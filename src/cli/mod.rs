@@ -8,11 +8,11 @@ mod config;
 mod history;
 mod merge;
 mod metrics;
+mod options;
 mod output;
 mod profile;
 mod progress;
 mod run;
-mod settings;
 
 use crate::monitor::table::is_guarded;
 use clap::{Parser, Subcommand, ValueEnum};

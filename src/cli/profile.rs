@@ -1,11 +1,11 @@
 //! `driftd profile`: a reference profile, or counts on the grid of one.
 
 use super::check::{Sampling, pane};
+use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
-use super::settings::{ConfigChoice, Settings, load_reference};
-use crate::ingest::inputs::{self, Input, read_profile};
 use crate::monitor::reference::{CurrentProfile, Profile, Reference};
 use crate::monitor::table::Table;
+use crate::source::inputs::{self, Input, read_profile};
 use crate::window::pane::Pane;
 use anyhow::{Result, anyhow, bail};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ fn parquet_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn current(grid: &Path, files: &[PathBuf], settings: &Settings) -> Result<Profile> {
+fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Profile> {
     let Profile::Reference(reference) = read_profile(grid)? else {
         bail!("{}: only a reference profile has a grid", grid.display());
     };

@@ -1,6 +1,6 @@
 //! Progress bars on standard error, when that is a terminal.
 
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::monitor::table::{Blocks, Table};
 use arrow_schema::Schema;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,7 +40,7 @@ impl Table for Watched<'_> {
         self.table.prefetch(row_group, column);
     }
 
-    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
+    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
         self.bar.inc(1);
         self.table.read(row_group, column)
     }

@@ -2,32 +2,28 @@
 
 use super::raw::{Section, unknown};
 use super::sampling::sampling;
+use super::sources::{check_resources, sources};
 use super::windows::{baselines, windows};
 use super::{Config, Model, ReferenceSource};
 use crate::drift::verdict::DriftConfig;
 use crate::drift::{MEASURES, measure};
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
-use crate::ingest::warm_up::WarmUp;
-use crate::ingest::{DirectoryConfig, Rewritten, SourceConfig, SourceKind, TcpConfig};
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
+use crate::source::SourceConfig;
+use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
 use crate::time::EpochUnit;
 use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9797);
 const WINDOWS_MAX_DEFAULT: u64 = 100;
-const RECONCILE_DEFAULT: Duration = Duration::from_secs(5);
-const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(60);
-const LINE_BYTES_MAX_DEFAULT: u64 = 1 << 20;
-const CONNECTIONS_MAX_DEFAULT: u64 = 256;
 const MEMORY_MAX_DEFAULT: u64 = 1 << 30;
 
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
@@ -48,6 +44,7 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
             section.fault("name", "is used by another model of the same version");
         }
     }
+    check_resources(&sections, &models, server.listen);
     Some(Config { server, state, export, models: models.into_iter().collect::<Option<_>>()? })
 }
 
@@ -137,7 +134,7 @@ fn reference(
         return None;
     };
     let (rows, files) = (section.integer("warm_up_rows", 1), section.integer("warm_up_files", 1));
-    let is_directory = |source: &SourceConfig| matches!(source.kind, SourceKind::Directory(_));
+    let is_directory = |source: &SourceConfig| source.directory().is_some();
     let source = if rows.is_some() || files.is_some() {
         if section.has("path") {
             section.fault("path", "and a warm-up exclude each other: there is a reference or not");
@@ -153,54 +150,6 @@ fn reference(
     };
     section.finish();
     source
-}
-
-fn sources(model: &Section<'_>, folder: &Path) -> Option<Vec<SourceConfig>> {
-    let sections = model.sections("source");
-    if sections.is_empty() {
-        model.fault("source", "is missing: there is nothing to watch");
-    }
-    let mut names = BTreeSet::new();
-    let sources = sections.iter().map(|section| {
-        let name = section.required_string("name");
-        if let Some(name) = name.as_ref().filter(|name| !names.insert((*name).clone())) {
-            section.fault("name", format!("{name:?} is used by another source of the model"));
-        }
-        let kind = source_kind(section, folder);
-        section.finish();
-        Some(SourceConfig { name: name?, kind: kind? })
-    });
-    sources.collect::<Vec<_>>().into_iter().collect()
-}
-
-fn source_kind(section: &Section<'_>, folder: &Path) -> Option<SourceKind> {
-    if section.required_string("type").as_deref() == Some("tcp") {
-        let listen = socket_address(section);
-        if section.string("listen").is_none() {
-            section.fault("listen", "is missing");
-        }
-        let line_bytes_max = section.integer("line_bytes_max", 1);
-        let connections_max = section.integer("connections_max", 1);
-        return Some(SourceKind::Tcp(TcpConfig {
-            listen: listen?,
-            line_bytes_max: line_bytes_max.unwrap_or(LINE_BYTES_MAX_DEFAULT) as usize,
-            connections_max: connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT) as usize,
-        }));
-    }
-    let is_directory = section.choice("type", &[("directory", ()), ("tcp", ())]);
-    let path = section.required_string("path").map(|path| folder.join(path));
-    let reconcile_interval = section.duration("reconcile_interval");
-    let stuck_after = section.duration("stuck_after");
-    let rewritten = section.choice("rewritten", &Rewritten::ALL);
-    let duplicates = section.choice("duplicates", &[("skip", false), ("count", true)]);
-    is_directory?;
-    Some(SourceKind::Directory(DirectoryConfig {
-        path: path?,
-        reconcile_interval: reconcile_interval.unwrap_or(RECONCILE_DEFAULT),
-        stuck_after: stuck_after.unwrap_or(STUCK_AFTER_DEFAULT),
-        count_duplicates: duplicates.unwrap_or(false),
-        rewritten: rewritten.unwrap_or(Rewritten::Replace),
-    }))
 }
 
 fn columns(model: &Section<'_>) -> ColumnsConfig {

@@ -11,18 +11,17 @@ mod check;
 mod raw;
 mod sampling;
 mod show;
-mod units;
+mod sources;
 mod windows;
 
-pub use show::{show, show_model};
-pub use units::{bytes_text, duration_text};
+pub use show::show;
 
 use crate::export::ExportConfig;
-use crate::ingest::SourceConfig;
-use crate::ingest::warm_up::WarmUp;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::ReferenceConfig;
 use crate::net::ServerConfig;
+use crate::source::SourceConfig;
+use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,7 +34,8 @@ pub struct Config {
     pub models: Vec<Model>,
 }
 
-/// One `[[model]]` with everything below it.
+/// One `[[model]]` with everything below it. Equal models are set up alike.
+#[derive(Clone, PartialEq)]
 pub struct Model {
     pub model: ModelConfig,
     pub reference_source: ReferenceSource,
@@ -54,7 +54,7 @@ pub enum ReferenceSource {
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigFault {
     /// From 1; 0 when the file as a whole is meant.
     pub line: usize,
     /// Dotted, such as `model.drift.rows_min`; empty when no key is meant.
@@ -64,12 +64,12 @@ pub struct Fault {
 
 /// Everything that is wrong with one file.
 #[derive(Debug)]
-pub struct Faults {
+pub struct ConfigFaults {
     pub file: PathBuf,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ConfigFault>,
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.faults.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
@@ -86,14 +86,14 @@ impl fmt::Display for Faults {
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigFaults {}
 
 /// Reads and checks a configuration file. Paths in it are relative to it.
-pub fn load(file: &Path) -> Result<Config, Faults> {
-    let faults = |faults| Faults { file: file.to_owned(), faults };
+pub fn load(file: &Path) -> Result<Config, ConfigFaults> {
+    let faults = |faults| ConfigFaults { file: file.to_owned(), faults };
     let text = std::fs::read_to_string(file).map_err(|error| {
         let message = format!("cannot read the configuration: {error}");
-        faults(vec![Fault { line: 0, key: String::new(), message }])
+        faults(vec![ConfigFault { line: 0, key: String::new(), message }])
     })?;
     // Without "..", for logs that are read by people.
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -102,6 +102,6 @@ pub fn load(file: &Path) -> Result<Config, Faults> {
 }
 
 /// Checks a configuration in memory; `folder` is what its paths are relative to.
-pub fn parse(text: &str, folder: &Path) -> Result<Config, Vec<Fault>> {
+pub fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigFault>> {
     raw::with_document(text, |document| check::config(document, folder))
 }

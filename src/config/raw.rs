@@ -3,10 +3,12 @@
 //! A fault never stops the reading. Keys that nobody asked for are faults too, with the nearest
 //! key that would have been read.
 
-use super::Fault;
-use super::units::{parse_bytes, parse_duration};
+use super::ConfigFault;
+use crate::settings::units::{parse_bytes, parse_duration};
+use crate::settings::{Key, Setting, SettingKind};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -18,7 +20,7 @@ const SUGGESTION_DISTANCE_MAX: usize = 3;
 pub fn with_document<T>(
     text: &str,
     check: impl FnOnce(&Section<'_>) -> Option<T>,
-) -> Result<T, Vec<Fault>> {
+) -> Result<T, Vec<ConfigFault>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(errors.iter().map(|error| syntax_fault(text, error)).collect());
@@ -28,16 +30,16 @@ pub fn with_document<T>(
     let checked = check(&root);
     root.finish();
     let mut faults = faults.into_inner();
-    faults.sort_by_key(|fault: &Fault| fault.line);
+    faults.sort_by_key(|fault: &ConfigFault| fault.line);
     match checked {
         Some(checked) if faults.is_empty() => Ok(checked),
         _ => Err(faults),
     }
 }
 
-fn syntax_fault(text: &str, error: &toml::de::Error) -> Fault {
+fn syntax_fault(text: &str, error: &toml::de::Error) -> ConfigFault {
     let line = error.span().map_or(0, |span| line(text, span.start));
-    Fault { line, key: String::new(), message: error.message().to_owned() }
+    ConfigFault { line, key: String::new(), message: error.message().to_owned() }
 }
 
 fn line(text: &str, offset: usize) -> usize {
@@ -51,7 +53,7 @@ pub struct Section<'a> {
     span: Range<usize>,
     text: &'a str,
     read: RefCell<Vec<&'a str>>,
-    faults: &'a RefCell<Vec<Fault>>,
+    faults: &'a RefCell<Vec<ConfigFault>>,
 }
 
 impl<'a> Section<'a> {
@@ -60,7 +62,7 @@ impl<'a> Section<'a> {
         path: String,
         span: Range<usize>,
         text: &'a str,
-        faults: &'a RefCell<Vec<Fault>>,
+        faults: &'a RefCell<Vec<ConfigFault>>,
     ) -> Section<'a> {
         Section { table, path, span, text, read: RefCell::default(), faults }
     }
@@ -74,13 +76,18 @@ impl<'a> Section<'a> {
         let found = self.table.get_key_value(key);
         let offset = found.map_or(self.span.start, |(name, _)| name.span().start);
         let (line, key) = (line(self.text, offset), self.key_path(key));
-        self.faults.borrow_mut().push(Fault { line, key, message: message.into() });
+        self.faults.borrow_mut().push(ConfigFault { line, key, message: message.into() });
     }
 
     /// The value of a key, which counts as read.
     fn get(&self, key: &'a str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.read.borrow_mut().push(key);
         self.table.get(key)
+    }
+
+    /// A key that may be there, whatever its value.
+    pub fn ignore(&self, key: &'static str) {
+        self.read.borrow_mut().push(key);
     }
 
     fn typed<T>(
@@ -174,6 +181,27 @@ impl<'a> Section<'a> {
         found.map(|(_, value)| *value)
     }
 
+    /// The value of a listed key, as it is written; paths are relative to `folder`.
+    pub fn setting(&self, key: &'static Key, folder: &Path) -> Option<Setting>
+    where
+        'static: 'a,
+    {
+        match key.kind {
+            SettingKind::Integer(min) => self.integer(key.name, min).map(Setting::Integer),
+            SettingKind::Choice(choices) => {
+                let choices: Vec<_> = choices.iter().map(|choice| (*choice, *choice)).collect();
+                self.choice(key.name, &choices).map(Setting::Choice)
+            }
+            kind => {
+                let wanted = kind.to_string();
+                match self.typed(key.name, &wanted, |value| kind.parse(value.as_str()?))? {
+                    Setting::Path(path) => Some(Setting::Path(folder.join(path))),
+                    setting => Some(setting),
+                }
+            }
+        }
+    }
+
     /// A table of finite numbers, none below 0.
     pub fn numbers(&self, key: &'a str) -> Vec<(String, f64)> {
         let Some(section) = self.section(key) else { return Vec::new() };
@@ -223,7 +251,11 @@ impl<'a> Section<'a> {
             Some(table) => Some(Section::new(table, path, value.span(), self.text, self.faults)),
             None => {
                 let (line, message) = (line(self.text, value.span().start), "must be a table");
-                self.faults.borrow_mut().push(Fault { line, key: path, message: message.into() });
+                self.faults.borrow_mut().push(ConfigFault {
+                    line,
+                    key: path,
+                    message: message.into(),
+                });
                 None
             }
         }
@@ -259,7 +291,8 @@ fn described(value: &DeValue<'_>) -> String {
     }
 }
 
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+/// The name in a list that a mistyped one most likely means.
+pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     known
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= SUGGESTION_DISTANCE_MAX)

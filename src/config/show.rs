@@ -1,8 +1,11 @@
 //! The effective configuration, as TOML that loads to the same.
 
-use super::{Config, Model, ReferenceSource, bytes_text, duration_text};
-use crate::ingest::warm_up::WarmUp;
-use crate::ingest::{Rewritten, SourceKind};
+use super::{Config, Model, ReferenceSource};
+use crate::position::Arrival;
+use crate::settings::Setting;
+use crate::settings::units::{bytes_text, duration_text};
+use crate::source::SourceConfig;
+use crate::source::warm_up::WarmUp;
 use crate::time::EpochUnit;
 use crate::window::WindowKind;
 use crate::window::baseline::{BaselineConfig, BaselineKind};
@@ -33,13 +36,8 @@ pub fn show(config: &Config) -> String {
     toml::to_string(&root).expect("plain data has a TOML form")
 }
 
-/// One model in the same form: equal texts are equal configurations.
-pub fn show_model(of: &Model) -> String {
-    model(of).to_string()
-}
-
 fn model(model: &Model) -> Value {
-    let has_stream = model.sources.iter().any(|s| matches!(s.kind, SourceKind::Tcp(_)));
+    let has_stream = model.sources.iter().any(|s| s.kind.arrival() == Arrival::Stream);
     let columns = &model.reference.columns;
     let patterns = |patterns: &[glob::Pattern]| {
         Value::Array(patterns.iter().map(|pattern| text(pattern.as_str())).collect())
@@ -93,31 +91,23 @@ fn sampling(sampling: &SamplingConfig) -> Value {
     table(shown)
 }
 
-fn source(source: &crate::ingest::SourceConfig) -> Value {
-    let mut shown = vec![("name", text(&source.name))];
-    match &source.kind {
-        SourceKind::Directory(directory) => shown.extend([
-            ("type", text("directory")),
-            ("path", path_text(&directory.path)),
-            ("reconcile_interval", text(duration_text(directory.reconcile_interval))),
-            ("stuck_after", text(duration_text(directory.stuck_after))),
-            ("duplicates", text(if directory.count_duplicates { "count" } else { "skip" })),
-            ("rewritten", text(name_of(&Rewritten::ALL, directory.rewritten))),
-        ]),
-        SourceKind::Tcp(tcp) => shown.extend([
-            ("type", text("tcp")),
-            ("listen", text(tcp.listen)),
-            ("line_bytes_max", integer(tcp.line_bytes_max as u64)),
-            ("connections_max", integer(tcp.connections_max as u64)),
-        ]),
-    }
-    table(shown)
+fn source(source: &SourceConfig) -> Value {
+    let shown = [("name", text(&source.name)), ("type", text(source.kind.name()))];
+    let settings = source.settings.iter().map(|(key, setting)| {
+        let value = match setting {
+            Setting::Path(path) => path_text(path),
+            Setting::Integer(number) => integer(*number),
+            setting => text(setting),
+        };
+        (key, value)
+    });
+    table(shown.into_iter().chain(settings))
 }
 
 fn window(window: &crate::window::WindowConfig, has_stream: bool) -> Value {
     let mut shown = vec![("name", text(&window.name))];
     match window.kind {
-        // Without a tcp source, keys that cut a stream are refused.
+        // Without a stream, keys that cut one are refused.
         WindowKind::Batch { .. } if !has_stream => shown.push(("type", text("batch"))),
         WindowKind::Batch { rows_max, every } => shown.extend([
             ("type", text("batch")),

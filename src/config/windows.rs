@@ -1,8 +1,9 @@
 //! `[[model.window]]` and `[[model.baseline]]`.
 
-use super::duration_text;
 use super::raw::Section;
-use crate::ingest::{SourceConfig, SourceKind};
+use crate::position::Arrival;
+use crate::settings::units::duration_text;
+use crate::source::SourceConfig;
 use crate::window::baseline::{BaselineConfig, BaselineKind};
 use crate::window::period::Period;
 use crate::window::{WindowConfig, WindowKind};
@@ -26,8 +27,8 @@ pub fn windows(
         let kind = WindowKind::Batch { rows_max: BATCH_ROWS_DEFAULT, every: BATCH_EVERY_DEFAULT };
         return Some(vec![WindowConfig { name: "batch".to_owned(), kind }]);
     }
-    let is_tcp = |source: &SourceConfig| matches!(source.kind, SourceKind::Tcp(_));
-    let has_stream = sources.as_ref().is_none_or(|sources| sources.iter().any(is_tcp));
+    let is_stream = |source: &SourceConfig| source.kind.arrival() == Arrival::Stream;
+    let has_stream = sources.as_ref().is_none_or(|sources| sources.iter().any(is_stream));
     let mut names = BTreeSet::new();
     let windows = sections.iter().map(|section| {
         let name = name(section, &mut names, "window");
@@ -70,7 +71,7 @@ fn batch(section: &Section<'_>, has_stream: bool) -> WindowKind {
     let every = section.duration("every");
     for (key, is_given) in [("rows", rows.is_some()), ("every", every.is_some())] {
         if is_given && !has_stream {
-            section.fault(key, "only cuts a tcp source; a file is always one batch");
+            section.fault(key, "only cuts a stream; a file is always one batch");
         }
     }
     WindowKind::Batch {
@@ -115,10 +116,13 @@ fn check_panes(sections: &[Section<'_>], windows: &[WindowConfig]) {
         let panes = period.map_or(0, |period| period.size.as_micros() / width.max(1) as u128);
         if panes > PANES_PER_WINDOW_MAX {
             let common = duration_text(Duration::from_micros(width as u64));
-            section.fault("size", format!(
-                "would be made of {panes} panes of {common}, the greatest length that divides size, \
-                 slide and offset of all windows; {PANES_PER_WINDOW_MAX} is the limit"
-            ));
+            section.fault(
+                "size",
+                format!(
+                    "would be made of {panes} panes of {common}, the greatest length that divides \
+                 size, slide and offset of all windows; {PANES_PER_WINDOW_MAX} is the limit"
+                ),
+            );
         }
     }
 }

@@ -6,17 +6,18 @@
 //! reference that only adds features leaves the others' counts as they are. A window that goes, or
 //! is cut otherwise, closes as it is; the others go on.
 
-use super::parts::PartsOf;
-use super::reference::{Loaded, contents};
-use crate::error::Result;
-use crate::monitor::model::{Change, ModelConfig, Monitor, Remembered};
+use super::loaded_reference::{LoadedReference, contents, stored};
+use crate::error::{Result, StateError};
+use crate::monitor::model::{ModelConfig, Monitor, Restored};
 use crate::monitor::reference::Reference;
-use crate::store::reference::KeptReference;
-use crate::store::{Commit, Epoch, ModelStore, Scope};
+use crate::store::ModelStore;
+use crate::store::commit::Commit;
+use crate::store::reference_record::{Epoch, ReferenceRecord};
 use crate::time::Timestamp;
-use crate::window::cursor::{Axes, Place};
-use crate::window::open::Renamed;
-use crate::window::pane::{CLOSED, PaneKey};
+use crate::totals::WINDOWS;
+use crate::window::cursor::{PaneLayout, Place};
+use crate::window::open::{DeltaId, PaneCounts};
+use crate::window::pane::{Axis, CLOSED, Pane, PaneKey, PaneRange};
 use crate::window::period::PeriodPlace;
 use crate::window::{WindowConfig, WindowKind};
 use std::collections::BTreeSet;
@@ -26,47 +27,66 @@ use tracing::warn;
 /// Goes on from the state, and makes it one of the loaded reference and the configured windows.
 pub fn enter(
     config: &ModelConfig,
-    loaded: Loaded,
+    loaded: LoadedReference,
     store: &ModelStore,
     now: Timestamp,
-) -> Result<(Arc<Reference>, Remembered)> {
-    let Loaded { reference, kept, parts } = loaded;
+) -> Result<(Arc<Reference>, Restored), StateError> {
+    let LoadedReference { reference, record, profile } = loaded;
     let reference = Arc::new(reference);
     let before = store.known_windows()?;
-    let kept_before = store.kept_reference()?;
+    let record_before = store.reference_record()?;
     // The profile in the state may be another than when this one was loaded.
-    let is_kept = |before: &KeptReference| {
-        before.settings == kept.settings && contents(&before.files).eq(contents(&kept.files))
+    let is_stored = |before: &ReferenceRecord| {
+        before.settings == record.settings && contents(&before.files).eq(contents(&record.files))
     };
-    let parts = match parts {
-        None if !kept_before.as_ref().is_some_and(is_kept) => Some(reference.to_parts()),
-        parts => parts,
+    let profile = match profile {
+        None if !record_before.as_ref().is_some_and(is_stored) => Some(reference.to_chunks()),
+        profile => profile,
     };
-    let is_same = kept_before.as_ref() == Some(&kept) && before == config.windows;
+    let is_same = record_before.as_ref() == Some(&record) && before == config.windows;
     if !is_same {
         let mut commit = Commit::default();
+        let mut renamed = Vec::new();
         if !before.is_empty() {
-            let earlier = match &parts {
-                Some(_) => Arc::new(Reference::from_parts(&store.reference_parts()?)?),
+            let earlier = match &profile {
+                Some(_) => Arc::new(stored(store)?),
                 None => Arc::clone(&reference),
             };
             let change = Transition { config, before: &before, reference: &reference, earlier };
-            change.note(store, now, &mut commit)?;
+            renamed = change.note(store, now, &mut commit)?;
         }
         let windows = config.windows.clone();
-        commit.epoch = Some(Epoch { windows, reference: kept, parts });
+        commit.epoch = Some(Epoch { windows, reference: record, profile, renamed });
         store.commit(&commit)?;
     }
-    Ok((reference, remembered(config, store)?))
+    Ok((reference, restored(config, store)?))
 }
 
-fn remembered(config: &ModelConfig, store: &ModelStore) -> Result<Remembered> {
-    let mut remembered = Remembered { panes: store.open_panes()?, ..Remembered::default() };
+fn restored(config: &ModelConfig, store: &ModelStore) -> Result<Restored, StateError> {
+    let mut restored = Restored { panes: store.panes()?, ..Restored::default() };
     for window in &config.windows {
-        remembered.places.push(store.place(&window.name)?);
-        remembered.latest.push(store.latest(&window.name)?);
+        restored.places.push(store.place(&window.name)?);
+        restored.latest.push(store.latest(&window.name)?);
     }
-    Ok(remembered)
+    Ok(restored)
+}
+
+/// The counts of panes that are in the state, on the grids of their reference.
+struct StoredCounts<'a> {
+    store: &'a ModelStore,
+    reference: &'a Reference,
+}
+
+impl PaneCounts for StoredCounts<'_> {
+    fn deltas(&mut self, ranges: &[PaneRange]) -> Result<Vec<DeltaId>, StateError> {
+        let deltas = self.store.deltas(ranges)?.into_iter();
+        Ok(deltas.map(|delta| DeltaId::Stored(delta.id)).collect())
+    }
+
+    fn read(&self, delta: &DeltaId) -> Result<Pane, StateError> {
+        let DeltaId::Stored(id) = delta else { unreachable!("nothing waits to be written") };
+        Ok(self.reference.adopt(self.store.delta(*id)?))
+    }
 }
 
 /// From one reference and its windows to others.
@@ -77,39 +97,36 @@ struct Transition<'a> {
     earlier: Arc<Reference>,
 }
 
+/// What panes are called from now on; those without a name are dropped.
+type Renamed = Vec<(PaneKey, Option<PaneKey>)>;
+
 impl Transition<'_> {
-    fn note(&self, store: &ModelStore, now: Timestamp, commit: &mut Commit) -> Result<()> {
+    fn note(
+        &self,
+        store: &ModelStore,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) -> Result<Renamed, StateError> {
         let keeps_grids = self.keeps_grids();
         let survivors: Vec<Option<usize>> = (0..self.before.len())
             .map(|window| self.survivor(window).filter(|_| keeps_grids))
             .collect();
         let config = ModelConfig { windows: self.before.to_vec(), ..self.config.clone() };
-        let mut remembered = remembered(&config, store)?;
-        let panes = std::mem::take(&mut remembered.panes);
-        let places = remembered.places.clone();
-        let known = Remembered { panes: panes.clone(), ..remembered };
-        let mut monitor = Monitor::new(config, Arc::clone(&self.earlier), known);
+        let restored = restored(&config, store)?;
+        let (panes, places) = (restored.panes.clone(), restored.places.clone());
+        let mut monitor = Monitor::new(config, Arc::clone(&self.earlier), restored);
         let leaving = survivors.iter().enumerate().filter(|(_, survivor)| survivor.is_none());
         let leaving: Vec<usize> = leaving.map(|(window, _)| window).collect();
-        let parts = PartsOf { store, pending: None, reference: &self.earlier };
-        let change: Change = monitor.leave(&leaving, now, &parts)?;
-        for figures in &change.closed {
+        let mut counts = StoredCounts { store, reference: &self.earlier };
+        let closing = monitor.leave(&leaving, now, &mut counts)?;
+        for figures in &closing.closed {
             let (window, rows) = (&figures.window, figures.rows);
             let model = &self.config.name;
             warn!(model, window, rows, "closed as it is: the reference or the windows changed");
-            let verdict = figures.verdict().name();
-            commit.add_total(Scope::Window, window, verdict, 1);
+            commit.totals.add(WINDOWS, window, figures.verdict().name(), 1);
         }
-        commit.closed = change.closed;
-        let (old, new) = (Axes::new(self.before), Axes::new(&self.config.windows));
-        commit.renamed = panes
-            .iter()
-            .map(|(key, _)| {
-                let to = if keeps_grids { self.renamed(key, &survivors, &old, &new) } else { None };
-                Renamed { from: key.clone(), to }
-            })
-            .filter(|renamed| renamed.to.as_ref() != Some(&renamed.from))
-            .collect();
+        commit.closed = closing.closed;
+        let layouts = (PaneLayout::new(self.before), PaneLayout::new(&self.config.windows));
         // Windows of the same name go on from where they were, even if with nothing in them.
         for (window, place) in places.into_iter().enumerate() {
             let place = place.map(|place| match (survivors[window], self.survivor(window)) {
@@ -121,7 +138,11 @@ impl Transition<'_> {
             let is_left = self.config.windows.iter().any(|w| w.name == *name);
             commit.places.extend(place.filter(|_| is_left).map(|place| (name.clone(), place)));
         }
-        Ok(())
+        let renamed = panes.into_iter().map(|(key, _)| {
+            let to = keeps_grids.then(|| self.renamed(&key, &survivors, &layouts)).flatten();
+            (key, to)
+        });
+        Ok(renamed.filter(|(from, to)| to.as_ref() != Some(from)).collect())
     }
 
     /// Whether every grid that was counted on is still there.
@@ -133,7 +154,7 @@ impl Transition<'_> {
     /// The window that goes on counting where one of before was.
     fn survivor(&self, window: usize) -> Option<usize> {
         let before = &self.before[window];
-        let width = |windows: &[WindowConfig]| Axes::new(windows).width();
+        let width = |windows: &[WindowConfig]| PaneLayout::new(windows).width();
         let is_cut_alike = |now: &WindowConfig| match (before.kind, now.kind) {
             (WindowKind::Batch { .. }, WindowKind::Batch { .. }) => true,
             (WindowKind::Rows { size }, WindowKind::Rows { size: now }) => size == now,
@@ -152,22 +173,19 @@ impl Transition<'_> {
         &self,
         key: &PaneKey,
         survivors: &[Option<usize>],
-        old: &Axes,
-        new: &Axes,
+        (before, now): &(PaneLayout, PaneLayout),
     ) -> Option<PaneKey> {
-        let mut numbers = vec![CLOSED; new.len()];
-        for (before, now) in survivors.iter().enumerate() {
-            if let Some(now) = now {
-                numbers[new.of(*now)] = key.0[old.of(before)];
+        let mut to = PaneKey { slots: vec![CLOSED; now.n_slots()], bucket: CLOSED };
+        for (window, survivor) in survivors.iter().enumerate() {
+            if let Some(Axis::Slot(slot)) = survivor.map(|survivor| now.axis(survivor)) {
+                to.slots[slot] = key.number(before.axis(window));
             }
         }
         // Panes of the same width are of use to any window by event time.
-        if let (Some(before), Some(now)) = (old.time(), new.time())
-            && old.width() == new.width()
-        {
-            numbers[now] = key.0[before];
+        if now.width().is_some() && now.width() == before.width() {
+            to.bucket = key.bucket;
         }
-        numbers.iter().any(|number| *number != CLOSED).then_some(PaneKey(numbers))
+        (!to.is_closed()).then_some(to)
     }
 }
 
@@ -178,8 +196,7 @@ fn without_open(place: Place) -> Place {
     }
 }
 
-/// Where a window begins that has the name of one before and nothing else: what was late for that
-/// is not late for this.
+/// Where a window starts that shares only its name with a previous one: its lateness starts afresh.
 fn cut_otherwise(place: Place) -> Place {
     match place {
         Place::Slots(place) => Place::Slots(place.without_open()),

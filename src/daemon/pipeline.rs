@@ -1,249 +1,412 @@
-//! The way of a file: open → plan → count → merge → close → commit → publish.
+//! The way of a delivery: known? → plan → count → record → add → close → commit → publish.
 //!
 //! One pipeline per model, on one thread; counting fans out to all cores. What is committed are
-//! the counts that were added and the figures of the windows that closed, so merging and closing
-//! come first; if the commit cannot be made, the process ends with them, and the files are counted
+//! the counts that were added and the figures of the windows that closed, so adding and closing
+//! come first; if the commit cannot be made, the process ends with them, and the rows are counted
 //! anew. Nothing is shown before it is committed, and nothing is committed that was not counted
 //! whole.
 
 use super::Shared;
-use super::parts::PartsOf;
-use super::pending::{COMMIT_INTERVAL, Pending};
-use super::source::Source;
-use super::writing::{Outcome, Writer, Writing};
-use crate::error::Result;
-use crate::ingest::directory::Directory;
-use crate::ingest::ndjson::Batch;
+use super::bound::ModelLabel;
+use crate::error::{Fault, FaultKind, Result, StateError};
+use crate::identity::Identity;
+use crate::journal::{
+    BatchRecord, COMMIT_INTERVAL, Confirmed, Earlier, FileRecord, Flush, Journal, Known, ModelView,
+    SourceLabel,
+};
+use crate::monitor::close::Closing;
 use crate::monitor::figures::WindowFigures;
-use crate::monitor::model::{Change, Moment, Monitor};
-use crate::monitor::reference::Reference;
-use crate::monitor::table::rows;
-use crate::position::Arrival;
-use crate::store::{Commit, ModelStore, Scope};
+use crate::monitor::model::{ArrivalTime, Counted, Monitor};
+use crate::monitor::table::{Table, rows};
+use crate::position::{Arrival, Overlap, PositionRange};
+use crate::source::{
+    Delivery, DeliveryId, Fate, FileDelivery, OnDuplicate, OnRewrite, Poll, Rows, Source,
+};
+use crate::telemetry::{RejectReason, SourceTelemetry};
 use crate::time::Timestamp;
-use crate::window::pane::{CLOSED, PaneKey, Panes};
-use crate::window::plan::Plan;
+use crate::totals::RowCounts;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::info;
+use tracing::{info, warn};
 
-/// Files are taken for so long before everything else has its turn.
-const FILES_TIME: Duration = Duration::from_secs(1);
+/// Deliveries are taken for so long before everything else has its turn.
+const TURN: Duration = Duration::from_secs(1);
 
-/// A model, its sources and its state.
+/// Bytes of counts after which is committed without waiting.
+pub const COMMIT_BYTES: usize = 64 << 20;
+
+/// A model, its sources and its journal.
 pub struct Pipeline {
     pub monitor: Monitor,
-    pub reference: Arc<Reference>,
-    pub store: ModelStore,
-    pub sources: Vec<Source>,
+    pub journal: Journal,
+    pub sources: Vec<PipelineSource>,
     pub shared: Shared,
-    pub pending: Pending,
-    /// What is being committed beside the counting.
-    pub writing: Option<Writing>,
-    /// Bytes of counts that are held in memory although the state has them.
-    pub counts_max: usize,
+    /// Bytes of counts that are held in memory although the journal has them.
+    pub counts_bytes_max: usize,
     /// Bytes of counts that wait to be committed with others.
-    pub commit_bytes: usize,
-    pub is_ready: bool,
+    pub commit_bytes_max: usize,
+}
+
+/// A source of a pipeline.
+pub struct PipelineSource {
+    pub label: Arc<SourceLabel>,
+    pub telemetry: Arc<SourceTelemetry>,
+    pub source: Box<dyn Source>,
+    pub has_ended: bool,
+}
+
+/// What to do with a file.
+enum Decision {
+    /// Count it, in place of an earlier version where there is one.
+    Count { earlier: Option<Earlier> },
+    /// Leave it alone; what was at its path before is retracted.
+    Skip { identity: Identity, fate: Fate, earlier: Option<Earlier> },
+    /// It cannot be read.
+    Refuse(Fault),
+}
+
+/// What a file or batch is known by besides its rows.
+struct Envelope {
+    source: usize,
+    label: Arc<SourceLabel>,
+    id: DeliveryId,
+    happened: Option<Timestamp>,
+    counts: RowCounts,
 }
 
 impl Pipeline {
-    /// Counts rows of a stream; they are committed with others, within the interval.
-    pub fn count_batch(&mut self, source: usize, batch: &Batch) -> Result<()> {
-        let n_rows = rows(batch);
-        let now = self.shared.clock.now();
-        let (mut late, mut untimed) = (0, 0);
+    /// The way of a file: known? → count → record → add → close. Others follow beside it: the
+    /// commit, and then the page.
+    fn take_file(&mut self, from: &Envelope, file: &FileDelivery) -> Result<(), StateError> {
+        let earlier = match self.decide(from, file)? {
+            Decision::Count { earlier } => earlier,
+            Decision::Skip { identity, fate, earlier } => {
+                self.skip_file(from, file, &identity, fate, earlier);
+                return Ok(());
+            }
+            Decision::Refuse(fault) => {
+                self.refuse_file(from, file, fault);
+                return Ok(());
+            }
+        };
+        let (mut counted, identity) = match self.count_file(from, file, earlier.as_ref()) {
+            Ok(counted) => counted,
+            Err(fault) => {
+                self.refuse_file(from, file, fault);
+                return Ok(());
+            }
+        };
+        let record = file_record(from, file, identity, earlier, &counted);
+        let (model, source) = (&self.monitor.config().name, &from.label.name);
+        info!(model, source, path = %record.path.display(), rows = counted.rows, "counted");
+        let now = self.now();
+        let windows = &self.monitor.config().windows;
+        self.journal.record_file(&from.label, record, &mut counted, windows, now);
+        self.add(counted, now)
+    }
+
+    /// What to do with a file, by what is known of it.
+    fn decide(&self, from: &Envelope, file: &FileDelivery) -> Result<Decision, StateError> {
+        let earlier = match self.journal.known(from.label.id, file)? {
+            Known::Unidentified(fault) => return Ok(Decision::Refuse(fault)),
+            Known::Touched(identity) => {
+                return Ok(Decision::Skip { identity, fate: Fate::Touched, earlier: None });
+            }
+            Known::Copy { identity, first, earlier } if file.on_duplicate == OnDuplicate::Skip => {
+                info!(path = %file.file.path.display(), first = %first.display(), "counted before");
+                return Ok(Decision::Skip { identity, fate: Fate::Duplicate, earlier });
+            }
+            Known::New { earlier } | Known::Copy { earlier, .. } => earlier,
+        };
+        if earlier.is_none() || file.on_rewrite != OnRewrite::Ignore {
+            return Ok(Decision::Count { earlier });
+        }
+        Ok(match file.identity() {
+            Ok(identity) => Decision::Skip { identity, fate: Fate::Ignored, earlier: None },
+            Err(fault) => Decision::Refuse(fault),
+        })
+    }
+
+    /// Counts rows of a stream, unless their positions are known.
+    fn take_batch(
+        &mut self,
+        from: &mut Envelope,
+        table: &dyn Table,
+        positions: &[PositionRange],
+    ) -> Result<(), StateError> {
+        let now = self.now();
+        match self.journal.overlap(from.label.id, positions) {
+            Overlap::Next => {}
+            Overlap::Counted => {
+                self.journal.record_known_batch(&from.label, from.id, now);
+                return Ok(());
+            }
+            Overlap::Apart => {
+                let fault = Fault::incomplete("its positions do not follow those that are counted");
+                self.sources[from.source].source.settled(from.id, Fate::Deferred(fault));
+                return Ok(());
+            }
+        }
+        let n_rows = rows(table);
+        from.counts.rows = n_rows + from.counts.rejected.sum();
+        let mut counted = None;
         if n_rows > 0 {
-            let moment = Moment { fallback: now, now };
-            let plan = self.monitor.plan(batch, Arrival::Stream, moment, &[])?;
-            let delta = self.monitor.count(batch, &plan)?;
-            late = self.monitor.late(&plan).iter().map(|(_, rows)| rows).sum();
-            untimed = plan.untimed;
-            self.pending.add_merged(&delta);
-            self.merge(delta, &plan, now)?;
+            let time = self.arrival_time(Arrival::Stream, from);
+            match self.monitor.count(table, time, None, false) {
+                Ok(own) => counted = Some(own),
+                Err(fault) => {
+                    let (model, source) = (&self.monitor.config().name, &from.label.name);
+                    warn!(model, source, rows = n_rows, %fault, "rows were rejected");
+                    from.counts.rejected.add(RejectReason::Uncountable, n_rows);
+                }
+            }
         }
-        let Source { name, telemetry, .. } = &self.sources[source];
-        let n_arrived = n_rows + batch.rejected;
-        telemetry.rows.add(n_arrived);
-        telemetry.bytes.add(batch.bytes);
-        telemetry.late_rows.add(late);
-        telemetry.untimed_rows.add(untimed);
-        telemetry.last_success.set(now.0);
-        for (total, value) in [
-            ("rows", n_arrived),
-            ("rows_rejected", batch.rejected),
-            ("bytes", batch.bytes),
-            ("rows_late", late),
-            ("rows_untimed", untimed),
-        ] {
-            self.pending.commit.add_total(Scope::Source, name, total, value);
+        if let Some(counted) = &counted {
+            from.counts.late = counted.lateness.late;
+            from.counts.untimed = counted.untimed;
         }
-        self.pending.begin(now);
-        if self.is_commit_due(now, true) { self.commit() } else { Ok(()) }
+        let batch = BatchRecord { delivery: from.id, positions, counts: from.counts };
+        let windows = &self.monitor.config().windows;
+        self.journal.record_batch(&from.label, &batch, counted.as_ref(), windows, now);
+        counted.map_or(Ok(()), |counted| self.add(counted, now))
+    }
+
+    /// Adds what was counted and recorded to the open panes, and closes the windows that it
+    /// completes.
+    fn add(&mut self, counted: Counted, now: Timestamp) -> Result<(), StateError> {
+        let completed = self.monitor.add(counted, now);
+        let closing = self.monitor.close(&completed, now, &mut self.journal)?;
+        self.record_closing(closing, now);
+        Ok(())
+    }
+
+    /// Plans and counts the rows of a file, and reads it to its end.
+    fn count_file(
+        &self,
+        from: &Envelope,
+        file: &FileDelivery,
+        earlier: Option<&Earlier>,
+    ) -> Result<(Counted, Identity), Fault> {
+        let time = self.arrival_time(Arrival::File, from);
+        let earlier = earlier.map(|earlier| &earlier.version);
+        // Only what may have to be retracted is stored file by file.
+        let encode = file.on_rewrite == OnRewrite::Replace;
+        let counted = self.monitor.count(&*file.table, time, earlier, encode);
+        // Before any fault is believed: a file that is rewritten while it is read decodes badly.
+        file.file.check_untouched()?;
+        Ok((counted?, file.identity()?))
+    }
+
+    fn arrival_time(&self, arrival: Arrival, from: &Envelope) -> ArrivalTime {
+        let now = self.now();
+        let fallback = from.happened.unwrap_or(now).clamp(Timestamp(0), now);
+        ArrivalTime { arrival, fallback, now }
+    }
+
+    /// Leaves a file alone, whose content is known or does not count.
+    fn skip_file(
+        &mut self,
+        from: &Envelope,
+        file: &FileDelivery,
+        identity: &Identity,
+        fate: Fate,
+        earlier: Option<Earlier>,
+    ) {
+        let retracted = earlier.map(|earlier| {
+            let panes = self.monitor.open_panes(&earlier.version);
+            self.monitor.retract(&panes);
+            (earlier, panes)
+        });
+        let known = (file.file.path.as_path(), file.file.stat, identity.content);
+        let now = self.now();
+        self.journal.record_skipped(&from.label, from.id, known, fate, retracted, now);
+    }
+
+    /// Sets a file aside that cannot be read, or not now.
+    fn refuse_file(&mut self, from: &Envelope, file: &FileDelivery, fault: Fault) {
+        if fault.kind() != FaultKind::Unreadable {
+            self.sources[from.source].source.settled(from.id, Fate::Deferred(fault));
+            return;
+        }
+        let known = (file.file.path.as_path(), file.file.stat);
+        let now = self.now();
+        self.journal.record_quarantined(&from.label, from.id, known, fault.to_string(), now);
     }
 
     /// Does everything whose time has come; when to come again.
-    pub fn tick(&mut self) -> Result<Timestamp> {
-        for source in 0..self.sources.len() {
-            self.look(source)?;
+    pub fn tick(&mut self) -> Result<Timestamp, StateError> {
+        let polled = self.poll_sources()?;
+        if self.sources.iter().all(|own| own.source.is_ready()) {
+            self.shared.readiness.reached(&self.label());
         }
-        if !self.is_ready && self.sources.iter().all(Source::is_ready) {
-            self.is_ready = true;
-            self.shared.process.models_ready.add(1);
-        }
-        let now = self.shared.clock.now();
-        let is_backlog = self.sources.iter().any(|source| source.is_backlog(now));
-        self.confirm()?;
-        let parts = PartsOf {
-            store: &self.store,
-            pending: Some(&self.pending),
-            reference: &self.reference,
-        };
-        let mut is_more = false;
+        let now = self.now();
+        let is_behind = self.sources.iter().any(|own| own.source.is_behind(now));
         let places = self.monitor.places();
-        if let Some(change) = self.monitor.advance(now, is_backlog, &parts)? {
-            is_more = change.more;
-            self.note(change, now);
-        }
-        // What is late from now on is so after a restart too, also where no window had any rows.
+        let closing = self.monitor.advance(now, is_behind, &mut self.journal)?;
+        let is_more = closing.more;
+        self.record_closing(closing, now);
         if self.monitor.places() != places {
-            self.pending.begin(now);
+            self.journal.record_moved(now);
         }
-        let is_busy = self.sources.iter().any(Source::has_ready);
-        if self.is_commit_due(now, is_busy) {
-            if is_busy { self.begin_commit()? } else { self.commit()? }
+        self.record_errors(now);
+        let is_busy = polled.is_some_and(|at| at <= now);
+        self.journal.confirm()?;
+        if self.journal.is_due(now, is_busy, self.commit_bytes_max) {
+            self.flush(if is_busy { Flush::Beside } else { Flush::Wait })?;
         }
+        self.publish_confirmed();
         // Last, so that whoever sees that nothing waits sees what it came to.
-        self.sources.iter_mut().for_each(|source| source.report(now, is_busy));
+        self.sources.iter_mut().for_each(|own| own.source.report(now));
         if is_more {
             return Ok(now);
         }
-        let looks = self.sources.iter().filter_map(Source::due);
-        let closes = self.monitor.deadline().filter(|_| !is_backlog);
-        let next = looks.chain(closes).chain(self.pending.deadline()).min();
+        let closes = self.monitor.deadline().filter(|_| !is_behind);
+        let next = [polled, closes, self.journal.deadline()].into_iter().flatten().min();
         Ok(next.unwrap_or(now.plus(COMMIT_INTERVAL)))
     }
 
-    /// Asks for a listing at the next tick, because something seems to have changed.
-    pub fn wake(&mut self) {
-        let now = self.shared.clock.now();
-        self.sources.iter_mut().for_each(|source| source.wake(now));
-    }
-
-    /// Lists a directory whose time has come and counts what is ready there.
-    fn look(&mut self, source: usize) -> Result<()> {
-        let vanished = self.sources[source].look(&*self.shared.clock);
-        if !vanished.is_empty() {
-            let id = self.sources[source].id;
-            self.pending.commit.forgotten.extend(vanished.into_iter().map(|path| (id, path)));
-            self.pending.begin(self.shared.clock.now());
-        }
-        let begun = self.shared.clock.now();
-        // Streams and windows that are due must not wait for a whole backlog.
-        while !self.shared.stop.is_on() && self.shared.clock.now().since(begun) < FILES_TIME {
-            let Some(path) = self.sources[source].next_ready() else { break };
-            self.take_file(source, &path)?;
-            let now = self.shared.clock.now();
-            self.sources[source].report(now, true);
-            if self.is_commit_due(now, true) {
-                self.begin_commit()?;
+    /// Takes what is ready, each source in turn, for a while; when there will be more.
+    fn poll_sources(&mut self) -> Result<Option<Timestamp>, StateError> {
+        let begun = self.now();
+        loop {
+            let (mut is_any, mut next) = (false, None);
+            for source in 0..self.sources.len() {
+                let now = self.now();
+                let own = &mut self.sources[source];
+                match own.source.poll(now) {
+                    Poll::At(at) => next = next.into_iter().chain([at]).min(),
+                    Poll::Idle => {}
+                    Poll::Ended => own.has_ended = true,
+                    poll => {
+                        is_any = true;
+                        self.take(source, poll)?;
+                    }
+                }
+            }
+            if !is_any {
+                return Ok(next);
+            }
+            let now = self.now();
+            if self.journal.is_due(now, true, self.commit_bytes_max) {
+                self.flush(Flush::Beside)?;
+                self.publish_confirmed();
+                self.sources.iter_mut().for_each(|own| own.source.report(now));
+            }
+            // Windows that are due must not wait for a whole backlog.
+            if now.since(begun) >= TURN {
+                return Ok(Some(now));
             }
         }
+    }
+
+    fn take(&mut self, source: usize, poll: Poll) -> Result<(), StateError> {
+        let label = Arc::clone(&self.sources[source].label);
+        let now = self.now();
+        match poll {
+            Poll::Ready(delivery) => {
+                let Delivery { id, rows, happened, bytes, rejected } = *delivery;
+                let counts = RowCounts { bytes, rejected, ..RowCounts::default() };
+                let mut from = Envelope { source, label, id, happened, counts };
+                match rows {
+                    Rows::File(file) => self.take_file(&from, &file)?,
+                    Rows::Batch { table, positions } => {
+                        self.take_batch(&mut from, &*table, &positions)?;
+                    }
+                }
+            }
+            Poll::Unreadable { id, path, stat, fault } => {
+                let reason = fault.to_string();
+                self.journal.record_quarantined(&label, id, (&path, stat), reason, now);
+            }
+            Poll::Gone { paths, vanished } => {
+                self.journal.record_gone(&label, &paths, vanished, now);
+            }
+            Poll::At(_) | Poll::Idle | Poll::Ended => {}
+        }
         Ok(())
     }
 
-    /// Adds what was counted to the open panes, and closes the windows that it completes.
-    pub(super) fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) -> Result<()> {
-        self.monitor.merge(delta, plan, now);
-        if !plan.completed.is_empty() {
-            self.confirm()?;
-        }
-        let parts = PartsOf {
-            store: &self.store,
-            pending: Some(&self.pending),
-            reference: &self.reference,
-        };
-        let change = self.monitor.close(&plan.completed, now, &parts)?;
-        self.note(change, now);
-        Ok(())
-    }
-
-    fn note(&mut self, change: Change, now: Timestamp) {
-        if change.closed.is_empty() && change.renamed.is_empty() {
-            return;
-        }
-        for figures in &change.closed {
+    fn record_closing(&mut self, closing: Closing, now: Timestamp) {
+        for figures in &closing.closed {
             log_window(&self.monitor.config().name, figures);
         }
-        self.pending.add_change(change);
-        self.pending.hurry(now);
+        self.journal.record_closing(closing, self.monitor.horizons(), now);
     }
 
-    /// When the rows of a pane happened, at the earliest.
-    pub(super) fn start(&self, key: &PaneKey) -> Option<Timestamp> {
-        start(&self.monitor, key)
+    fn record_errors(&mut self, now: Timestamp) {
+        for own in &self.sources {
+            self.journal.record_errors(&own.label, &own.telemetry.take_errors(), now);
+        }
     }
 
-    fn is_commit_due(&self, now: Timestamp, is_busy: bool) -> bool {
-        self.pending.is_due(now, is_busy, self.commit_bytes)
-    }
-
-    /// Commits everything pending, then shows it.
-    pub fn commit(&mut self) -> Result<()> {
-        self.confirm()?;
-        let (commit, outcome) = self.next_commit();
-        self.writer().write(&commit)?;
-        self.show(outcome);
-        Ok(())
-    }
-
-    /// Commits everything pending beside what comes next.
-    fn begin_commit(&mut self) -> Result<()> {
-        self.confirm()?;
-        let (commit, outcome) = self.next_commit();
-        self.writing = Some(self.writer().begin(commit, outcome)?);
-        Ok(())
-    }
-
-    /// Waits for what is being committed, and shows it. Necessary before anybody relies on what
-    /// the state holds.
-    pub(super) fn confirm(&mut self) -> Result<()> {
-        let Some(writing) = self.writing.take() else { return Ok(()) };
-        self.show(writing.finish()?);
-        Ok(())
-    }
-
-    fn next_commit(&mut self) -> (Commit, Outcome) {
-        let (mut commit, taken) = self.pending.take(|key| start(&self.monitor, key));
+    /// Commits everything that is pending.
+    pub fn flush(&mut self, how: Flush) -> Result<(), StateError> {
         let windows = self.monitor.config().windows.iter().map(|window| window.name.clone());
-        commit.places = windows.zip(self.monitor.places()).collect();
-        self.monitor.shrink(self.counts_max);
-        (commit, Outcome { taken, snapshot: self.monitor.snapshot() })
+        let view = ModelView {
+            places: windows.zip(self.monitor.places()).collect(),
+            horizons: self.monitor.horizons().clone(),
+            snapshot: self.monitor.snapshot(),
+        };
+        self.journal.flush(how, view)?;
+        self.monitor.shrink(self.counts_bytes_max);
+        Ok(())
     }
 
-    fn writer(&self) -> Writer {
-        let Shared { process, stop, .. } = &self.shared;
-        Writer { store: self.store.clone(), process: Arc::clone(process), stop: stop.clone() }
+    /// Tells and shows what the disk has confirmed.
+    pub fn publish_confirmed(&mut self) {
+        for Confirmed { settled, snapshot } in self.journal.take_confirmed() {
+            for own in settled {
+                self.sources[own.source].source.settled(own.id, own.fate);
+            }
+            self.shared.published.publish(snapshot);
+        }
     }
 
-    fn show(&mut self, outcome: Outcome) {
-        self.tell_taken(outcome.taken);
-        self.shared.published.publish(outcome.snapshot);
+    /// Shows the model as it is in the state.
+    pub fn publish_restored(&self) {
+        let mut snapshot = self.monitor.snapshot();
+        snapshot.totals = self.journal.totals().clone();
+        self.shared.published.publish(snapshot);
     }
 
-    pub fn publish(&self) {
-        self.shared.published.publish(self.monitor.snapshot());
+    /// Whether all sources were told to stop and have delivered what they had taken.
+    pub fn has_ended(&self) -> bool {
+        self.sources.iter().all(|own| own.has_ended)
     }
 
-    pub(super) fn directory(&mut self, source: usize) -> &mut Directory {
-        let watched = self.sources[source].watched.as_mut();
-        &mut watched.expect("files come from directories").directory
+    pub fn label(&self) -> ModelLabel {
+        let config = self.monitor.config();
+        (config.name.clone(), config.version.clone())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 }
 
-fn start(monitor: &Monitor, key: &PaneKey) -> Option<Timestamp> {
-    let number = *key.0.get(monitor.axes().time()?)?;
-    (number != CLOSED).then(|| monitor.axes().start(number))
+fn file_record(
+    from: &Envelope,
+    file: &FileDelivery,
+    identity: Identity,
+    earlier: Option<Earlier>,
+    counted: &Counted,
+) -> FileRecord {
+    let retracted: u64 = counted.retracted.iter().map(|(_, rows)| rows).sum();
+    FileRecord {
+        delivery: from.id,
+        path: file.file.path.clone(),
+        stat: file.file.stat,
+        identity,
+        earlier,
+        counts: RowCounts {
+            rows: counted.rows,
+            late: counted.lateness.late,
+            untimed: counted.untimed,
+            replaced: retracted + counted.lateness.again,
+            ..from.counts
+        },
+        is_replaceable: file.on_rewrite == OnRewrite::Replace,
+    }
 }
 
 fn log_window(model: &str, figures: &WindowFigures) {

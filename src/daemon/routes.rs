@@ -1,5 +1,6 @@
 //! What the daemon answers over HTTP.
 
+use super::readiness::Readiness;
 use super::supervisor::{ReloadRequest, WatchedModels};
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
 use crate::monitor::snapshot::Published;
@@ -7,8 +8,7 @@ use crate::profile::instants;
 use crate::report::Report;
 use crate::report::history::{self, Past};
 use crate::report::json::json;
-use crate::store::windows::Query;
-use crate::telemetry::ProcessTelemetry;
+use crate::store::closed_windows::Query;
 use axum::Router;
 use axum::extract::{Path, Query as QueryString, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 pub struct ServerState {
     pub pages: Arc<Pages>,
     pub published: Arc<Published>,
-    pub process: Arc<ProcessTelemetry>,
+    pub readiness: Arc<Readiness>,
     pub models: Arc<RwLock<WatchedModels>>,
     /// Where requests to reload go; none when those are refused.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
@@ -87,10 +87,10 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 async fn ready(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
-    if state.process.ready.get() == 1 {
+    if state.readiness.is_reached() {
         return (StatusCode::OK, "driftd is ready.\n".to_owned());
     }
-    let (ready, all) = (state.process.models_ready.get(), state.models().len());
+    let (ready, all) = state.readiness.count();
     let text = format!("driftd is starting: {ready} of {all} models are ready.\n");
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }

@@ -1,136 +1,74 @@
-//! One model's task: loads the reference, restores the state, then waits for files, rows and time.
+//! One model's task: loads the reference, goes on from the state, then waits for its sources and
+//! for time.
 
-use super::pending::{COMMIT_BYTES, Pending};
-use super::pipeline::Pipeline;
-use super::reference::Loaded;
-use super::source::Source;
-use super::supervisor::{BoundModel, BoundSource};
-use super::{Shared, epoch, events, reference};
-use crate::config::Model;
-use crate::error::Result;
-use crate::ingest::directory::Directory;
-use crate::ingest::ndjson::{Batch, LineFeature};
-use crate::ingest::tcp::{self, Intake};
-use crate::ingest::{SourceKind, listing};
+use super::bound::{BoundModel, ModelSource};
+use super::loaded_reference::LoadedReference;
+use super::pipeline::{COMMIT_BYTES, Pipeline, PipelineSource};
+use super::{Shared, epoch, loaded_reference};
+use crate::error::{Error, Result};
+use crate::format::ndjson::LineFeature;
+use crate::journal::{Flush, Journal, SourceLabel, Writer};
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::Reference;
-use crate::position::PathState;
+use crate::source::SourceContext;
+use crate::source::directory::listing;
 use crate::store::ModelStore;
-use notify::RecommendedWatcher;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
-use tokio::task::{JoinSet, block_in_place};
-use tracing::{info, warn};
+use tokio::sync::Notify;
+use tokio::task::block_in_place;
+use tracing::info;
 
-/// Batches of rows that wait between sockets and their model; while it is full nothing is read.
-const BATCHES_MAX: usize = 4;
-
-/// Events come in bursts; one listing serves those of this time.
-const EVENT_PAUSE: Duration = Duration::from_millis(20);
-
-/// Files that a warm-up waits for are looked for so often.
+/// How often to look for the files of a warm-up.
 const WARM_UP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches one model until the daemon stops.
-pub async fn watch(bound: BoundModel, shared: Shared) -> Result<()> {
-    let BoundModel { model, store, counts_max, sources, reference } = bound;
-    let loaded = match reference {
+/// Pause before a failed commit is tried again.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// While the daemon stops, sources are asked at least this often whether they have ended.
+const END_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Runs one model until the daemon stops.
+pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
+    let label = bound.label();
+    let loaded = match bound.reference.take() {
         Some(loaded) => Some(loaded),
-        None => load(&model, &store, &sources, &shared).await?,
+        None => load(&bound, &shared).await?,
     };
     // None when the daemon was stopped while it waited.
     let Some(loaded) = loaded else { return Ok(()) };
-    let now = shared.clock.now();
-    let (reference, remembered) =
-        block_in_place(|| epoch::enter(&model.model, loaded, &store, now))?;
-    let features = line_features(&reference, &model.model);
-    let monitor = Monitor::new(model.model, Arc::clone(&reference), remembered);
-
+    shared.readiness.expect(&label);
     let wake = Arc::new(Notify::new());
-    let (sender, batches) = mpsc::channel(BATCHES_MAX);
-    let mut connections = JoinSet::new();
-    let mut watchers: Vec<RecommendedWatcher> = Vec::new();
-    let mut piped = Vec::new();
-    for (index, source) in sources.into_iter().enumerate() {
-        let BoundSource { config, telemetry, listener } = source;
-        let id = store.source(&config.name)?;
-        let directory = match config.kind {
-            SourceKind::Directory(directory) => {
-                watchers.extend(events::watch(
-                    &directory.path,
-                    Arc::clone(&wake),
-                    Arc::clone(&telemetry),
-                ));
-                let known = store.paths(id)?;
-                known.iter().for_each(|(path, _, state)| log_quarantined(path, state));
-                Some(Directory::new(directory, known.into_iter()))
-            }
-            SourceKind::Tcp(config) => {
-                let intake = Intake {
-                    config,
-                    features: Arc::clone(&features),
-                    telemetry: Arc::clone(&telemetry),
-                    source: index,
-                    batches: sender.clone(),
-                    shutdown: shared.stop.subscribe(),
-                };
-                let listener = listener.expect("tcp sources are bound before anything is loaded");
-                connections.spawn(tcp::serve(listener, intake));
-                None
-            }
-        };
-        piped.push(Source::new(id, config.name, telemetry, directory));
-    }
-    // The pipeline ends when the last connection has let go of its sender.
-    drop(sender);
-    let mut pipeline = Pipeline {
-        monitor,
-        reference,
-        store,
-        sources: piped,
-        shared,
-        pending: Pending::default(),
-        writing: None,
-        counts_max,
-        commit_bytes: COMMIT_BYTES,
-        is_ready: false,
-    };
-    pipeline.publish();
-    drive(&mut pipeline, batches, &wake).await?;
-    drop(watchers);
-    block_in_place(|| pipeline.commit())
+    let mut pipeline = block_in_place(|| open(bound, loaded, &wake, shared))?;
+    pipeline.publish_restored();
+    drive(&mut pipeline, &wake).await?;
+    block_in_place(|| {
+        pipeline.flush(Flush::Wait)?;
+        pipeline.publish_confirmed();
+        Ok(())
+    })
 }
 
 /// Loads the reference, or waits for the files that become it. A model that waits is ready: it
 /// does what it is there for.
-async fn load(
-    model: &Model,
-    store: &ModelStore,
-    sources: &[BoundSource],
-    shared: &Shared,
-) -> Result<Option<Loaded>> {
-    let mut is_told = false;
+async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedReference>> {
+    let model = &bound.model;
+    let mut is_logged = false;
     while !shared.stop.is_on() {
-        if let Some(loaded) = block_in_place(|| reference::load(model, store))? {
-            if is_told {
-                // Set again, and counted again, by the pipeline.
-                shared.process.models_ready.add(-1);
-            }
+        if let Some(loaded) = block_in_place(|| loaded_reference::load(model, &bound.store))? {
             return Ok(Some(loaded));
         }
-        if !is_told {
-            is_told = true;
-            shared.process.models_ready.add(1);
+        if !is_logged {
+            is_logged = true;
+            shared.readiness.reached(&bound.label());
             info!(model = model.model.name, "waiting for the files that become the reference");
         }
-        for BoundSource { config, telemetry, .. } in sources {
-            if let SourceKind::Directory(directory) = &config.kind
-                && let Ok(listing) = listing::list(&directory.path)
+        for (config, source) in model.sources.iter().zip(&bound.sources) {
+            if let Some(directory) = config.directory()
+                && let Ok(listing) = listing::list(&directory)
             {
-                telemetry.files_pending.set(listing.files.len() as i64);
-                telemetry.last_success.set(shared.clock.now().0);
+                source.telemetry.files_pending.set(listing.files.len() as i64);
+                source.telemetry.last_success.set(shared.clock.now().0);
             }
         }
         tokio::select! {
@@ -139,6 +77,46 @@ async fn load(
         }
     }
     Ok(None)
+}
+
+/// Goes on from the state, and starts the sources.
+pub fn open(
+    bound: BoundModel,
+    loaded: LoadedReference,
+    wake: &Arc<Notify>,
+    shared: Shared,
+) -> Result<Pipeline> {
+    let BoundModel { model, store, counts_bytes_max, sources, .. } = bound;
+    let now = shared.clock.now();
+    let (reference, restored) = epoch::enter(&model.model, loaded, &store, now)?;
+    let features = line_features(&reference, &model.model);
+    let monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
+    let mut journal = open_journal(&store, reference, &shared)?;
+    let mut started = Vec::new();
+    for (index, ModelSource { name, telemetry, source }) in sources.into_iter().enumerate() {
+        let label = Arc::new(SourceLabel { index, id: store.source(&name)?, name });
+        let context = SourceContext {
+            name: label.name.clone(),
+            features: Arc::clone(&features),
+            telemetry: Arc::clone(&telemetry),
+            paths: store.paths(label.id)?,
+            positions: journal.resume(label.id)?,
+            wake: Arc::clone(wake),
+            stop: shared.stop.clone(),
+        };
+        let source = source.start(context)?;
+        started.push(PipelineSource { label, telemetry, source, has_ended: false });
+    }
+    let commit_bytes_max = COMMIT_BYTES;
+    Ok(Pipeline { monitor, journal, sources: started, shared, counts_bytes_max, commit_bytes_max })
+}
+
+/// The journal of a model whose state is `store`.
+fn open_journal(store: &ModelStore, reference: Arc<Reference>, shared: &Shared) -> Result<Journal> {
+    let Shared { process, stop, .. } = shared;
+    let (store, process, stop) = (store.clone(), Arc::clone(process), stop.clone());
+    let writer = Writer { store, process, stop, retry: COMMIT_RETRY };
+    Ok(Journal::open(writer, reference)?)
 }
 
 /// What a line of a stream is read for: the features, the time of its row, and the key that it is
@@ -152,38 +130,27 @@ fn line_features(reference: &Reference, model: &ModelConfig) -> Arc<[LineFeature
     features.chain(time.into_iter().chain(key).map(|name| LineFeature::key(name))).collect()
 }
 
-/// Waits for rows, events and time, and lets the pipeline work.
-async fn drive(
-    pipeline: &mut Pipeline,
-    mut batches: mpsc::Receiver<(usize, Batch)>,
-    wake: &Notify,
-) -> Result<()> {
+/// Waits for sources and time, and lets the pipeline work.
+async fn drive(pipeline: &mut Pipeline, wake: &Notify) -> Result<()> {
     let stop = pipeline.shared.stop.clone();
-    loop {
+    while !stop.is_on() {
         let next = block_in_place(|| pipeline.tick())?;
-        let wait = next.since(pipeline.shared.clock.now());
+        let wait = next.since(pipeline.now());
         tokio::select! {
-            () = stop.wait() => break,
-            Some((source, batch)) = batches.recv() => {
-                block_in_place(|| pipeline.count_batch(source, &batch))?;
-            }
-            () = wake.notified() => {
-                tokio::time::sleep(EVENT_PAUSE).await;
-                pipeline.wake();
-            }
+            () = stop.wait() => {}
+            () = wake.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
     // Connections hand over what they have read, then end.
-    while let Some((source, batch)) = batches.recv().await {
-        block_in_place(|| pipeline.count_batch(source, &batch))?;
-    }
-    Ok(())
-}
-
-/// The alert sends people to the log, which may be that of an earlier process.
-fn log_quarantined(path: &Path, state: &PathState) {
-    if let PathState::Quarantined(reason) = state {
-        warn!(path = %path.display(), reason, "still quarantined, until it changes");
+    loop {
+        block_in_place(|| pipeline.tick())?;
+        if pipeline.has_ended() {
+            return Ok::<(), Error>(());
+        }
+        tokio::select! {
+            () = wake.notified() => {}
+            () = tokio::time::sleep(END_INTERVAL) => {}
+        }
     }
 }

@@ -66,6 +66,19 @@ impl Evidence {
     }
 }
 
+/// A measure is what its name says.
+impl PartialEq for dyn Measure {
+    fn eq(&self, other: &dyn Measure) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl std::fmt::Debug for dyn Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The measure of that name.
 pub fn measure(name: &str) -> Option<&'static dyn Measure> {
     MEASURES.iter().copied().find(|measure| measure.name() == name)

@@ -9,7 +9,7 @@ use crate::profile::tally::Tally;
 use std::collections::BTreeMap;
 
 /// `[model.drift]`, checked.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DriftConfig {
     /// Which measures are computed.
     pub measures: Vec<&'static dyn Measure>,

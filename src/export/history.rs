@@ -1,4 +1,5 @@
-//! Closed windows as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
+//! Closed windows as OpenMetrics with timestamps, for
+//! `promtool tsdb create-blocks-from openmetrics`.
 //!
 //! The samples are those of `/metrics`, at the end of each window: of its event time where it has
 //! one, else of the clock. Counters and what tells of the moment are left out.
@@ -9,6 +10,7 @@ use super::page::text;
 use crate::monitor::figures::WindowFigures;
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::time::Timestamp;
+use crate::totals::Totals;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,7 +42,8 @@ impl History {
     pub fn openmetrics(mut self, config: &ExportConfig) -> String {
         for ((name, version, _, millis), figures) in std::mem::take(&mut self.windows) {
             let window = WindowSnapshot::resumed(&figures.window.clone(), Some(figures));
-            let model = ModelSnapshot { name, version, reference: None, windows: vec![window] };
+            let (reference, totals) = (None, Totals::default());
+            let model = ModelSnapshot { name, version, reference, windows: vec![window], totals };
             let snapshot = Snapshot { generation: 0, models: vec![Arc::new(model)] };
             self.add_page(&text(&snapshot, config), Timestamp(millis * 1_000));
         }

@@ -1,51 +1,72 @@
-//! Samples of the daemon's own work, read from plain counters at each scrape.
+//! Samples of the daemon's own work, read at each scrape: gauges as they are, and counters of
+//! sources as they are in the state, so that they go on after a restart.
 
 use super::metrics;
 use super::sample::{Samples, desc};
+use crate::monitor::snapshot::{Published, Snapshot};
 use crate::telemetry::{
-    ErrorReason, FileResult, Level, ProcessTelemetry, RejectReason, SourceTelemetry,
+    ErrorReason, FileResult, Gauge, ProcessTelemetry, RejectReason, SourceTelemetry,
 };
+use crate::time::Timestamp;
+use crate::totals::{self, SOURCES, Totals};
 use prometheus::Registry;
 use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use std::sync::{Arc, RwLock};
 
-/// A source's name and counters.
+/// A source's name and gauges.
 #[derive(Debug, Clone)]
 pub struct LiveSource {
-    pub model: String,
-    pub version: String,
-    pub source: String,
+    pub name: String,
     pub telemetry: Arc<SourceTelemetry>,
 }
 
-/// The sources of all models that are watched.
-#[derive(Debug, Clone, Default)]
-pub struct LiveSources(Arc<RwLock<Vec<LiveSource>>>);
+/// A model that is watched.
+#[derive(Debug, Clone)]
+pub struct LiveModel {
+    pub name: String,
+    pub version: String,
+    /// When the state first knew of it.
+    pub created: Timestamp,
+    pub sources: Vec<LiveSource>,
+}
 
-impl LiveSources {
-    /// Exchanges the sources of one model, by its name and version.
-    pub fn replace(&self, (model, version): &(String, String), sources: Vec<LiveSource>) {
+/// All models that are watched.
+#[derive(Debug, Clone, Default)]
+pub struct LiveModels(Arc<RwLock<Vec<LiveModel>>>);
+
+impl LiveModels {
+    /// Adds a model, in place of one of its name and version.
+    pub fn replace(&self, model: LiveModel) {
+        self.remove(&model.name, &model.version);
+        self.0.write().expect("no writer panics").push(model);
+    }
+
+    pub fn remove(&self, name: &str, version: &str) {
         let mut all = self.0.write().expect("no writer panics");
-        all.retain(|source| source.model != *model || source.version != *version);
-        all.extend(sources);
+        all.retain(|model| model.name != name || model.version != version);
     }
 }
 
 /// Everything that is live.
 pub struct LiveCollector {
-    sources: LiveSources,
+    models: LiveModels,
+    published: Arc<Published>,
     process: Arc<ProcessTelemetry>,
     descs: Vec<Desc>,
 }
 
 /// The registry of what is live, the process' own metrics included.
-pub fn registry(sources: LiveSources, process: Arc<ProcessTelemetry>) -> Registry {
+pub fn registry(
+    models: LiveModels,
+    published: Arc<Published>,
+    process: Arc<ProcessTelemetry>,
+) -> Registry {
     let descs = metrics::LIVE.iter().map(|metric| desc(metric)).collect();
     let registry = Registry::new();
     let collectors: [Box<dyn Collector>; 2] = [
-        Box::new(LiveCollector { sources, process, descs }),
+        Box::new(LiveCollector { models, published, process, descs }),
         Box::new(ProcessCollector::for_self()),
     ];
     for collector in collectors {
@@ -60,7 +81,7 @@ impl Collector for LiveCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let sources = self.sources.0.read().expect("no writer panics");
+        let models = self.models.0.read().expect("no writer panics");
         let mut samples = Samples::default();
         samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
         let errors = self.process.state_write_errors.get();
@@ -69,45 +90,64 @@ impl Collector for LiveCollector {
         samples.add(&metrics::RELOAD_SUCCESSFUL, &[], reload as f64);
         let reloaded = self.process.reload_success.get();
         samples.add(&metrics::RELOAD_SUCCESS_TIME, &[], reloaded as f64 / 1e6);
-        sources.iter().for_each(|source| add_source(&mut samples, source));
+        let (snapshot, none) = (self.published.load(), Totals::default());
+        for model in models.iter() {
+            let labels = [model.name.as_str(), &model.version];
+            samples.add(&metrics::MODEL_CREATED, &labels, model.created.as_seconds());
+            let totals = totals_of(&snapshot, model).unwrap_or(&none);
+            for source in &model.sources {
+                let labels = [labels[0], labels[1], source.name.as_str()];
+                add_counters(&mut samples, labels, totals);
+                add_gauges(&mut samples, labels, &source.telemetry);
+            }
+        }
         samples.families().collect()
     }
 }
 
-fn add_source<'a>(samples: &mut Samples<'a>, source: &'a LiveSource) {
-    let telemetry = &source.telemetry;
-    let labels = [source.model.as_str(), &source.version, &source.source];
+/// The counters of a model as they were last committed.
+fn totals_of<'a>(snapshot: &'a Snapshot, model: &LiveModel) -> Option<&'a Totals> {
+    let mut models = snapshot.models.iter();
+    let model = models.find(|m| m.name == model.name && m.version == model.version)?;
+    Some(&model.totals)
+}
+
+fn add_counters<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], totals: &Totals) {
+    let source = labels[2];
     let with = |last: &'static str| -> [&'a str; 4] { [labels[0], labels[1], labels[2], last] };
-    for (metric, counter) in [
-        (&metrics::SOURCE_ROWS, &telemetry.rows),
-        (&metrics::SOURCE_BYTES, &telemetry.bytes),
-        (&metrics::SOURCE_LATE, &telemetry.late_rows),
-        (&metrics::SOURCE_UNTIMED, &telemetry.untimed_rows),
-        (&metrics::SOURCE_REPLACED, &telemetry.replaced_rows),
+    let total = |name: &str| totals.get(SOURCES, source, name) as f64;
+    for (metric, name) in [
+        (&metrics::SOURCE_ROWS, totals::ROWS),
+        (&metrics::SOURCE_BYTES, totals::BYTES),
+        (&metrics::SOURCE_LATE, totals::ROWS_LATE),
+        (&metrics::SOURCE_UNTIMED, totals::ROWS_UNTIMED),
+        (&metrics::SOURCE_REPLACED, totals::ROWS_REPLACED),
     ] {
-        samples.add(metric, &labels, counter.get() as f64);
+        samples.add(metric, &labels, total(name));
     }
     for result in FileResult::ALL {
-        let count = telemetry.files(*result).get();
-        samples.add(&metrics::SOURCE_FILES_DONE, &with(result.name()), count as f64);
+        let files = totals::files(totals, source, *result);
+        samples.add(&metrics::SOURCE_FILES_DONE, &with(result.name()), files as f64);
     }
     for reason in RejectReason::ALL {
-        let count = telemetry.rejected(*reason).get();
-        samples.add(&metrics::SOURCE_REJECTED, &with(reason.name()), count as f64);
+        samples.add(&metrics::SOURCE_REJECTED, &with(reason.name()), total(reason.total()));
     }
     for reason in ErrorReason::ALL {
-        let count = telemetry.errors(*reason).get();
-        samples.add(&metrics::SOURCE_ERRORS, &with(reason.name()), count as f64);
+        samples.add(&metrics::SOURCE_ERRORS, &with(reason.name()), total(reason.total()));
     }
-    for (state, level) in [
+}
+
+fn add_gauges<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], telemetry: &'a SourceTelemetry) {
+    for (state, gauge) in [
         ("pending", &telemetry.files_pending),
         ("stuck", &telemetry.files_stuck),
         ("quarantined", &telemetry.files_quarantined),
     ] {
-        samples.add(&metrics::SOURCE_FILES, &with(state), level.get() as f64);
+        let labels = [labels[0], labels[1], labels[2], state];
+        samples.add(&metrics::SOURCE_FILES, &labels, gauge.get() as f64);
     }
-    let mut time = |metric, level: &Level| {
-        let micros = level.get();
+    let mut time = |metric, gauge: &Gauge| {
+        let micros = gauge.get();
         if micros > 0 {
             samples.add(metric, &labels, micros as f64 / 1e6);
         }

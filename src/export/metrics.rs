@@ -90,7 +90,8 @@ pub const DRIFT_SCORE: Metric = gauge(
     "driftd_drift_score",
     Some(Family::Drift),
     MEASURE,
-    "Distance between reference and window by one measure; higher is worse. Do not aggregate over measure.",
+    "Distance between reference and window by one measure; higher is worse. Do not aggregate over \
+     measure.",
 );
 pub const DRIFT_THRESHOLD: Metric = gauge(
     "driftd_drift_threshold",
@@ -214,7 +215,8 @@ pub const SOURCE_REJECTED: Metric = counter(
 pub const SOURCE_LATE: Metric = counter(
     "driftd_source_late_rows_total",
     SOURCE,
-    "Rows that arrived after all their windows by event time had closed; only windows of rows count them.",
+    "Rows that arrived after all their windows by event time had closed; only windows of rows \
+     count them.",
 );
 pub const SOURCE_UNTIMED: Metric = counter(
     "driftd_source_untimed_rows_total",
@@ -248,6 +250,12 @@ pub const SOURCE_OLDEST_PENDING: Metric = gauge(
     None,
     SOURCE,
     "Wall-clock time at which the oldest waiting file was first seen; absent when none waits.",
+);
+pub const MODEL_CREATED: Metric = gauge(
+    "driftd_model_created_timestamp_seconds",
+    None,
+    &["model_name", "model_version"],
+    "Wall-clock time at which the state first knew of the model; its counters began at 0 then.",
 );
 pub const BUILD_INFO: Metric =
     gauge("driftd_build_info", None, &["version"], "1; the version is in the label.");
@@ -308,13 +316,15 @@ statistics! {
     "out_of_range_ratio", Quality, |s| s.out_of_range_ratio,
         "Present values outside the reference's least and greatest, of numeric features.";
     "outlier_ratio", Quality, |s| s.outlier_ratio,
-        "Present values outside Tukey's fences of the reference; absent when its quartiles coincide.";
+        "Present values outside Tukey's fences of the reference; absent when its quartiles \
+         coincide.";
     "mean", Moments, |s| s.mean, "Mean of the finite values.";
     "stddev", Moments, |s| s.stddev, "Sample standard deviation of the finite values.";
     "min", Moments, |s| s.min, "Least finite value.";
     "max", Moments, |s| s.max, "Greatest finite value.";
     "distinct_values", Moments, |s| s.distinct.map(|n| n as f64),
-        "Distinct values; exact where each has a cell, else estimated with a standard error of 1.6 %.";
+        "Distinct values; exact where each has a cell, else estimated with a standard error of \
+         1.6 %.";
 }
 
 const SCORES: &[&Metric] =
@@ -351,6 +361,7 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_FILES,
     &SOURCE_LAST_SUCCESS,
     &SOURCE_OLDEST_PENDING,
+    &MODEL_CREATED,
     &BUILD_INFO,
     &STATE_WRITE_ERRORS,
     &RELOAD_SUCCESSFUL,

@@ -8,6 +8,7 @@ use crate::monitor::figures::{
 };
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
+use crate::totals::{ROWS_LATE, WINDOWS};
 
 /// The baseline that is always there.
 const REFERENCE: &str = "reference";
@@ -144,11 +145,12 @@ fn add_window<'a>(samples: &mut Samples<'a>, model: &'a ModelSnapshot, window: &
     if let Some(reference) = &model.reference {
         samples.add(&metrics::FEATURES_MONITORED, &labels, reference.features.len() as f64);
     }
-    for (verdict, &closed) in WindowVerdict::ALL.iter().zip(&window.closed) {
+    let total = |name: &str| model.totals.get(WINDOWS, window_name, name) as f64;
+    for verdict in WindowVerdict::ALL {
         let labels = [name, version, window_name, verdict.name()];
-        samples.add(&metrics::WINDOWS_CLOSED, &labels, closed as f64);
+        samples.add(&metrics::WINDOWS_CLOSED, &labels, total(verdict.name()));
     }
-    samples.add(&metrics::WINDOW_LATE, &labels, window.late as f64);
+    samples.add(&metrics::WINDOW_LATE, &labels, total(ROWS_LATE));
     if let Some(latest) = &window.latest {
         add_latest(samples, labels, latest);
     }

@@ -4,7 +4,7 @@
 //! [`SAMPLE_ROWS`] is read twice: the grid is then cut from a sample, the counts are of every row.
 
 use super::table::{Table, rows};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::feature::{Kind, Status, Width};
 use crate::profile::Accumulator;
 use crate::profile::block::Block;
@@ -44,7 +44,7 @@ pub(super) struct Column {
 /// A feature with its grid and the reference's own counts.
 pub(super) type Built = (FeatureGrid, FeatureProfile);
 
-pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Built> {
+pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Built, Fault> {
     let n_rows: u64 = tables.iter().map(|table| rows(*table)).sum();
     let (grid, profile) = match column.kind {
         Kind::Numeric | Kind::Temporal => build_numeric(tables, column, n_rows)?,
@@ -59,7 +59,7 @@ pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Bu
     let found = profile.tally.rows;
     if found != n_rows {
         let message = format!("{found} values for {n_rows} rows; the file is damaged");
-        return Err(Error::decode(message));
+        return Err(Fault::unreadable(message));
     }
     Ok((grid, profile))
 }
@@ -69,7 +69,11 @@ fn feature_grid(column: &Column, frame: Frame, unscored: Option<Status>) -> Feat
 }
 
 /// Reads the column again and counts it as a window would be.
-fn count(tables: &[&dyn Table], column: &Column, grid: &FeatureGrid) -> Result<FeatureProfile> {
+fn count(
+    tables: &[&dyn Table],
+    column: &Column,
+    grid: &FeatureGrid,
+) -> Result<FeatureProfile, Fault> {
     let mut profile = FeatureProfile::new(grid);
     let mut scratch = Vec::new();
     // As if every value came wide: it is rounded where the reference is narrow.
@@ -80,7 +84,11 @@ fn count(tables: &[&dyn Table], column: &Column, grid: &FeatureGrid) -> Result<F
     Ok(profile)
 }
 
-fn for_each_block(tables: &[&dyn Table], column: &Column, mut f: impl FnMut(&Block)) -> Result<()> {
+fn for_each_block(
+    tables: &[&dyn Table],
+    column: &Column,
+    mut f: impl FnMut(&Block),
+) -> Result<(), Fault> {
     for (table, &column) in tables.iter().zip(&column.places) {
         let n_groups = table.row_groups().len();
         for row_group in 0..n_groups {
@@ -95,7 +103,7 @@ fn for_each_block(tables: &[&dyn Table], column: &Column, mut f: impl FnMut(&Blo
     Ok(())
 }
 
-fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built> {
+fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built, Fault> {
     let mut values = Vec::with_capacity(n_rows.min(SAMPLE_ROWS) as usize);
     let mut whole = Tally::default();
     let mut extremes = Extremes::default();
@@ -163,7 +171,7 @@ fn all_distinct(
     column: &Column,
     sorted: &[f64],
     extremes: &Extremes,
-) -> Result<bool> {
+) -> Result<bool, Fault> {
     let magnitude = |value: Option<f64>| value.unwrap_or(0.0).abs();
     if magnitude(extremes.min()).max(magnitude(extremes.max())) < INTEGERS_EXACT_MAX {
         return Ok(sorted.windows(2).all(|pair| pair[0] < pair[1]));
@@ -181,7 +189,7 @@ fn is_sampled(position: u64, n_rows: u64) -> bool {
     u128::from(spread) * u128::from(n_rows) < (u128::from(SAMPLE_ROWS) << 64)
 }
 
-fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built> {
+fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built, Fault> {
     let mut counts: HashMap<Box<str>, u64> = HashMap::new();
     let mut whole = Tally::default();
     // A string column over half distinct is an identifier: its values need not be kept to know.
@@ -221,6 +229,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn doubles_sort_as_integers(mut values in prop::collection::vec(any::<f64>(), 0..100)) {
             values.extend([f64::NEG_INFINITY, -0.0, 0.0, f64::INFINITY, f64::MIN_POSITIVE]);

@@ -1,14 +1,15 @@
 //! Closing windows: which are due, their panes merged, scored against their baselines.
 
-use super::figures::{WindowFigures, WindowVerdict};
-use super::model::{Change, Monitor};
+use super::figures::WindowFigures;
+use super::merge::merged;
+use super::model::Monitor;
 use super::score::{Baseline, WindowLabel, score};
-use crate::error::Result;
+use crate::error::{Result, StateError};
 use crate::time::Timestamp;
 use crate::window::baseline::BaselineConfig;
 use crate::window::cursor::Cursor;
-use crate::window::open::PaneParts;
-use crate::window::pane::{CLOSED, Pane, PaneKey};
+use crate::window::open::PaneCounts;
+use crate::window::pane::{Axis, Pane, PaneRange};
 use crate::window::period::{Period, PeriodCursor};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -17,17 +18,13 @@ use std::sync::Arc;
 /// Windows by event time that are closed before others have their turn.
 const WINDOWS_AT_ONCE: usize = 16;
 
-/// The panes of a window, or of a part of a baseline.
-#[derive(Debug, Clone)]
-pub(super) struct Extent {
-    axis: usize,
-    numbers: Range<u64>,
-}
-
-impl Extent {
-    pub(super) fn holds(&self, key: &PaneKey) -> bool {
-        self.numbers.contains(&key.0[self.axis])
-    }
+/// What one step closed, for the journal to write before it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Closing {
+    /// Windows that closed, in order.
+    pub closed: Vec<Arc<WindowFigures>>,
+    /// More windows are due.
+    pub more: bool,
 }
 
 impl Monitor {
@@ -36,16 +33,15 @@ impl Monitor {
         &mut self,
         completed: &[(usize, u64)],
         now: Timestamp,
-        parts: &dyn PaneParts,
-    ) -> Result<Change> {
-        let mut change = Change::default();
+        counts: &mut dyn PaneCounts,
+    ) -> Result<Closing, StateError> {
+        let mut closing = Closing::default();
         for &(window, slot) in completed {
-            let axis = self.axes.of(window);
-            let figures = self.slot_figures((window, axis), slot, now, parts)?;
-            self.show(window, figures, &mut change);
+            let figures = self.slot_figures(window, slot, now, counts)?;
+            self.note_closed(window, figures, &mut closing);
         }
-        self.forget(&mut change);
-        Ok(change)
+        self.changed();
+        Ok(closing)
     }
 
     /// Closes what time has made due, or the first of it; then `more` is set. While a backlog is
@@ -55,30 +51,26 @@ impl Monitor {
         &mut self,
         now: Timestamp,
         is_backlog: bool,
-        parts: &dyn PaneParts,
-    ) -> Result<Option<Change>> {
-        let mut change = Change::default();
+        counts: &mut dyn PaneCounts,
+    ) -> Result<Closing, StateError> {
+        let mut closing = Closing::default();
         for window in 0..self.cursors.len() {
             match &mut self.cursors[window] {
                 Cursor::Slots(cursor) => {
                     if let Some(slot) = cursor.expire(now) {
-                        let axis = self.axes.of(window);
-                        let figures = self.slot_figures((window, axis), slot, now, parts)?;
-                        self.show(window, figures, &mut change);
+                        let figures = self.slot_figures(window, slot, now, counts)?;
+                        self.note_closed(window, figures, &mut closing);
                     }
                 }
                 Cursor::Period(_) if is_backlog => {}
                 Cursor::Period(cursor) => {
                     let cursor = cursor.clone();
-                    self.advance_period(window, cursor, now, parts, &mut change)?;
+                    self.advance_period(window, cursor, now, counts, &mut closing)?;
                 }
             }
         }
-        if change.closed.is_empty() {
-            return Ok(None);
-        }
-        self.forget(&mut change);
-        Ok(Some(change))
+        self.changed();
+        Ok(closing)
     }
 
     fn advance_period(
@@ -86,9 +78,9 @@ impl Monitor {
         window: usize,
         mut cursor: PeriodCursor,
         now: Timestamp,
-        parts: &dyn PaneParts,
-        change: &mut Change,
-    ) -> Result<()> {
+        counts: &mut dyn PaneCounts,
+        closing: &mut Closing,
+    ) -> Result<(), StateError> {
         let period = cursor.period;
         let starts = self.pane_starts();
         if let Some(due) = cursor.due(now, starts.last().copied()) {
@@ -97,17 +89,17 @@ impl Monitor {
             });
             let ends = ends.collect::<BTreeSet<_>>();
             for &end in ends.iter().take(WINDOWS_AT_ONCE) {
-                let figures = self.period_figures(window, period, end, now, parts)?;
-                self.show(window, figures, change);
+                let figures = self.period_figures(window, period, end, now, counts)?;
+                self.note_closed(window, figures, closing);
             }
-            change.more |= ends.len() > WINDOWS_AT_ONCE;
+            closing.more |= ends.len() > WINDOWS_AT_ONCE;
             let last =
                 ends.iter().nth(WINDOWS_AT_ONCE - 1).filter(|_| ends.len() > WINDOWS_AT_ONCE);
             cursor.close(*last.unwrap_or(&due), now);
         }
         if let Some(end) = cursor.silence(now) {
-            let figures = self.period_figures(window, period, end, now, parts)?;
-            self.show(window, figures, change);
+            let figures = self.period_figures(window, period, end, now, counts)?;
+            self.note_closed(window, figures, closing);
         }
         self.cursors[window] = Cursor::Period(cursor);
         Ok(())
@@ -119,16 +111,15 @@ impl Monitor {
         &mut self,
         leaving: &[usize],
         now: Timestamp,
-        parts: &dyn PaneParts,
-    ) -> Result<Change> {
-        let mut change = Change::default();
+        counts: &mut dyn PaneCounts,
+    ) -> Result<Closing, StateError> {
+        let mut closing = Closing::default();
         for &window in leaving {
             match self.cursors[window].clone() {
                 Cursor::Slots(cursor) => {
                     if let Some(slot) = cursor.open() {
-                        let axis = self.axes.of(window);
-                        let figures = self.slot_figures((window, axis), slot, now, parts)?;
-                        self.show(window, figures, &mut change);
+                        let figures = self.slot_figures(window, slot, now, counts)?;
+                        self.note_closed(window, figures, &mut closing);
                     }
                 }
                 Cursor::Period(cursor) => {
@@ -139,15 +130,15 @@ impl Monitor {
                         period.ends_between(*start, cursor.closed(), upto).collect::<Vec<_>>()
                     });
                     for end in ends.collect::<BTreeSet<_>>() {
-                        let mut figures = self.period_figures(window, period, end, now, parts)?;
+                        let mut figures = self.period_figures(window, period, end, now, counts)?;
                         // It ends here, and windows of another cut come after it.
                         figures.end = figures.end.min(Some(now));
-                        self.show(window, figures, &mut change);
+                        self.note_closed(window, figures, &mut closing);
                     }
                 }
             }
         }
-        Ok(change)
+        Ok(closing)
     }
 
     /// When [`Monitor::advance`] has something to do next.
@@ -165,66 +156,31 @@ impl Monitor {
 
     /// When the open panes start, in order.
     fn pane_starts(&self) -> BTreeSet<Timestamp> {
-        let Some(axis) = self.axes.time() else { return BTreeSet::new() };
-        let numbers = self.open.iter().map(|(key, _)| key.0[axis]);
-        numbers.filter(|number| *number != CLOSED).map(|number| self.axes.start(number)).collect()
+        self.open.iter().filter_map(|(key, _)| self.layout.pane_start(key)).collect()
     }
 
-    fn show(&mut self, window: usize, figures: WindowFigures, change: &mut Change) {
+    fn note_closed(&mut self, window: usize, figures: WindowFigures, closing: &mut Closing) {
         let figures = Arc::new(figures);
-        let shown = &mut self.windows[window];
-        let verdict = figures.verdict();
-        let index = WindowVerdict::ALL.iter().position(|v| *v == verdict);
-        shown.closed[index.expect("every verdict is listed")] += 1;
+        let latest = &mut self.windows[window].latest;
         let time = |figures: &WindowFigures| figures.end.or(figures.closed);
-        if shown.latest.as_ref().is_none_or(|latest| time(latest) <= time(&figures)) {
-            shown.latest = Some(Arc::clone(&figures));
+        if latest.as_ref().is_none_or(|latest| time(latest) <= time(&figures)) {
+            *latest = Some(Arc::clone(&figures));
         }
-        change.closed.push(figures);
-    }
-
-    /// Drops what neither an open window nor a baseline needs.
-    fn forget(&mut self, change: &mut Change) {
-        let slots_reach =
-            self.config.baselines.iter().map(|baseline| baseline.kind.slots_reach()).max();
-        let slots_reach = slots_reach.unwrap_or(0);
-        let slots: Vec<u64> = self
-            .cursors
-            .iter()
-            .filter_map(Cursor::slots)
-            .map(|cursor| cursor.oldest_open().saturating_sub(slots_reach))
-            .collect();
-        let oldest = self.oldest_needed();
-        let axes = &self.axes;
-        change.renamed.extend(self.open.forget(|axis, number| {
-            let by_time = || oldest.is_none_or(|oldest| axes.start(number) >= oldest);
-            number != CLOSED && slots.get(axis).map_or_else(by_time, |oldest| number >= *oldest)
-        }));
-    }
-
-    /// The oldest time that an open window or its baselines can need; none while all are needed.
-    fn oldest_needed(&self) -> Option<Timestamp> {
-        let oldest = self.cursors.iter().filter_map(Cursor::period).map(|cursor| {
-            let period = &cursor.period;
-            let reaches = self.config.baselines.iter().map(|b| b.kind.reach(period));
-            let start = period.start(cursor.closed()?.plus(period.slide));
-            Some(start.minus(reaches.max().unwrap_or_default()))
-        });
-        oldest.min().flatten()
+        closing.closed.push(figures);
     }
 
     fn slot_figures(
         &self,
-        (window, axis): (usize, usize),
+        window: usize,
         slot: u64,
         now: Timestamp,
-        parts: &dyn PaneParts,
-    ) -> Result<WindowFigures> {
-        let extent = |numbers| Extent { axis, numbers };
+        counts: &mut dyn PaneCounts,
+    ) -> Result<WindowFigures, StateError> {
+        let range = |numbers| PaneRange { axis: self.layout.axis(window), numbers };
         let label = self.label(window, slot, now);
-        self.figures(label, &[extent(slot..slot + 1)], parts, |baseline| {
+        self.figures(label, &[range(slot..slot + 1)], counts, |baseline| {
             let slots = baseline.kind.slots(slot);
-            if slots.is_empty() { Vec::new() } else { vec![extent(slots)] }
+            if slots.is_empty() { Vec::new() } else { vec![range(slots)] }
         })
     }
 
@@ -234,13 +190,11 @@ impl Monitor {
         period: Period,
         end: Timestamp,
         now: Timestamp,
-        parts: &dyn PaneParts,
-    ) -> Result<WindowFigures> {
-        let (axis, width) = (self.axes.of(window), self.axes.width().unwrap_or(1));
-        let number = |time: Timestamp| time.0.div_euclid(width).max(0) as u64;
-        let extent = |stretch: Range<Timestamp>| Extent {
-            axis,
-            numbers: number(stretch.start)..number(stretch.end),
+        counts: &mut dyn PaneCounts,
+    ) -> Result<WindowFigures, StateError> {
+        let range = |time: Range<Timestamp>| PaneRange {
+            axis: Axis::Bucket,
+            numbers: self.layout.bucket(time.start)..self.layout.bucket(time.end),
         };
         let start = period.start(end);
         let label = WindowLabel {
@@ -248,8 +202,8 @@ impl Monitor {
             end: Some(end),
             ..self.label(window, period.slot(end), now)
         };
-        self.figures(label, &[extent(start..end)], parts, |baseline| {
-            baseline.kind.stretches(&period, end).into_iter().map(extent).collect()
+        self.figures(label, &[range(start..end)], counts, |baseline| {
+            baseline.kind.stretches(&period, end).into_iter().map(range).collect()
         })
     }
 
@@ -261,18 +215,18 @@ impl Monitor {
     fn figures(
         &self,
         label: WindowLabel,
-        extents: &[Extent],
-        parts: &dyn PaneParts,
-        of_baseline: impl Fn(&BaselineConfig) -> Vec<Extent>,
-    ) -> Result<WindowFigures> {
-        let merged = self.merged(extents, parts)?;
+        ranges: &[PaneRange],
+        counts: &mut dyn PaneCounts,
+        of_baseline: impl Fn(&BaselineConfig) -> Vec<PaneRange>,
+    ) -> Result<WindowFigures, StateError> {
         // A file without rows closes its window all the same.
-        let pane = merged.unwrap_or_else(|| Pane::new(self.reference.grids()));
+        let pane = merged(&self.open, ranges, counts)?;
+        let pane = pane.unwrap_or_else(|| Pane::new(self.reference.grids()));
         let baselines = self.config.baselines.iter().map(|baseline| {
-            let pane = self.merged(&of_baseline(baseline), parts)?;
+            let pane = merged(&self.open, &of_baseline(baseline), counts)?;
             Ok(Baseline { name: baseline.name.clone(), pane })
         });
-        let baselines = baselines.collect::<Result<Vec<_>>>()?;
+        let baselines = baselines.collect::<Result<Vec<_>, StateError>>()?;
         let figures = score(&self.reference, &pane, &baselines, &self.config.drift, label);
         Ok(figures.expect("panes are counted on the model's reference"))
     }

@@ -5,10 +5,10 @@
 //! if any task fails.
 
 use super::encoded::{EncodedProfiles, EncodedRange, Encoder};
-use super::parts::Parts;
+use super::pane_splitter::PaneSplitter;
 use super::reference::Reference;
 use super::table::{Table, guarded, rows};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::profile::Accumulator;
 use crate::profile::clusters::Clusters;
 use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
@@ -78,13 +78,17 @@ struct Rows<'a> {
 }
 
 /// Counts the rows of `table` into the panes of `plan`, or those that are in its sample.
-pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Panes> {
-    Ok(count_into(reference, table, plan, None)?.panes)
+pub fn count(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Delta, Fault> {
+    count_into(reference, table, plan, None)
 }
 
 /// Counts as [`count`] does, and encodes the counts of each feature where its last chunk was
 /// counted, while they are in cache.
-pub fn count_and_encode(reference: &Reference, table: &dyn Table, plan: &Plan) -> Result<Delta> {
+pub fn count_and_encode(
+    reference: &Reference,
+    table: &dyn Table,
+    plan: &Plan,
+) -> Result<Delta, Fault> {
     count_into(reference, table, plan, Some(Encoder::new()))
 }
 
@@ -93,7 +97,7 @@ fn count_into(
     table: &dyn Table,
     plan: &Plan,
     encoder: Option<Encoder>,
-) -> Result<Delta> {
+) -> Result<Delta, Fault> {
     let grids: Vec<&FeatureGrid> = reference.grids().collect();
     let wanted = grids.iter().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
     let bindings = bind(table.schema(), wanted);
@@ -200,7 +204,7 @@ fn empty_panes(plan: &Plan, n_features: usize) -> Vec<Pane> {
 
 /// Fails when nothing but the table's own word says how many rows it has, and that is wrong. Where
 /// a feature is read, its values are counted anyway.
-pub fn check_rows(reference: &Reference, table: &dyn Table) -> Result<()> {
+pub fn check_rows(reference: &Reference, table: &dyn Table) -> Result<(), Fault> {
     let wanted = reference.grids().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
     let is_read = |binding: &Binding| matches!(binding, Binding::Column { .. });
     if rows(table) == 0 || bind(table.schema(), wanted).iter().any(is_read) {
@@ -209,7 +213,7 @@ pub fn check_rows(reference: &Reference, table: &dyn Table) -> Result<()> {
     for (row_group, &claimed) in table.row_groups().iter().enumerate() {
         let columns = 0..table.schema().fields().len();
         let Some(cheapest) = columns.min_by_key(|column| table.weight(row_group, *column)) else {
-            return Err(Error::decode(format!("it claims {claimed} rows and has no column")));
+            return Err(Fault::unreadable(format!("it claims {claimed} rows and has no column")));
         };
         let mut counted = 0;
         guarded(|| {
@@ -219,7 +223,7 @@ pub fn check_rows(reference: &Reference, table: &dyn Table) -> Result<()> {
             })
         })?;
         if counted != claimed {
-            return Err(Error::decode(format!("it claims {claimed} rows and has {counted}")));
+            return Err(Fault::unreadable(format!("it claims {claimed} rows and has {counted}")));
         }
     }
     Ok(())
@@ -248,7 +252,7 @@ fn count_chunk(
     table: &dyn Table,
     task: &Task,
     rows: &Rows<'_>,
-) -> Result<Counts> {
+) -> Result<Counts, Fault> {
     SCRATCH.with_borrow_mut(|scratch| guarded(|| count_blocks(grid, table, task, rows, scratch)))
 }
 
@@ -258,17 +262,17 @@ fn count_blocks(
     task: &Task,
     rows: &Rows<'_>,
     scratch: &mut Vec<f64>,
-) -> Result<Counts> {
+) -> Result<Counts, Fault> {
     let (column, width) = task.binding;
     let mut counts = Counts::new();
-    let mut parts = Parts::new(rows.assignment, rows.kept);
+    let mut splitter = PaneSplitter::new(rows.assignment, rows.kept);
     for block in table.read(task.row_group, column)? {
-        parts.split(&block?, |pane, block| {
+        splitter.split(&block?, |pane, block| {
             let counted = counts.entry(pane).or_insert_with(|| Counted::new(grid));
             counted.profile.update(FeatureInput { grid, width, block, scratch });
         })?;
     }
-    parts.finish(table.row_groups()[task.row_group])?;
+    splitter.finish(table.row_groups()[task.row_group])?;
     for counted in counts.values_mut() {
         counted.profile.assert_complete();
         if rows.clustered {

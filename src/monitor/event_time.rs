@@ -1,7 +1,7 @@
 //! When the rows of a table happened, as stretches of time, read once before any feature is.
 
 use super::table::{Table, guarded};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::profile::instants::instants;
 use crate::schema::columns::TimeColumn;
 use crate::time::Timestamp;
@@ -39,7 +39,7 @@ struct Part {
 
 /// Reads the stretch of time of every row. A time is of no use when it lies before 1970 or more
 /// than a day ahead of the clock.
-pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes> {
+pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes, Fault> {
     let named = timing
         .column
         .and_then(|column| Some((table.schema().column_with_name(&column.name)?.0, column)));
@@ -51,7 +51,7 @@ pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes> 
             read.map_err(|error| error.context(format_args!("column {:?}", column.name)))
         }
     });
-    let parts = parts.collect::<Result<Vec<Part>>>()?;
+    let parts = parts.collect::<Result<Vec<Part>, Fault>>()?;
     let mut times = EventTimes { row_groups: Vec::new(), youngest: None, untimed: 0 };
     for part in parts {
         times.youngest = times.youngest.max(part.youngest);
@@ -77,7 +77,7 @@ fn read(
     (row_group, index): (usize, usize),
     column: &TimeColumn,
     timing: Timing<'_>,
-) -> Result<Part> {
+) -> Result<Part, Fault> {
     let expected = table.row_groups()[row_group];
     let latest = timing.now.plus(AHEAD_MAX);
     let mut stretches = Stretches::default();
@@ -91,7 +91,7 @@ fn read(
             stretches.push(own.unwrap_or(timing.fallback), timing.width);
         });
         if stretches.numbers.len() > PANES_MAX {
-            return Err(Error::decode(format!(
+            return Err(Fault::unreadable(format!(
                 "its times are spread over more than {PANES_MAX} stretches; windows of a larger \
                  slide have fewer"
             )));
@@ -99,7 +99,7 @@ fn read(
     }
     if stretches.rows.len() as u64 != expected {
         let found = stretches.rows.len();
-        return Err(Error::decode(format!(
+        return Err(Fault::unreadable(format!(
             "{found} values for the {expected} rows of a row group"
         )));
     }

@@ -5,7 +5,7 @@ use super::reference::Reference;
 use crate::profile::feature::FeatureProfile;
 use crate::profile::numeric::NumericProfile;
 use crate::window::WindowKind;
-use crate::window::cursor::Axes;
+use crate::window::cursor::PaneLayout;
 
 /// Bytes of a counted cell in the state, about: gaps and counts are small numbers.
 const STATE_BYTES_PER_CELL: f64 = 2.0;
@@ -41,7 +41,7 @@ pub fn footprint(reference: &Reference, config: &ModelConfig, threads: usize) ->
 }
 
 fn panes(config: &ModelConfig) -> u64 {
-    let width = Axes::new(&config.windows).width().unwrap_or(1).max(1) as u128;
+    let width = PaneLayout::new(&config.windows).width().unwrap_or(1).max(1) as u128;
     let by_time = config.windows.iter().filter_map(|window| match &window.kind {
         WindowKind::Time(period) => {
             let reach = config.baselines.iter().map(|baseline| baseline.kind.reach(period)).max();

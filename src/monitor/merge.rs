@@ -1,19 +1,18 @@
 //! Merging panes, on all cores.
 
-use super::close::Extent;
-use super::model::Monitor;
-use crate::error::Result;
+use crate::error::{Result, StateError};
 use crate::profile::Accumulator;
-use crate::window::open::PaneParts;
-use crate::window::pane::{Pane, PaneKey};
+use crate::window::open::{OpenPanes, PaneCounts};
+use crate::window::pane::{Pane, PaneRange};
 use rayon::prelude::*;
 
 /// Features that one task merges: each takes about a microsecond.
 const FEATURES_MIN: usize = 256;
 
+const SAME: &str = "the panes of a model are on its grids";
+
 /// Adds the rows of one pane to another of the same model.
 pub fn merge_into(into: &mut Pane, mut from: Pane) {
-    const SAME: &str = "the panes of a model are on its grids";
     let features = std::mem::take(&mut from.features);
     assert_eq!(into.features.len(), features.len(), "{SAME}");
     let features = into.features.par_iter_mut().zip(features).with_min_len(FEATURES_MIN);
@@ -21,34 +20,44 @@ pub fn merge_into(into: &mut Pane, mut from: Pane) {
     into.merge_rest(&from).expect(SAME);
 }
 
-impl Monitor {
-    /// All panes of the extents as one; none when there is no such pane.
-    pub(super) fn merged(&self, extents: &[Extent], parts: &dyn PaneParts) -> Result<Option<Pane>> {
-        let is_inside = |key: &&PaneKey| extents.iter().any(|extent| extent.holds(key));
-        let keys: Vec<&PaneKey> = self.open.iter().map(|(key, _)| key).filter(is_inside).collect();
-        let add = |into: Option<Pane>, pane: &Pane| match into {
-            None => Some(pane.clone()),
-            Some(mut into) => {
-                into.merge(pane).expect("the panes of a model are on its grids");
-                Some(into)
-            }
-        };
-        keys.into_par_iter()
-            .try_fold(
-                || None,
-                |merged, key| match self.open.counts(key) {
-                    Some(counts) => Ok(add(merged, counts)),
-                    None => Ok(parts.parts(key)?.iter().fold(merged, add)),
-                },
-            )
-            .try_reduce(
-                || None,
-                |a, b| {
-                    Ok(match b {
-                        Some(b) => add(a, &b),
-                        None => a,
-                    })
-                },
-            )
+/// All panes of some ranges as one; none when there is no such pane.
+pub fn merged(
+    open: &OpenPanes,
+    ranges: &[PaneRange],
+    counts: &mut dyn PaneCounts,
+) -> Result<Option<Pane>, StateError> {
+    if let Some(panes) = open.counts(ranges) {
+        let sum = panes.into_par_iter().fold(|| None, add);
+        return Ok(sum.reduce(|| None, add_both));
+    }
+    let deltas = counts.deltas(ranges)?;
+    let counts: &dyn PaneCounts = counts;
+    let sum = deltas.into_par_iter().try_fold(
+        || None,
+        |sum: Option<Pane>, delta| {
+            let read = counts.read(&delta)?;
+            Ok(add_both(sum, Some(read)))
+        },
+    );
+    sum.try_reduce(|| None, |a, b| Ok(add_both(a, b)))
+}
+
+fn add(sum: Option<Pane>, pane: &Pane) -> Option<Pane> {
+    match sum {
+        None => Some(pane.clone()),
+        Some(mut sum) => {
+            sum.merge(pane).expect(SAME);
+            Some(sum)
+        }
+    }
+}
+
+fn add_both(a: Option<Pane>, b: Option<Pane>) -> Option<Pane> {
+    match (a, b) {
+        (Some(mut a), Some(b)) => {
+            a.merge(&b).expect(SAME);
+            Some(a)
+        }
+        (a, b) => a.or(b),
     }
 }

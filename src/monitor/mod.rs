@@ -4,17 +4,20 @@
 //! "now" is an argument, and the only thread pool of the crate works here.
 
 mod build;
-mod close;
+pub mod close;
 pub mod count;
 mod encoded;
 pub mod event_time;
 pub mod figures;
 pub mod footprint;
+mod horizons;
+pub mod lateness;
 mod merge;
 pub mod model;
-mod parts;
+mod pane_splitter;
 pub mod reference;
-pub mod sample;
+pub mod row_sample;
 pub mod score;
 pub mod snapshot;
 pub mod table;
+pub mod whole;

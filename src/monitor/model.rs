@@ -1,29 +1,32 @@
-//! One model: plans and merges what arrives, knows where its windows stand.
+//! One model: plans and adds what arrives, knows where its windows stand.
 
 use super::count::{Delta, check_rows, count, count_and_encode};
 use super::event_time::{Timing, event_times};
 use super::figures::{ReferenceFigures, WindowFigures};
+use super::horizons::horizons;
+use super::lateness::{EarlierVersion, Lateness, lateness};
 use super::merge::merge_into;
 use super::reference::Reference;
-use super::sample::sample;
+use super::row_sample::sample;
 use super::snapshot::{ModelSnapshot, WindowSnapshot};
 use super::table::{Table, rows};
 use crate::drift::verdict::DriftConfig;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::position::Arrival;
 use crate::schema::columns::TimeColumn;
 use crate::time::Timestamp;
+use crate::totals::Totals;
 use crate::window::WindowConfig;
 use crate::window::baseline::BaselineConfig;
-use crate::window::cursor::{Axes, Cursor, Place};
-use crate::window::open::{OpenPanes, Renamed};
-use crate::window::pane::{CLOSED, PaneKey, Panes};
+use crate::window::cursor::{Cursor, PaneLayout, Place};
+use crate::window::open::OpenPanes;
+use crate::window::pane::{CLOSED, Horizons, PaneKey};
 use crate::window::plan::{PANES_MAX, Plan};
 use crate::window::sampling::SamplingConfig;
 use std::sync::Arc;
 
 /// What identifies a model, and how its windows are judged.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     pub name: String,
     pub version: String,
@@ -37,67 +40,80 @@ pub struct ModelConfig {
     pub time: Option<TimeColumn>,
 }
 
-/// What the state remembers of a model.
+/// What the state has of a model.
 #[derive(Debug, Default)]
-pub struct Remembered {
+pub struct Restored {
     /// Per window, in the order of the configuration.
     pub places: Vec<Option<Place>>,
-    /// Open panes and their rows.
+    /// Panes that were counted, and their rows.
     pub panes: Vec<(PaneKey, u64)>,
     pub latest: Vec<Option<WindowFigures>>,
 }
 
-/// What one step changed, for the state to commit before it is shown.
-#[derive(Debug, Clone, Default)]
-pub struct Change {
-    /// Windows that closed, in order.
-    pub closed: Vec<Arc<WindowFigures>>,
-    /// Panes that are called otherwise, or not needed any more.
-    pub renamed: Vec<Renamed>,
-    /// More windows are due.
-    pub more: bool,
-}
-
-/// Where rows without a time of their own belong, and the clock.
+/// How rows arrive, and the time of those that have none of their own.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct ArrivalTime {
+    pub arrival: Arrival,
     pub fallback: Timestamp,
     pub now: Timestamp,
 }
 
+/// What a file or batch adds to a model, before it is added.
+#[derive(Debug)]
+pub struct Counted {
+    pub rows: u64,
+    pub delta: Delta,
+    pub lateness: Lateness,
+    /// Rows whose time is that of the path, the file or the arrival.
+    pub untimed: u64,
+    /// What an earlier version of the file added to windows that are open, and which is taken out
+    /// again.
+    pub retracted: Vec<(PaneKey, u64)>,
+    plan: Plan,
+    /// Of the monitor that the plan was made for.
+    generation: u64,
+}
+
+/// Windows of rows, by their place in the configuration, and their numbers.
+pub type CompletedWindows = Vec<(usize, u64)>;
+
 /// A model and its open panes.
 pub struct Monitor {
     pub(super) config: ModelConfig,
-    pub(super) axes: Axes,
+    pub(super) layout: PaneLayout,
     pub(super) reference: Arc<Reference>,
     reference_figures: Arc<ReferenceFigures>,
     pub(super) cursors: Vec<Cursor>,
     pub(super) open: OpenPanes,
     pub(super) windows: Vec<WindowSnapshot>,
+    /// Grows with every change, since a plan holds for the windows that it was made for.
+    generation: u64,
 }
 
 impl Monitor {
-    pub fn new(config: ModelConfig, reference: Arc<Reference>, remembered: Remembered) -> Monitor {
-        let mut latest = remembered.latest.into_iter();
+    pub fn new(config: ModelConfig, reference: Arc<Reference>, restored: Restored) -> Monitor {
+        let mut latest = restored.latest.into_iter();
         let windows = config
             .windows
             .iter()
             .map(|window| WindowSnapshot::resumed(&window.name, latest.next().flatten()));
-        let mut places = remembered.places.into_iter();
+        let mut places = restored.places.into_iter();
         let cursors = config
             .windows
             .iter()
             .map(|window| Cursor::resume(window.kind, places.next().flatten()));
-        let mut open = OpenPanes::default();
-        remembered.panes.into_iter().for_each(|(key, rows)| open.restore(key, rows));
+        let cursors: Vec<Cursor> = cursors.collect();
+        let layout = PaneLayout::new(&config.windows);
+        let horizons = horizons(&cursors, &layout, &config.baselines);
         Monitor {
             windows: windows.collect(),
-            cursors: cursors.collect(),
-            axes: Axes::new(&config.windows),
-            open,
+            cursors,
+            layout,
+            open: OpenPanes::restored(horizons, restored.panes.into_iter()),
             reference_figures: Arc::new(ReferenceFigures::of(&reference)),
             config,
             reference,
+            generation: 0,
         }
     }
 
@@ -105,33 +121,64 @@ impl Monitor {
         &self.config
     }
 
-    pub fn axes(&self) -> &Axes {
-        &self.axes
+    pub fn reference(&self) -> &Arc<Reference> {
+        &self.reference
+    }
+
+    /// Counts `table` apart from everything else; nothing of the model changes. What an `earlier`
+    /// version of the same file added is taken into account. With `encode` the counts come as they
+    /// are stored as well.
+    ///
+    /// Fails when the table cannot be read, or when it would go to too many panes at once.
+    pub fn count(
+        &self,
+        table: &dyn Table,
+        time: ArrivalTime,
+        earlier: Option<&EarlierVersion>,
+        encode: bool,
+    ) -> Result<Counted, Fault> {
+        let retracted = earlier.map_or_else(Vec::new, |earlier| self.open_panes(earlier));
+        let plan = self.plan(table, time, &retracted)?;
+        let count = if encode { count_and_encode } else { count };
+        let delta = count(&self.reference, table, &plan)?;
+        Ok(Counted {
+            rows: rows(table),
+            delta,
+            lateness: lateness(&plan, &self.cursors, &self.layout, earlier),
+            untimed: plan.untimed,
+            retracted,
+            plan,
+            generation: self.generation,
+        })
+    }
+
+    /// The panes of an earlier version of a file that windows are open for; baselines aside.
+    pub fn open_panes(&self, earlier: &EarlierVersion) -> Vec<(PaneKey, u64)> {
+        earlier.panes.iter().filter(|(key, _)| self.is_open(key)).cloned().collect()
     }
 
     /// Which panes the rows of `table` go to, and which rows are counted. Fails when the table's
     /// count of its own rows cannot be believed: everything after depends on it.
     ///
-    /// Rows that will give way to these, because their file was rewritten, fill no window any more.
-    pub fn plan(
+    /// Rows that are `retracted`, because their file was rewritten, fill no window any more.
+    fn plan(
         &self,
         table: &dyn Table,
-        arrival: Arrival,
-        moment: Moment,
-        gives_way: &[(PaneKey, u64)],
-    ) -> Result<Plan> {
+        time: ArrivalTime,
+        retracted: &[(PaneKey, u64)],
+    ) -> Result<Plan, Fault> {
         check_rows(&self.reference, table)?;
-        let Moment { fallback, now } = moment;
+        let ArrivalTime { arrival, fallback, now } = time;
         let column = self.config.time.as_ref();
-        let timing = self.axes.width().map(|width| Timing { column, width, fallback, now });
+        let timing = self.layout.width().map(|width| Timing { column, width, fallback, now });
         let times = timing.map(|timing| event_times(table, timing)).transpose()?;
         let row_groups = times.as_ref().map(|times| times.row_groups.as_slice());
         let mut cursors = self.cursors.clone();
-        gives_way.iter().for_each(|(key, rows)| remove(&mut cursors, &self.axes, key, *rows));
-        let plan = Plan::new(&cursors, &self.axes, arrival, table.row_groups(), row_groups);
+        remove(&mut cursors, &self.layout, retracted);
+        let plan = Plan::new(&cursors, &self.layout, arrival, table.row_groups(), row_groups);
         let mut plan = plan.map_err(|_| {
-            Error::decode(format!(
-                "its rows would go to more than {PANES_MAX} windows at once, which is the limit; \
+            Fault::unreadable(format!(
+                "its rows would go to more than {PANES_MAX} panes at once, which is the limit; \
                  larger windows or smaller files are the remedy"
             ))
         })?;
@@ -149,65 +196,44 @@ impl Monitor {
         Ok(plan)
     }
 
-    /// Counts `table` apart from everything else; nothing of the model changes.
-    pub fn count(&self, table: &dyn Table, plan: &Plan) -> Result<Panes> {
-        count(&self.reference, table, plan)
-    }
-
-    /// Counts `table` as [`count`](Self::count) does, for the state as well.
-    pub fn count_and_encode(&self, table: &dyn Table, plan: &Plan) -> Result<Delta> {
-        count_and_encode(&self.reference, table, plan)
-    }
-
-    /// Adds what was counted by `plan`.
-    pub fn merge(&mut self, delta: Panes, plan: &Plan, now: Timestamp) {
-        self.open.add(delta, merge_into);
-        self.cursors.clone_from(&plan.cursors);
-        for (window, cursor) in self.cursors.iter_mut().enumerate() {
+    /// Adds what was counted; the windows that are complete with it.
+    pub fn add(&mut self, counted: Counted, now: Timestamp) -> CompletedWindows {
+        assert_eq!(counted.generation, self.generation, "a plan holds until the next change");
+        self.generation += 1;
+        let Counted { delta, plan, retracted, .. } = counted;
+        retracted.iter().for_each(|(key, rows)| self.open.remove(key, *rows));
+        self.open.add(delta.panes, merge_into);
+        // What was retracted is not among the rows of the plan's windows.
+        self.cursors = plan.cursors;
+        for cursor in &mut self.cursors {
             match cursor {
                 Cursor::Slots(cursor) => cursor.touch(now),
-                Cursor::Period(cursor) => {
-                    let late = plan
-                        .stretches
-                        .iter()
-                        .filter(|(number, _)| cursor.is_late(self.axes.start(**number)));
-                    self.windows[window].late += late.map(|(_, rows)| rows).sum::<u64>();
-                    cursor.note(plan.youngest, now);
-                }
+                Cursor::Period(cursor) => cursor.note(plan.youngest, now),
             }
         }
+        plan.completed
     }
 
-    /// Rows of a plan that all windows by event time have closed without, by the start of their
-    /// pane.
-    pub fn late(&self, plan: &Plan) -> Vec<(Timestamp, u64)> {
-        let is_over = |start| {
-            let mut periods = self.cursors.iter().filter_map(Cursor::period);
-            periods.all(|cursor| cursor.is_over(start))
-        };
-        let starts = plan.stretches.iter().map(|(number, rows)| (self.axes.start(*number), *rows));
-        starts.filter(|(start, _)| is_over(*start)).collect()
+    /// Takes rows out of open panes again, because their file is another one now.
+    pub fn retract(&mut self, panes: &[(PaneKey, u64)]) {
+        self.generation += 1;
+        panes.iter().for_each(|(key, rows)| self.open.remove(key, *rows));
+        remove(&mut self.cursors, &self.layout, panes);
     }
 
     /// Whether a window is open that a pane belongs to; baselines aside.
-    pub fn is_open(&self, key: &PaneKey) -> bool {
+    fn is_open(&self, key: &PaneKey) -> bool {
         self.cursors.iter().enumerate().any(|(window, cursor)| {
-            let number = key.0[self.axes.of(window)];
+            let number = key.number(self.layout.axis(window));
             number != CLOSED
                 && match cursor {
                     Cursor::Slots(cursor) => number >= cursor.oldest_open(),
-                    Cursor::Period(cursor) => !cursor.is_over(self.axes.start(number)),
+                    Cursor::Period(cursor) => !cursor.is_over(self.layout.start(number)),
                 }
         })
     }
 
-    /// Takes rows out of an open pane again, because their file was replaced.
-    pub fn remove(&mut self, key: &PaneKey, rows: u64) {
-        self.open.remove(key, rows);
-        remove(&mut self.cursors, &self.axes, key, rows);
-    }
-
-    /// Lets go of counts that the state has as well, beyond so many bytes.
+    /// Lets go of counts in memory, beyond so many bytes; the journal has them.
     pub fn shrink(&mut self, bytes_max: usize) {
         self.open.shrink(bytes_max);
     }
@@ -217,6 +243,18 @@ impl Monitor {
         self.cursors.iter().map(Cursor::place).collect()
     }
 
+    /// From where on panes are still needed.
+    pub fn horizons(&self) -> &Horizons {
+        self.open.horizons()
+    }
+
+    /// Whatever changes the windows has to say so.
+    pub(super) fn changed(&mut self) {
+        self.generation += 1;
+        self.open.advance(horizons(&self.cursors, &self.layout, &self.config.baselines));
+    }
+
+    /// What readers see; `totals` are those that are committed.
     pub fn snapshot(&self) -> ModelSnapshot {
         let mut windows = self.windows.clone();
         for (window, cursor) in windows.iter_mut().zip(&self.cursors) {
@@ -230,22 +268,24 @@ impl Monitor {
             version: self.config.version.clone(),
             reference: Some(Arc::clone(&self.reference_figures)),
             windows,
+            totals: Totals::default(),
         }
     }
 
     /// Rows that are younger than the windows that have closed.
     fn open_rows(&self, closed: Option<Timestamp>) -> u64 {
-        let Some(axis) = self.axes.time() else { return 0 };
         let is_open =
-            |key: &PaneKey| key.0[axis] != CLOSED && closed <= Some(self.axes.start(key.0[axis]));
+            |key: &PaneKey| self.layout.pane_start(key).is_some_and(|start| closed <= Some(start));
         self.open.iter().filter(|(key, _)| is_open(key)).map(|(_, rows)| rows).sum()
     }
 }
 
-fn remove(cursors: &mut [Cursor], axes: &Axes, key: &PaneKey, rows: u64) {
+/// Takes the rows of panes out of the windows of rows that are open.
+fn remove(cursors: &mut [Cursor], layout: &PaneLayout, panes: &[(PaneKey, u64)]) {
     for (window, cursor) in cursors.iter_mut().enumerate() {
         if let Some(cursor) = cursor.slots_mut() {
-            cursor.remove(key.0[axes.of(window)], rows);
+            let axis = layout.axis(window);
+            panes.iter().for_each(|(key, rows)| cursor.remove(key.number(axis), *rows));
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::build::{Column, build_feature};
 use super::table::{Table, guarded};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Fault, Result};
 use crate::feature::{Kind, Status, Width};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
 /// Features that are encoded together where a reference is kept.
-const FEATURES_PER_PART: usize = 256;
+const FEATURES_PER_CHUNK: usize = 256;
 
 /// `[model.feature.NAME]`, as far as the reference needs it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl DeclaredKind {
 }
 
 /// What a user says about columns and features.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReferenceConfig {
     pub columns: ColumnsConfig,
     pub features: BTreeMap<String, FeatureConfig>,
@@ -98,13 +98,13 @@ impl Profile {
         encode(Content::Profile, self)
     }
 
-    pub fn from_bytes(bytes: &[u8]) -> Result<Profile> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Profile, Fault> {
         if version(bytes) != Some(1) {
             return decode(Content::Profile, bytes);
         }
         match decode_versions(1..=1, Content::Profile, bytes)? {
             FirstProfile::Reference(reference) => Ok(Profile::Reference(reference)),
-            FirstProfile::Current => Err(Error::decode(
+            FirstProfile::Current => Err(Fault::unreadable(
                 "counts of format version 1; count them again with driftd profile --grid",
             )),
         }
@@ -122,10 +122,9 @@ impl CurrentProfile {
         }
         let differs = own.iter().zip(&grids).find(|(own, grid)| own != grid);
         let feature = differs.map_or("their number", |((name, _), _)| name);
-        Err(Error::new(
-            ErrorKind::Mismatch,
-            format!("counted on other grids ({feature:?}); count it with --grid REFERENCE"),
-        ))
+        Err(Error::new(format!(
+            "counted on other grids ({feature:?}); count it with --grid REFERENCE"
+        )))
     }
 }
 
@@ -142,7 +141,7 @@ impl Reference {
         step: &(dyn Fn() + Sync),
     ) -> Result<Reference> {
         let Some(first) = tables.first() else {
-            return Err(Error::config("the reference has no files"));
+            return Err(Error::new("the reference has no files"));
         };
         config.columns.check(first.schema())?;
         let mut columns = columns(first.schema(), config)?;
@@ -153,16 +152,26 @@ impl Reference {
                 let feature = guarded(|| build_feature(tables, &column))
                     .map(|(grid, profile)| ReferenceFeature { grid, profile });
                 step();
-                feature.map_err(|error| error.context(format_args!("column {:?}", column.name)))
+                feature.map_err(|fault| fault.context(format_args!("column {:?}", column.name)))
             })
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>, Fault>>()?;
         let rows = tables.iter().map(|table| super::table::rows(*table)).sum();
         Ok(Reference { rows, features })
     }
 
-    /// Its profile in parts of some features each, encoded on all cores.
-    pub fn to_parts(&self) -> Vec<Vec<u8>> {
-        let parts = self.features.par_chunks(FEATURES_PER_PART).map(|features| {
+    /// Counts on the grids of this reference. A pane that was counted before the reference got more
+    /// features has none of theirs.
+    pub fn adopt(&self, pane: Pane) -> Pane {
+        let grids = self.grids().map(|grid| grid.id);
+        if pane.features.iter().map(|feature| feature.grid).eq(grids) {
+            return pane;
+        }
+        pane.rebase(self.grids())
+    }
+
+    /// Its profile in chunks of some features each, encoded on all cores.
+    pub fn to_chunks(&self) -> Vec<Vec<u8>> {
+        let parts = self.features.par_chunks(FEATURES_PER_CHUNK).map(|features| {
             let (rows, features) = (self.rows, features.to_vec());
             Profile::Reference(Reference { rows, features }).to_bytes()
         });
@@ -170,14 +179,14 @@ impl Reference {
     }
 
     /// The reference that was taken apart.
-    pub fn from_parts(parts: &[Vec<u8>]) -> Result<Reference> {
+    pub fn from_chunks(parts: &[Vec<u8>]) -> Result<Reference, Fault> {
         let parts = parts.par_iter().map(|part| match Profile::from_bytes(part)? {
             Profile::Reference(part) => Ok(part),
             Profile::Current(_) => {
-                Err(Error::decode("holds the counts of current data, not a reference"))
+                Err(Fault::unreadable("holds the counts of current data, not a reference"))
             }
         });
-        let parts = parts.collect::<Result<Vec<Reference>>>()?;
+        let parts = parts.collect::<Result<Vec<Reference>, Fault>>()?;
         let rows = parts.first().map_or(0, |part| part.rows);
         Ok(Reference { rows, features: parts.into_iter().flat_map(|part| part.features).collect() })
     }
@@ -194,10 +203,10 @@ impl Reference {
             }
             let Some(feature) = self.features.iter_mut().find(|f| f.grid.name == *name) else {
                 let message = format!("feature {name:?}: the profile has no such feature");
-                return Err(Error::config(message));
+                return Err(Error::new(message));
             };
             if own.kind.and_then(DeclaredKind::kind).is_some_and(|kind| kind != feature.grid.kind) {
-                return Err(Error::config(format!(
+                return Err(Error::new(format!(
                     "feature {name:?}: the profile holds it as {}; make the profile again with \
                      the kind that the configuration declares",
                     feature.grid.kind
@@ -215,7 +224,7 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
     let names = unique_names(schema);
     let known: HashSet<&str> = names.iter().map(AsRef::as_ref).collect();
     if let Some(name) = config.features.keys().find(|name| !known.contains(name.as_str())) {
-        return Err(Error::config(format!("feature {name:?}: the reference has no such column")));
+        return Err(Error::new(format!("feature {name:?}: the reference has no such column")));
     }
     let mut columns = Vec::new();
     for (name, field) in names.into_iter().zip(schema.fields()) {
@@ -236,7 +245,7 @@ fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Ve
         let declared = own.kind.and_then(DeclaredKind::kind);
         let unreadable = |kind: &Kind| !in_path && !kinds::is_readable_as(&data_type, *kind, true);
         if let Some(kind) = declared.filter(unreadable) {
-            return Err(Error::config(format!(
+            return Err(Error::new(format!(
                 "feature {name:?}: a column of type {data_type} cannot be {kind}"
             )));
         }
@@ -271,7 +280,7 @@ fn check_tables(tables: &[&dyn Table], columns: &mut [Column]) -> Result<()> {
                 Binding::Absent => "is missing",
                 Binding::Retyped => "is of another type",
             };
-            return Err(Error::config(format!(
+            return Err(Error::new(format!(
                 "column {:?} {fault} in file {} of the reference; its files must agree",
                 own.name,
                 index + 1

@@ -1,6 +1,7 @@
 //! What readers see: an immutable picture of every model, replaced as a whole.
 
-use super::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
+use super::figures::{ReferenceFigures, WindowFigures};
+use crate::totals::Totals;
 use std::sync::{Arc, RwLock};
 
 /// All models at one moment.
@@ -21,6 +22,8 @@ pub struct ModelSnapshot {
     /// None while it is being loaded.
     pub reference: Option<Arc<ReferenceFigures>>,
     pub windows: Vec<WindowSnapshot>,
+    /// Counters over all runs, as they are committed.
+    pub totals: Totals,
 }
 
 /// One configured window of a model.
@@ -30,22 +33,12 @@ pub struct WindowSnapshot {
     /// The closed window with the greatest end, then the greatest slot.
     pub latest: Option<Arc<WindowFigures>>,
     pub open_rows: u64,
-    /// Windows that this process closed, in the order of [`WindowVerdict::ALL`].
-    pub closed: [u64; WindowVerdict::ALL.len()],
-    /// Rows that came to this process after a window that they belong to had closed.
-    pub late: u64,
 }
 
 impl WindowSnapshot {
     /// A window as the state remembers it.
     pub fn resumed(name: &str, latest: Option<WindowFigures>) -> WindowSnapshot {
-        WindowSnapshot {
-            name: name.to_owned(),
-            latest: latest.map(Arc::new),
-            open_rows: 0,
-            closed: [0; WindowVerdict::ALL.len()],
-            late: 0,
-        }
+        WindowSnapshot { name: name.to_owned(), latest: latest.map(Arc::new), open_rows: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What counting needs of a file or batch: a schema, row groups, and encoded columns that are
 //! decoded where they are counted.
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::profile::block::Block;
 use arrow_schema::Schema;
 use std::cell::Cell;
@@ -25,11 +25,11 @@ pub trait Table: Sync {
     fn prefetch(&self, _row_group: usize, _column: usize) {}
 
     /// Decodes one top-level column of one row group, block by block.
-    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>>;
+    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault>;
 }
 
 /// The blocks of one column of one row group, in row order.
-pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block>> + 'a>;
+pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block, Fault>> + 'a>;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -41,7 +41,7 @@ pub fn is_guarded() -> bool {
 }
 
 /// Runs a decoder. Its panic is the file's fault, not ours.
-pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     let outer = GUARDED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
@@ -51,7 +51,7 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(Error::decode(format!("the decoder failed: {text}")))
+        Err(Fault::unreadable(format!("the decoder failed: {text}")))
     })
 }
 

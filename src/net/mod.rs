@@ -1,6 +1,8 @@
 //! Listening and serving HTTP. Knows no page; the routes are an argument.
 
-use crate::error::{Error, ErrorKind, Result};
+pub mod stop;
+
+use crate::error::{Error, Result};
 use axum::Router;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,9 +22,9 @@ pub struct ServerConfig {
 
 /// Binds before anything else is done, so that a taken port is found at once.
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(listen).await.map_err(|error| {
-        Error::new(ErrorKind::Config, format!("cannot listen on {listen}: {error}"))
-    })
+    TcpListener::bind(listen)
+        .await
+        .map_err(|error| Error::new(format!("cannot listen on {listen}: {error}")))
 }
 
 /// Answers requests until shutdown, then finishes those under way.
@@ -40,8 +42,9 @@ pub async fn serve(
         let _ = deadline.wait_for(|stop| *stop).await;
         tokio::time::sleep(GRACE).await;
     };
+    let served = async { axum::serve(listener, routes).with_graceful_shutdown(stop).await };
     tokio::select! {
-        served = async { axum::serve(listener, routes).with_graceful_shutdown(stop).await } => served,
+        served = served => served,
         () = overdue => Ok(()),
     }
 }

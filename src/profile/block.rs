@@ -16,12 +16,12 @@ pub struct Block {
     values: ArrayRef,
     /// By row, 1 where there is a value and 0 where not, if `values` leaves those out.
     present: Option<ScalarBuffer<i16>>,
-    faults: Option<Faults>,
+    faults: Option<ValueFaults>,
 }
 
 /// Rows whose value is missing for another reason than null.
 #[derive(Debug, Clone)]
-pub struct Faults {
+pub struct ValueFaults {
     pub absent: BooleanBuffer,
     pub wrong_type: BooleanBuffer,
 }
@@ -41,7 +41,7 @@ impl Block {
     /// The same rows, of which some hold no value of the column's type and are null. Only sources
     /// without a schema of their own have any.
     #[must_use]
-    pub fn with_faults(self, faults: Faults) -> Block {
+    pub fn with_faults(self, faults: ValueFaults) -> Block {
         Block { faults: Some(faults), ..self }
     }
 
@@ -69,13 +69,13 @@ impl Block {
         self.rows() - self.values.len() + self.values.logical_null_count()
     }
 
-    pub fn faults(&self) -> Option<&Faults> {
+    pub fn faults(&self) -> Option<&ValueFaults> {
         self.faults.as_ref()
     }
 
     #[must_use]
     pub fn slice(&self, offset: usize, rows: usize) -> Block {
-        let faults = self.faults.as_ref().map(|faults| Faults {
+        let faults = self.faults.as_ref().map(|faults| ValueFaults {
             absent: faults.absent.slice(offset, rows),
             wrong_type: faults.wrong_type.slice(offset, rows),
         });
@@ -91,7 +91,7 @@ impl Block {
     /// The rows whose bit is set.
     #[must_use]
     pub fn filter(&self, kept: &BooleanBuffer) -> Block {
-        let faults = self.faults.as_ref().map(|faults| Faults {
+        let faults = self.faults.as_ref().map(|faults| ValueFaults {
             absent: filtered_bits(&faults.absent, kept),
             wrong_type: filtered_bits(&faults.wrong_type, kept),
         });
@@ -113,7 +113,7 @@ impl Block {
             let bits = taken(&BooleanArray::new(bits.clone(), None), &rows);
             bits.as_boolean().values().clone()
         };
-        let faults = self.faults.as_ref().map(|faults| Faults {
+        let faults = self.faults.as_ref().map(|faults| ValueFaults {
             absent: bits(&faults.absent),
             wrong_type: bits(&faults.wrong_type),
         });
@@ -161,6 +161,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         /// Left out or not, a null is a row like any other.
         #[test]
         fn rows_are_found_without_their_nulls(
@@ -178,8 +180,8 @@ mod tests {
 
             let part = block.slice(start, rows.len() - start);
             let kept: BooleanBuffer = kept[start..rows.len()].iter().copied().collect();
-            let expected: Vec<_> =
-                rows[start..].iter().zip(&kept).filter(|(_, kept)| *kept).map(|(v, _)| *v).collect();
+            let own = rows[start..].iter().zip(&kept).filter(|(_, kept)| *kept);
+            let expected: Vec<_> = own.map(|(row, _)| *row).collect();
             prop_assert_eq!(read(&part.filter(&kept)), expected);
 
             let order: Vec<u32> = order.iter().map(|at| at.index(rows.len()) as u32).collect();

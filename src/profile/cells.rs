@@ -286,6 +286,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         /// Few values or many, the counts are those of one pass.
         #[test]
         fn both_forms_count_alike(
@@ -307,7 +309,8 @@ mod tests {
             prop_assert_eq!(&updated, &dense);
             prop_assert_eq!(&merged, &dense);
             prop_assert_eq!(updated.counts(), dense.counts());
-            prop_assert_eq!((updated.total(), updated.infinities()), (dense.total(), dense.infinities()));
+            prop_assert_eq!(updated.total(), dense.total());
+            prop_assert_eq!(updated.infinities(), dense.infinities());
         }
 
         #[test]

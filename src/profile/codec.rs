@@ -1,7 +1,8 @@
 //! Bytes of profiles: `.profile` files and the open panes of the state.
 //!
 //! ```text
-//! "driftd" │ what, 2 bytes │ version, u16 │ XXH3 of both and the rest, 16 bytes │ zstd(postcard(value))
+//! "driftd" │ what, 2 bytes │ version, u16 │ XXH3 of both and the rest, 16 bytes │ body
+//! body = zstd(postcard(value))
 //! ```
 //!
 //! Parts of panes are not compressed: that would take as long again as encoding them, with every
@@ -16,7 +17,7 @@
 //! | 2 | 0.1.0-dev | panes and windows tell rows counted from rows seen; references are the same |
 //! | 3 | 0.1.0 | empty cells are left out; windows have baselines; panes are not compressed |
 
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -117,7 +118,7 @@ pub fn seal(content: Content, body: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Decodes a value; anything but the bytes that [`encode`] made is an error.
-pub fn decode<T: DeserializeOwned>(content: Content, bytes: &[u8]) -> Result<T> {
+pub fn decode<T: DeserializeOwned>(content: Content, bytes: &[u8]) -> Result<T, Fault> {
     decode_versions(content.oldest()..=VERSION, content, bytes)
 }
 
@@ -126,22 +127,22 @@ pub fn decode_versions<T: DeserializeOwned>(
     wanted: RangeInclusive<u16>,
     content: Content,
     bytes: &[u8],
-) -> Result<T> {
+) -> Result<T, Fault> {
     let (header, body) = bytes
         .split_at_checked(HEADER_BYTES)
         .filter(|(header, _)| header.starts_with(MAGIC) && &header[6..8] == content.tag())
-        .ok_or_else(|| Error::decode("not a file that driftd wrote"))?;
+        .ok_or_else(|| Fault::unreadable("not a file that driftd wrote"))?;
     let version = u16::from_le_bytes([header[8], header[9]]);
     if !wanted.contains(&version) {
         let age = if version < VERSION { "an older" } else { "a newer" };
-        return Err(Error::decode(format!(
+        return Err(Fault::unreadable(format!(
             "format version {version}, of {age} driftd; this one reads version {VERSION}"
         )));
     }
     if header[10..] != checksum(version, &header[6..10], body).to_le_bytes() {
-        return Err(Error::decode("damaged: the checksum does not match"));
+        return Err(Fault::unreadable("damaged: the checksum does not match"));
     }
-    let damaged = |error: &dyn std::fmt::Display| Error::decode(format!("damaged: {error}"));
+    let damaged = |error: &dyn std::fmt::Display| Fault::unreadable(format!("damaged: {error}"));
     let plain = match content.is_compressed() {
         true => Cow::Owned(zstd::stream::decode_all(body).map_err(|error| damaged(&error))?),
         false => Cow::Borrowed(body),

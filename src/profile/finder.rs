@@ -24,12 +24,12 @@ const GROUP: usize = 8;
 #[derive(Debug, Clone)]
 pub enum Finder {
     Search,
-    Table(Table),
+    LookupTable(LookupTable),
 }
 
 /// Where to start among the edges, by bucket.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct LookupTable {
     key: Key,
     /// Values that have a bucket.
     range: (f64, f64),
@@ -143,7 +143,7 @@ impl Finder {
             edges[first..end].iter().for_each(|edge| starts[key.bucket(*edge)] += 1);
             let mut before = first as u16;
             starts.iter_mut().for_each(|start| before += std::mem::replace(start, before));
-            Finder::Table(Table { key, range, starts, steps })
+            Finder::LookupTable(LookupTable { key, range, starts, steps })
         })
     }
 
@@ -160,7 +160,7 @@ impl Finder {
     ) -> A {
         match self {
             Finder::Search => search_fold(edges, values, start, f),
-            Finder::Table(table) => match table.key {
+            Finder::LookupTable(table) => match table.key {
                 Key::Linear(key) => table.fold_cells(key, edges, values, span, start, f),
                 Key::Logarithmic(key) => table.fold_cells(key, edges, values, span, start, f),
             },
@@ -168,7 +168,7 @@ impl Finder {
     }
 }
 
-impl Table {
+impl LookupTable {
     #[inline]
     fn fold_cells<A>(
         &self,
@@ -286,7 +286,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(crate::testing::cases(64))]
 
         /// Whatever the finder, the cell is the number of lesser edges.
         #[test]
@@ -329,7 +329,7 @@ mod tests {
             Finder::new(grid.edges(), grid.range())
         };
         let key = |finder| match finder {
-            Finder::Table(table) => Some(table.key),
+            Finder::LookupTable(table) => Some(table.key),
             Finder::Search => None,
         };
         assert!(matches!(key(finder(|x| x - 0.5)), Some(Key::Linear(_))));

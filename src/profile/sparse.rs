@@ -173,9 +173,12 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn counts_come_back(
-            counts in prop::collection::vec(prop_oneof![3 => Just(0u64), 1 => any::<u64>()], 1..200),
+            counts in
+                prop::collection::vec(prop_oneof![3 => Just(0u64), 1 => any::<u64>()], 1..200),
         ) {
             let bytes = postcard::to_stdvec(&(Counts(counts.clone()), 7u8)).unwrap();
             prop_assert_eq!(read(&bytes).unwrap(), (Counts(counts), 7));

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// `[model.columns]`, checked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ColumnsConfig {
     /// Only these, when given. Names, with `*` and `?`.
     pub include: Option<Vec<Pattern>>,
@@ -49,14 +49,14 @@ impl ColumnsConfig {
         let roles = [("id", &self.id), ("label", &self.label)];
         for (role, name) in roles.iter().filter_map(|(r, n)| n.as_deref().map(|n| (r, n))) {
             if !names.contains(name) {
-                return Err(Error::config(format!(
+                return Err(Error::new(format!(
                     "columns.{role}: the reference has no column {name:?}"
                 )));
             }
         }
         for pattern in self.include.iter().flatten() {
             if !names.iter().any(|n| pattern.matches(n)) {
-                return Err(Error::config(format!(
+                return Err(Error::new(format!(
                     "columns.include: {:?} matches no column of the reference",
                     pattern.as_str()
                 )));

@@ -1,97 +1,99 @@
-//! The ledger of contents, and what is known of paths.
+//! The ledger of contents, what is known of paths, and how far partitions were counted.
 
-use super::{Commit, ModelStore, state};
-use crate::error::Result;
-use crate::position::{Identity, PathState, Stat};
+use super::commit::{Commit, FileKey, PathRecord, SourceId};
+use super::{ModelStore, failed};
+use crate::error::{Result, StateError};
+use crate::identity::{Identity, Stat};
+use crate::position::Position;
 use rusqlite::{OptionalExtension, Transaction, params};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// What the ledger says of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verified {
-    New,
-    /// This content was found at this very path before; the file was only touched.
-    Touched,
-    /// Counted before, at another path.
-    Copy(PathBuf),
-}
-
 impl ModelStore {
     /// Whether any counted file has this size. No other can be a copy of one.
-    pub fn knows_size(&self, source: i64, size: u64) -> Result<bool> {
+    pub fn has_size(&self, source: SourceId, size: u64) -> Result<bool, StateError> {
+        self.fault_point()?;
         let connection = self.store.reader();
-        let known = connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM file WHERE source = ?1 AND size = ?2)",
-            params![source, size as i64],
-            |row| row.get(0),
-        );
-        known.map_err(|error| state("read", &error))
+        let found = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM file WHERE source = ?1 AND size = ?2)")
+            .and_then(|mut statement| {
+                statement.query_row(params![source, size as i64], |row| row.get(0))
+            });
+        found.map_err(|error| failed("read", &error))
     }
 
-    pub fn verify(&self, source: i64, path: &Path, identity: &Identity) -> Result<Verified> {
+    /// The path at which a content was found first, if it was counted.
+    pub fn first_path(
+        &self,
+        source: SourceId,
+        identity: &Identity,
+    ) -> Result<Option<PathBuf>, StateError> {
+        self.fault_point()?;
         let connection = self.store.reader();
-        let content = identity.content.to_be_bytes();
-        let size = identity.size as i64;
-        let read = || -> rusqlite::Result<Verified> {
-            let is_touched = connection.query_row(
-                "SELECT count(*) FROM path
-                 WHERE source = ?1 AND path = ?2 AND content = ?3 AND size = ?4",
-                params![source, path.as_os_str().as_bytes(), content, size],
-                |row| row.get::<_, i64>(0),
-            )?;
-            if is_touched > 0 {
-                return Ok(Verified::Touched);
-            }
-            let first: Option<String> = connection
-                .query_row(
-                    "SELECT path FROM file
-                     WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
-                    params![source, content, size, identity.partition],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            Ok(first.map_or(Verified::New, |first| Verified::Copy(first.into())))
-        };
-        read().map_err(|error| state("read", &error))
-    }
-
-    /// Whether a content was found at a path.
-    pub fn knows_content(&self, source: i64, path: &Path) -> Result<bool> {
-        let connection = self.store.reader();
-        let known = connection.query_row(
-            "SELECT EXISTS (
-                 SELECT 1 FROM path WHERE source = ?1 AND path = ?2 AND content IS NOT NULL)",
-            params![source, path.as_os_str().as_bytes()],
-            |row| row.get(0),
-        );
-        known.map_err(|error| state("read", &error))
-    }
-
-    /// The content that was counted at a path, unless it is there at another path as well.
-    pub(super) fn only_content(&self, source: i64, path: &Path) -> Result<Option<u128>> {
-        let connection = self.store.reader();
-        let content: Option<[u8; 16]> = connection
-            .query_row(
-                "SELECT content FROM path AS own
-                 WHERE source = ?1 AND path = ?2 AND content IS NOT NULL AND NOT EXISTS (
-                     SELECT 1 FROM path WHERE source = ?1 AND content = own.content
-                     AND path <> ?2)",
-                params![source, path.as_os_str().as_bytes()],
-                |row| row.get(0),
+        let first: rusqlite::Result<Option<String>> = connection
+            .prepare_cached(
+                "SELECT path FROM file
+                 WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
             )
-            .optional()
-            .map_err(|error| state("read", &error))?;
+            .and_then(|mut statement| {
+                let Identity { content, size, partition } = identity;
+                let values = params![source, content.to_be_bytes(), *size as i64, partition];
+                statement.query_row(values, |row| row.get(0)).optional()
+            });
+        Ok(first.map_err(|error| failed("read", &error))?.map(PathBuf::from))
+    }
+
+    /// The content that was counted at a path.
+    pub fn content_at(&self, source: SourceId, path: &Path) -> Result<Option<u128>, StateError> {
+        self.fault_point()?;
+        let connection = self.store.reader();
+        let content: rusqlite::Result<Option<Option<[u8; 16]>>> = connection
+            .prepare_cached("SELECT content FROM path WHERE source = ?1 AND path = ?2")
+            .and_then(|mut statement| {
+                let values = params![source, path.as_os_str().as_bytes()];
+                statement.query_row(values, |row| row.get(0)).optional()
+            });
+        let content = content.map_err(|error| failed("read", &error))?.flatten();
         Ok(content.map(u128::from_be_bytes))
     }
 
-    /// Every path whose fate is known.
-    pub fn paths(&self, source: i64) -> Result<Vec<(PathBuf, Stat, PathState)>> {
+    /// The paths at which a content is.
+    pub fn paths_of(&self, (source, content): FileKey) -> Result<Vec<PathBuf>, StateError> {
+        self.fault_point()?;
         let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Vec<(PathBuf, Stat, PathState)>> {
+        let read = || -> rusqlite::Result<Vec<PathBuf>> {
+            let mut statement = connection
+                .prepare_cached("SELECT path FROM path WHERE source = ?1 AND content = ?2")?;
+            let rows = statement.query_map(params![source, content.to_be_bytes()], |row| {
+                Ok(PathBuf::from(OsString::from_vec(row.get(0)?)))
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| failed("read", &error))
+    }
+
+    /// How far each partition of a source was counted.
+    pub fn positions(&self, source: SourceId) -> Result<BTreeMap<String, Position>, StateError> {
+        let connection = self.store.reader();
+        let read = || -> rusqlite::Result<BTreeMap<String, Position>> {
+            let mut statement = connection
+                .prepare_cached("SELECT partition, position FROM position WHERE source = ?1")?;
+            let rows = statement.query_map([source], |row| {
+                Ok((row.get(0)?, Position(row.get::<_, i64>(1)? as u64)))
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| failed("read", &error))
+    }
+
+    /// Every path that is known.
+    pub fn paths(&self, source: SourceId) -> Result<Vec<(PathBuf, PathRecord)>, StateError> {
+        let connection = self.store.reader();
+        let read = || -> rusqlite::Result<Vec<(PathBuf, PathRecord)>> {
             let mut statement = connection.prepare(
-                "SELECT path, dev, ino, size, mtime_ns, ctime_ns, quarantined
+                "SELECT path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content
                  FROM path WHERE source = ?1",
             )?;
             let rows = statement.query_map(params![source], |row| {
@@ -102,43 +104,57 @@ impl ModelStore {
                     mtime_ns: row.get(4)?,
                     ctime_ns: row.get(5)?,
                 };
-                let quarantined: Option<String> = row.get(6)?;
-                let state = quarantined.map_or(PathState::Done, PathState::Quarantined);
-                Ok((PathBuf::from(OsString::from_vec(row.get(0)?)), stat, state))
+                let content: Option<[u8; 16]> = row.get(7)?;
+                let content = content.map(u128::from_be_bytes);
+                let record = PathRecord { stat, quarantined: row.get(6)?, content };
+                Ok((PathBuf::from(OsString::from_vec(row.get(0)?)), record))
             })?;
             rows.collect()
         };
-        read().map_err(|error| state("read", &error))
+        read().map_err(|error| failed("read", &error))
     }
 }
 
 pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
-    let mut forget =
-        transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
-    for (source, path) in &commit.forgotten {
-        forget.execute(params![source, path.as_os_str().as_bytes()])?;
+    write_files(transaction, commit)?;
+    write_paths(transaction, commit)?;
+    let mut position = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO position (source, partition, position) VALUES (?1, ?2, ?3)",
+    )?;
+    for ((source, partition), counted) in &commit.positions {
+        position.execute(params![source, partition, counted.0 as i64])?;
     }
+    Ok(())
+}
+
+fn write_files(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
     let mut supersede =
         transaction.prepare_cached("DELETE FROM file WHERE source = ?1 AND content = ?2")?;
-    for (source, content) in &commit.superseded {
+    for (source, content) in commit.ledger.all_superseded() {
         supersede.execute(params![source, content.to_be_bytes()])?;
     }
     let mut counted = transaction.prepare_cached(
         "INSERT OR IGNORE INTO file (source, content, size, partition, path, rows, counted)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    for line in &commit.counted {
+    for (source, file) in commit.ledger.all_counted() {
         counted.execute(params![
-            line.source,
-            line.identity.content.to_be_bytes(),
-            line.identity.size as i64,
-            line.identity.partition,
-            line.path.to_string_lossy(),
-            line.rows as i64,
-            line.at.0,
+            source,
+            file.identity.content.to_be_bytes(),
+            file.identity.size as i64,
+            file.identity.partition,
+            file.path.to_string_lossy(),
+            file.rows as i64,
+            file.at.0,
         ])?;
     }
-    let mut path = transaction.prepare_cached(
+    Ok(())
+}
+
+fn write_paths(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
+    let mut forget =
+        transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
+    let mut set = transaction.prepare_cached(
         // What cannot be read leaves what was counted before in its place.
         "INSERT INTO path
          (source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content)
@@ -146,17 +162,22 @@ pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite:
          ON CONFLICT DO UPDATE SET dev = ?3, ino = ?4, size = ?5, mtime_ns = ?6, ctime_ns = ?7,
              quarantined = ?8, content = coalesce(?9, content)",
     )?;
-    for record in &commit.paths {
-        path.execute(params![
-            record.source,
-            record.path.as_os_str().as_bytes(),
-            record.stat.dev as i64,
-            record.stat.ino as i64,
-            record.stat.size as i64,
-            record.stat.mtime_ns,
-            record.stat.ctime_ns,
-            record.quarantined,
-            record.content.map(u128::to_be_bytes),
+    for (source, path, record) in commit.ledger.paths() {
+        let path = path.as_os_str().as_bytes();
+        let Some(PathRecord { stat, quarantined, content }) = record else {
+            forget.execute(params![source, path])?;
+            continue;
+        };
+        set.execute(params![
+            source,
+            path,
+            stat.dev as i64,
+            stat.ino as i64,
+            stat.size as i64,
+            stat.mtime_ns,
+            stat.ctime_ns,
+            quarantined,
+            content.map(u128::to_be_bytes),
         ])?;
     }
     Ok(())

@@ -3,33 +3,27 @@
 //! What a file changed and the fact that it was counted are one transaction. After any crash
 //! either both are there or neither, and then the file is counted again from its start.
 
+pub mod closed_windows;
+pub mod commit;
+mod deltas;
+#[cfg(test)]
+pub mod faults;
 mod ledger;
-pub mod parts;
-pub mod reference;
-pub mod windows;
+mod lock;
+mod migration;
+pub mod reference_record;
 
-pub use ledger::Verified;
-
-use crate::error::{Error, ErrorKind, Result};
-use crate::monitor::figures::WindowFigures;
-use crate::position::{Identity, Stat};
+use crate::error::{Result, StateError};
 use crate::time::Timestamp;
-use crate::window::WindowConfig;
-use crate::window::cursor::Place;
-use crate::window::open::Renamed;
-use parts::PartRecord;
-use reference::KeptReference;
+use crate::totals::Totals;
+use commit::{Commit, SourceId};
+pub use deltas::StoredDelta;
+use lock::StateLock;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-
-/// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Counts of panes are large values: they are written in half the time on pages of 16 KiB instead
 /// of 4.
@@ -59,8 +53,10 @@ pub struct Store {
     /// Another one, which reads while that writes; none of a state in memory.
     reader: Option<Mutex<Connection>>,
     windows_max: u64,
-    /// Held as long as the state is open: two daemons would count everything twice.
-    _lock: Option<File>,
+    #[cfg(test)]
+    pub faults: Arc<faults::StateFaults>,
+    /// Dropped last: closing any of its files would unlock what SQLite has locked.
+    _lock: Option<StateLock>,
 }
 
 /// One model's part of the state.
@@ -70,116 +66,47 @@ pub struct ModelStore {
     model: i64,
 }
 
-/// Everything that one step changes; committed as a whole.
-#[derive(Default)]
-pub struct Commit {
-    pub counted: Vec<Counted>,
-    pub paths: Vec<PathRecord>,
-    /// Source and path.
-    pub forgotten: Vec<(i64, PathBuf)>,
-    /// Source and content of files that others were written over.
-    pub superseded: Vec<(i64, u128)>,
-    /// Counts that were added.
-    pub parts: Vec<PartRecord>,
-    /// Parts that are taken back.
-    pub removed: Vec<i64>,
-    /// Parts that belong to another content of their file from now on.
-    pub retagged: Vec<(i64, u128)>,
-    /// Panes with another name, or that are closed; of parts that are in the state already.
-    pub renamed: Vec<Renamed>,
-    pub epoch: Option<Epoch>,
-    /// Window and place.
-    pub places: Vec<(String, Place)>,
-    pub closed: Vec<Arc<WindowFigures>>,
-    pub totals: Vec<(Scope, String, &'static str, u64)>,
-}
-
-/// What panes are counted under from now on.
-pub struct Epoch {
-    pub windows: Vec<WindowConfig>,
-    pub reference: KeptReference,
-    /// Its profile, when that is another than before.
-    pub parts: Option<Vec<Vec<u8>>>,
-}
-
-/// A line of the ledger.
-pub struct Counted {
-    pub source: i64,
-    pub identity: Identity,
-    pub path: PathBuf,
-    pub rows: u64,
-    pub at: Timestamp,
-}
-
-/// What became of a path.
-pub struct PathRecord {
-    pub source: i64,
-    pub path: PathBuf,
-    pub stat: Stat,
-    pub quarantined: Option<String>,
-    /// Of a file that was read.
-    pub content: Option<u128>,
-}
-
-/// What a total is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    Source,
-    Window,
-}
-
-impl Scope {
-    fn name(self) -> &'static str {
-        match self {
-            Scope::Source => "sources",
-            Scope::Window => "windows",
-        }
-    }
-}
-
-/// Totals over all runs: scope, which one, name, value.
-pub type Totals = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
-
 impl Store {
     /// Opens or creates the state. Refuses a state that a newer driftd wrote, one that another
     /// process has open, and one that is damaged.
-    pub fn open(config: &StateConfig) -> Result<Store> {
+    pub fn open(config: &StateConfig) -> Result<Store, StateError> {
         let Some(path) = &config.path else {
-            let connection = Connection::open_in_memory().map_err(|e| state("open", &e))?;
+            let connection = Connection::open_in_memory().map_err(|e| failed("open", &e))?;
             return Store::with(connection, config.windows_max, None);
         };
         let open = || {
-            let lock = lock(path)?;
-            let connection = Connection::open(path).map_err(|error| state("open", &error))?;
+            let lock = StateLock::acquire(path)?;
+            let connection = Connection::open(path).map_err(|error| failed("open", &error))?;
             let store = Store::with(connection, config.windows_max, Some(lock))?;
             Ok(Store { reader: Some(Mutex::new(open_to_read(path)?)), ..store })
         };
-        open().map_err(|error: Error| error.context(format_args!("state {}", path.display())))
+        open().map_err(|error: StateError| error.context(format_args!("state {}", path.display())))
     }
 
     /// Opens a state to look at it, also while a daemon writes it.
-    pub fn open_read_only(path: &Path) -> Result<Store> {
+    pub fn open_read_only(path: &Path) -> Result<Store, StateError> {
         let open = || {
             let connection = open_to_read(path)?;
             let version = version(&connection)?;
-            if version != MIGRATIONS.len() as i32 {
-                return Err(Error::new(
-                    ErrorKind::State,
-                    format!("schema version {version} is not this driftd's; start it once with it"),
-                ));
+            if version != migration::VERSION as i32 {
+                return Err(StateError::failed(format!(
+                    "schema version {version} is not this driftd's; start it once with it"
+                )));
             }
             Ok(Store {
                 connection: Mutex::new(connection),
                 reader: None,
                 windows_max: 0,
+                #[cfg(test)]
+                faults: Arc::default(),
                 _lock: None,
             })
         };
-        open().map_err(|error: Error| error.context(format_args!("state {}", path.display())))
+        open().map_err(|error: StateError| error.context(format_args!("state {}", path.display())))
     }
 
     /// All models in the state: name, version and their part of it.
-    pub fn models(self: &Arc<Store>) -> Result<Vec<(String, String, ModelStore)>> {
+    pub fn models(self: &Arc<Store>) -> Result<Vec<(String, String, ModelStore)>, StateError> {
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<(i64, String, String)>> {
             let mut statement =
@@ -187,13 +114,17 @@ impl Store {
             let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
             rows.collect()
         };
-        let models = read().map_err(|error| state("read", &error))?.into_iter();
+        let models = read().map_err(|error| failed("read", &error))?.into_iter();
         let store = || Arc::clone(self);
         Ok(models.map(|(model, n, v)| (n, v, ModelStore { store: store(), model })).collect())
     }
 
-    fn with(connection: Connection, windows_max: u64, lock: Option<File>) -> Result<Store> {
-        let tried = |error: rusqlite::Error| state("open", &error);
+    fn with(
+        mut connection: Connection,
+        windows_max: u64,
+        lock: Option<StateLock>,
+    ) -> Result<Store, StateError> {
+        let tried = |error: rusqlite::Error| failed("open", &error);
         // A commit survives a power cut, and readers with the sqlite3 shell disturb nobody.
         connection
             .execute_batch(&format!(
@@ -201,40 +132,40 @@ impl Store {
                  PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
             ))
             .map_err(tried)?;
-        let version = version(&connection)?;
-        let known = MIGRATIONS.len();
-        let Some(missing) = usize::try_from(version).ok().and_then(|v| MIGRATIONS.get(v..)) else {
-            return Err(Error::new(
-                ErrorKind::State,
-                format!(
-                    "schema version {version} is not known to this driftd, which knows {known}; \
-                     run the driftd that wrote it, or name another path"
-                ),
-            ));
-        };
-        if !missing.is_empty() {
-            let steps = missing.join("\n");
-            connection
-                .execute_batch(&format!("BEGIN; {steps} PRAGMA user_version = {known}; COMMIT;"))
-                .map_err(tried)?;
-        }
         let check: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(tried)?;
         if check != "ok" {
-            return Err(Error::new(
-                ErrorKind::State,
-                format!("damaged ({check}); restore a copy, or move it away to start anew"),
-            ));
+            return Err(StateError::failed(format!(
+                "damaged ({check}); restore a copy, or move it away to start anew"
+            )));
         }
-        Ok(Store { connection: Mutex::new(connection), reader: None, windows_max, _lock: lock })
+        let version = version(&connection)?;
+        let known = migration::VERSION;
+        let Some(version) = usize::try_from(version).ok().filter(|version| *version <= known)
+        else {
+            return Err(StateError::failed(format!(
+                "schema version {version} is not known to this driftd, which knows {known}; run \
+                 the driftd that wrote it, or name another path"
+            )));
+        };
+        migration::migrate(&mut connection, version).map_err(tried)?;
+        Ok(Store {
+            connection: Mutex::new(connection),
+            reader: None,
+            windows_max,
+            #[cfg(test)]
+            faults: Arc::default(),
+            _lock: lock,
+        })
     }
 
     /// The part of one model.
-    pub fn model(self: &Arc<Store>, name: &str, version: &str) -> Result<ModelStore> {
+    pub fn model(self: &Arc<Store>, name: &str, version: &str) -> Result<ModelStore, StateError> {
         let connection = self.connection();
         let id = connection
             .execute(
-                "INSERT OR IGNORE INTO model (name, version, windows) VALUES (?1, ?2, '[]')",
+                "INSERT OR IGNORE INTO model (name, version, windows, created)
+                 VALUES (?1, ?2, '[]', CAST(unixepoch('subsec') * 1e6 AS INTEGER))",
                 params![name, version],
             )
             .and_then(|_| {
@@ -244,7 +175,7 @@ impl Store {
                     |row| row.get(0),
                 )
             });
-        let model = id.map_err(|error| state("write", &error))?;
+        let model = id.map_err(|error| failed("write", &error))?;
         Ok(ModelStore { store: Arc::clone(self), model })
     }
 
@@ -262,23 +193,41 @@ impl Store {
 
 impl ModelStore {
     /// Writes everything or nothing.
-    pub fn commit(&self, commit: &Commit) -> Result<()> {
-        let tried = |error: rusqlite::Error| state("write", &error);
+    pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
+        let tried = |error: rusqlite::Error| failed("write", &error);
+        self.fault_point()?;
         let mut connection = self.store.connection();
         let transaction = connection.transaction().map_err(tried)?;
         let model = self.model;
         ledger::write(&transaction, commit).map_err(tried)?;
-        parts::write(&transaction, model, &commit.parts, commit)?;
+        deltas::write(&transaction, model, commit)?;
         if let Some(epoch) = &commit.epoch {
-            reference::write(&transaction, model, epoch).map_err(tried)?;
+            reference_record::write(&transaction, model, epoch).map_err(tried)?;
         }
-        windows::write(&transaction, model, commit, self.store.windows_max).map_err(tried)?;
+        closed_windows::write(&transaction, model, commit, self.store.windows_max)
+            .map_err(tried)?;
         write_totals(&transaction, model, commit).map_err(tried)?;
-        transaction.commit().map_err(tried)
+        self.fault_point()?;
+        #[cfg(test)]
+        self.store.faults.commit()?;
+        transaction.commit().map_err(tried)?;
+        self.fault_point()
+    }
+
+    #[cfg(test)]
+    pub fn faults(&self) -> &faults::StateFaults {
+        &self.store.faults
+    }
+
+    /// A place where tests let the process end.
+    fn fault_point(&self) -> Result<(), StateError> {
+        #[cfg(test)]
+        self.store.faults.point()?;
+        Ok(())
     }
 
     /// The id of a source, which the ledger is kept by.
-    pub fn source(&self, name: &str) -> Result<i64> {
+    pub fn source(&self, name: &str) -> Result<SourceId, StateError> {
         let connection = self.store.connection();
         let id = connection
             .execute(
@@ -292,41 +241,32 @@ impl ModelStore {
                     |row| row.get(0),
                 )
             });
-        id.map_err(|error| state("write", &error))
+        id.map_err(|error| failed("write", &error))
     }
 
-    pub fn totals(&self) -> Result<Totals> {
+    /// When the state first knew of the model; wall clock.
+    pub fn created(&self) -> Result<Timestamp, StateError> {
+        let connection = self.store.reader();
+        let sql = "SELECT created FROM model WHERE id = ?1";
+        let created = connection.query_row(sql, [self.model], |row| row.get(0));
+        created.map(Timestamp).map_err(|error| failed("read", &error))
+    }
+
+    /// Counters over all runs.
+    pub fn totals(&self) -> Result<Totals, StateError> {
         let connection = self.store.reader();
         let read = || -> rusqlite::Result<Totals> {
-            let mut totals = Totals::new();
+            let mut totals = Totals::default();
             let mut statement =
                 connection.prepare("SELECT scope, of, name, value FROM total WHERE model = ?1")?;
             let mut rows = statement.query(params![self.model])?;
             while let Some(row) = rows.next()? {
-                let scope = totals.entry(row.get(0)?).or_default();
-                let of: &mut BTreeMap<String, u64> = scope.entry(row.get(1)?).or_default();
-                of.insert(row.get(2)?, row.get::<_, i64>(3)? as u64);
+                let [scope, of, name]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+                totals.add(&scope, &of, &name, row.get::<_, i64>(3)? as u64);
             }
             Ok(totals)
         };
-        read().map_err(|error| state("read", &error))
-    }
-}
-
-impl Commit {
-    /// Whether it changes what the ledger says of a path, or of files of a size.
-    pub fn concerns(&self, source: i64, path: &Path, size: u64) -> bool {
-        let is_path = |record: &PathRecord| record.source == source && record.path == path;
-        let is_size = |file: &Counted| file.source == source && file.identity.size == size;
-        !self.superseded.is_empty()
-            || self.paths.iter().any(is_path)
-            || self.counted.iter().any(is_size)
-    }
-
-    pub fn add_total(&mut self, scope: Scope, of: &str, name: &'static str, value: u64) {
-        if value > 0 {
-            self.totals.push((scope, of.to_owned(), name, value));
-        }
+        read().map_err(|error| failed("read", &error))
     }
 }
 
@@ -339,42 +279,29 @@ fn write_totals(
         "INSERT INTO total (model, scope, of, name, value) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO UPDATE SET value = value + excluded.value",
     )?;
-    for (scope, of, name, value) in &commit.totals {
-        statement.execute(params![model, scope.name(), of, name, *value as i64])?;
+    for (scope, of, name, value) in commit.totals.iter() {
+        statement.execute(params![model, scope, of, name, value as i64])?;
     }
     Ok(())
 }
 
-fn open_to_read(path: &Path) -> Result<Connection> {
+fn open_to_read(path: &Path) -> Result<Connection, StateError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         Ok(connection)
     };
-    open().map_err(|error: rusqlite::Error| state("open", &error))
+    open().map_err(|error: rusqlite::Error| failed("open", &error))
 }
 
-fn version(connection: &Connection) -> Result<i32> {
+fn version(connection: &Connection) -> Result<i32, StateError> {
     let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0));
-    version.map_err(|error| state("open", &error))
+    version.map_err(|error| failed("open", &error))
 }
 
-fn lock(path: &Path) -> Result<File> {
-    let path = path.with_added_extension("lock");
-    let file = File::create(&path).map_err(|error| Error::io("create", &path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::new(
-            ErrorKind::State,
-            "in use by another driftd; two of them would count the same files twice",
-        )),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, &error)),
-    }
-}
-
-fn state(tried: &str, error: &rusqlite::Error) -> Error {
-    Error::new(ErrorKind::State, format!("cannot {tried} the state: {error}"))
+fn failed(tried: &str, error: &rusqlite::Error) -> StateError {
+    StateError::failed(format!("cannot {tried} the state: {error}"))
 }
 
 /// Serializes what the state keeps as text.

@@ -1,5 +1,6 @@
 //! Where the windows of a model stand, and how panes are named after them.
 
+use super::pane::{Axis, CLOSED, PaneKey};
 use super::period::{Period, PeriodCursor, PeriodPlace};
 use super::slots::{SlotCursor, SlotPlace};
 use super::{WindowConfig, WindowKind};
@@ -65,48 +66,39 @@ impl Cursor {
             Cursor::Period(cursor) => Some(cursor),
         }
     }
-
-    pub fn period_mut(&mut self) -> Option<&mut PeriodCursor> {
-        match self {
-            Cursor::Slots(_) => None,
-            Cursor::Period(cursor) => Some(cursor),
-        }
-    }
 }
 
-/// What the numbers of a pane's name stand for: first the slot of each window that is cut by rows,
-/// in the order of the configuration, then the stretch of time.
+/// What the numbers of a pane's name stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Axes {
-    /// By window, the place of its number in a name.
-    of: Vec<usize>,
+pub struct PaneLayout {
+    /// By window.
+    axes: Vec<Axis>,
     n_slots: usize,
-    /// Microseconds of a pane; none without windows by event time.
+    /// Microseconds of a stretch of event time; none without windows by event time.
     width: Option<i64>,
 }
 
-impl Axes {
-    pub fn new(windows: &[WindowConfig]) -> Axes {
-        let is_time = |window: &WindowConfig| matches!(window.kind, WindowKind::Time(_));
-        let n_slots = windows.iter().filter(|window| !is_time(window)).count();
-        let mut next = 0..n_slots;
-        let axis = |window| if is_time(window) { Some(n_slots) } else { next.next() };
-        let of = windows.iter().map(axis).map(|axis| axis.expect("one for each")).collect();
+impl PaneLayout {
+    pub fn new(windows: &[WindowConfig]) -> PaneLayout {
+        let mut n_slots = 0;
+        let axes = windows.iter().map(|window| match window.kind {
+            WindowKind::Time(_) => Axis::Bucket,
+            _ => {
+                n_slots += 1;
+                Axis::Slot(n_slots - 1)
+            }
+        });
+        let axes = axes.collect();
         let periods = windows.iter().filter_map(|window| match &window.kind {
             WindowKind::Time(period) => Some(period),
             _ => None,
         });
-        Axes { of, n_slots, width: Period::pane_width(periods) }
+        PaneLayout { axes, n_slots, width: Period::pane_width(periods) }
     }
 
-    /// The place of a window's number in the name of a pane.
-    pub fn of(&self, window: usize) -> usize {
-        self.of[window]
-    }
-
-    /// The place of the stretch of time; none without windows by event time.
-    pub fn time(&self) -> Option<usize> {
-        self.width.map(|_| self.n_slots)
+    /// Where the number of a window stands in the name of a pane.
+    pub fn axis(&self, window: usize) -> Axis {
+        self.axes[window]
     }
 
     /// Whether any window is cut by rows.
@@ -114,22 +106,27 @@ impl Axes {
         self.n_slots > 0
     }
 
-    /// Numbers in a name.
-    pub fn len(&self) -> usize {
-        self.n_slots + usize::from(self.width.is_some())
-    }
-
-    /// Whether there are no windows at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How many windows are cut by rows.
+    pub fn n_slots(&self) -> usize {
+        self.n_slots
     }
 
     pub fn width(&self) -> Option<i64> {
         self.width
     }
 
-    /// When the pane with this number starts.
-    pub fn start(&self, number: u64) -> Timestamp {
-        Timestamp((number as i64).saturating_mul(self.width.unwrap_or(1)))
+    /// When the stretch of event time with this number starts.
+    pub fn start(&self, bucket: u64) -> Timestamp {
+        Timestamp((bucket as i64).saturating_mul(self.width.unwrap_or(1)))
+    }
+
+    /// The number of the stretch of event time that holds `time`.
+    pub fn bucket(&self, time: Timestamp) -> u64 {
+        time.0.div_euclid(self.width.unwrap_or(1)).max(0) as u64
+    }
+
+    /// When a pane starts; none without event time, or when its windows by event time had closed.
+    pub fn pane_start(&self, key: &PaneKey) -> Option<Timestamp> {
+        (self.width.is_some() && key.bucket != CLOSED).then(|| self.start(key.bucket))
     }
 }

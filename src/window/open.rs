@@ -1,55 +1,75 @@
 //! The open panes of a model: how many rows each holds, and the counts of those in use.
 //!
-//! Everything that was counted is in the state, part by part. Counts are held in memory as well
-//! while there is room, so that the newest windows close without reading anything.
+//! Everything that was counted is in the journal, delta by delta. Counts are held in memory as
+//! well while there is room, so that the newest windows close without reading anything.
+//!
+//! A pane keeps the name that it was born with. Panes that no open window tells apart any more are
+//! held as one group, so that there are no more of them than combinations of open windows, however
+//! many files there were; which panes those are follows from their names and the horizons alone.
 
-use super::pane::{CLOSED, Pane, PaneKey, Panes};
-use crate::error::Result;
+use super::pane::{Horizons, Pane, PaneKey, PaneRange, Panes};
+use crate::error::{Result, StateError};
 use std::collections::BTreeMap;
 
-/// Where the parts of panes are that are not held in memory.
-pub trait PaneParts: Sync {
-    /// All that was counted into a pane, in any number of parts.
-    fn parts(&self, key: &PaneKey) -> Result<Vec<Pane>>;
+/// Reads the counts of panes that are not held in memory.
+pub trait PaneCounts: Sync {
+    /// All that was counted into panes of these ranges.
+    fn deltas(&mut self, ranges: &[PaneRange]) -> Result<Vec<DeltaId>, StateError>;
+
+    /// The counts of one delta, on the model's grids.
+    fn read(&self, delta: &DeltaId) -> Result<Pane, StateError>;
 }
 
-/// One open pane.
+/// Names what was counted into a pane by one file, or by the streams of one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeltaId {
+    /// In the state.
+    Stored(i64),
+    /// Of a file, waiting to be written.
+    Waiting(usize),
+    /// Of streams, waiting to be written.
+    Merged(PaneKey),
+}
+
+/// Panes that no open window tells apart.
 #[derive(Debug)]
-struct OpenPane {
+struct PaneGroup {
     rows: u64,
     /// All of its counts and the bytes that they take, or none of them.
     counts: Option<(Pane, usize)>,
 }
 
-/// All panes that an open window needs.
+/// All panes that an open window or a baseline needs.
 #[derive(Debug, Default)]
-pub struct OpenPanes(BTreeMap<PaneKey, OpenPane>);
-
-/// A pane that has another name from now on, or is not needed any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renamed {
-    pub from: PaneKey,
-    pub to: Option<PaneKey>,
+pub struct OpenPanes {
+    horizons: Horizons,
+    groups: BTreeMap<PaneKey, PaneGroup>,
 }
 
 impl OpenPanes {
-    /// A pane whose counts are in the state.
-    pub fn restore(&mut self, key: PaneKey, rows: u64) {
-        self.0.insert(key, OpenPane { rows, counts: None });
+    /// Panes whose counts are in the state, with their rows.
+    pub fn restored(horizons: Horizons, panes: impl Iterator<Item = (PaneKey, u64)>) -> OpenPanes {
+        let mut open = OpenPanes { horizons, groups: BTreeMap::new() };
+        for (key, rows) in panes {
+            if let Some(name) = open.horizons.group(&key) {
+                open.put(name, PaneGroup { rows, counts: None });
+            }
+        }
+        open
     }
 
     /// Adds what a file or batch counted; `merge` adds the rows of one pane to another.
     pub fn add(&mut self, delta: Panes, merge: impl Fn(&mut Pane, Pane)) {
         for (key, pane) in delta.0 {
-            let rows = pane.rows;
-            match self.0.get_mut(&key) {
+            let Some(name) = self.horizons.group(&key) else { continue };
+            match self.groups.get_mut(&name) {
                 None => {
-                    let bytes = pane.bytes();
-                    self.0.insert(key, OpenPane { rows, counts: Some((pane, bytes)) });
+                    let (rows, bytes) = (pane.rows, pane.bytes());
+                    self.groups.insert(name, PaneGroup { rows, counts: Some((pane, bytes)) });
                 }
-                Some(open) => {
-                    open.rows += rows;
-                    if let Some((counts, bytes)) = &mut open.counts {
+                Some(group) => {
+                    group.rows += pane.rows;
+                    if let Some((counts, bytes)) = &mut group.counts {
                         merge(counts, pane);
                         *bytes = counts.bytes();
                     }
@@ -58,55 +78,56 @@ impl OpenPanes {
         }
     }
 
-    /// Takes rows out again, because their file was replaced. What they leave is in the state.
+    /// Takes rows out again, because their file was replaced. What they leave is in the journal.
     pub fn remove(&mut self, key: &PaneKey, rows: u64) {
-        let Some(open) = self.0.get_mut(key) else { return };
-        open.rows = open.rows.saturating_sub(rows);
-        open.counts = None;
-        if open.rows == 0 {
-            self.0.remove(key);
+        let Some(name) = self.horizons.group(key) else { return };
+        let Some(group) = self.groups.get_mut(&name) else { return };
+        group.rows = group.rows.saturating_sub(rows);
+        group.counts = None;
+        if group.rows == 0 {
+            self.groups.remove(&name);
         }
     }
 
-    /// Keys and rows, in the order of the keys.
+    /// Groups and their rows, in the order of their names.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&PaneKey, u64)> {
-        self.0.iter().map(|(key, open)| (key, open.rows))
+        self.groups.iter().map(|(key, group)| (key, group.rows))
     }
 
-    /// The counts of a pane, unless only the state has them.
-    pub fn counts(&self, key: &PaneKey) -> Option<&Pane> {
-        self.0.get(key)?.counts.as_ref().map(|(counts, _)| counts)
+    /// The counts of all panes of some ranges; none when memory does not have all of them.
+    pub fn counts(&self, ranges: &[PaneRange]) -> Option<Vec<&Pane>> {
+        let is_inside = |key: &PaneKey| ranges.iter().any(|range| range.holds(key));
+        let groups = self.groups.iter().filter(|(key, _)| is_inside(key));
+        groups.map(|(_, group)| group.counts.as_ref().map(|(counts, _)| counts)).collect()
     }
 
-    /// Drops panes that no open window needs, and merges those that none tells apart any more. No
-    /// more panes stay than there are combinations of open slots, however many files there were.
-    pub fn forget(&mut self, is_needed: impl Fn(usize, u64) -> bool) -> Vec<Renamed> {
-        let name = |key: &PaneKey| {
-            let numbers = key.0.iter().enumerate();
-            let open = numbers.map(|(axis, n)| if is_needed(axis, *n) { *n } else { CLOSED });
-            PaneKey(open.collect())
-        };
-        let renamed = self.0.keys().map(|key| (key.clone(), name(key)));
-        let renamed: Vec<_> = renamed.filter(|(from, to)| from != to).collect();
-        let mut changes = Vec::new();
-        for (from, to) in renamed {
-            let pane = self.0.remove(&from).expect("the key was just listed");
-            let to = to.0.iter().any(|number| *number != CLOSED).then_some(to);
-            if let Some(to) = &to {
-                self.put(to, pane);
-            }
-            changes.push(Renamed { from, to });
+    /// Forgets what lies below the horizons, and puts together what they no longer tell apart.
+    pub fn advance(&mut self, horizons: Horizons) {
+        if self.horizons == horizons {
+            return;
         }
-        changes
+        self.horizons = horizons;
+        let is_changed = |key: &PaneKey| self.horizons.group(key).as_ref() != Some(key);
+        let changed: Vec<PaneKey> = self.groups.keys().filter(|k| is_changed(k)).cloned().collect();
+        for key in changed {
+            let group = self.groups.remove(&key).expect("the key was just listed");
+            if let Some(name) = self.horizons.group(&key) {
+                self.put(name, group);
+            }
+        }
     }
 
-    fn put(&mut self, key: &PaneKey, pane: OpenPane) {
-        let Some(into) = self.0.get_mut(key) else {
-            self.0.insert(key.clone(), pane);
+    pub fn horizons(&self) -> &Horizons {
+        &self.horizons
+    }
+
+    fn put(&mut self, name: PaneKey, group: PaneGroup) {
+        let Some(into) = self.groups.get_mut(&name) else {
+            self.groups.insert(name, group);
             return;
         };
-        into.rows += pane.rows;
-        match (&mut into.counts, pane.counts) {
+        into.rows += group.rows;
+        match (&mut into.counts, group.counts) {
             (Some((into, bytes)), Some((from, _))) => {
                 into.merge(&from).expect("all panes are on the model's grids");
                 *bytes = into.bytes();
@@ -115,21 +136,21 @@ impl OpenPanes {
         }
     }
 
-    /// Lets go of counts, oldest first, until the rest takes no more than so many bytes. Only when
-    /// all parts of all panes are in the state, or on their way to it.
+    /// Lets go of counts, oldest first, until the rest takes no more than so many bytes.
     pub fn shrink(&mut self, bytes_max: usize) {
-        let sizes = self.0.values().filter_map(|open| open.counts.as_ref());
+        let sizes = self.groups.values().filter_map(|group| group.counts.as_ref());
         let mut bytes: usize = sizes.map(|(_, bytes)| bytes).sum();
-        let mut panes = self.0.values_mut();
+        let mut groups = self.groups.values_mut();
         while bytes > bytes_max {
-            let Some(pane) = panes.next() else { return };
-            bytes -= pane.counts.take().map_or(0, |(_, bytes)| bytes);
+            let Some(group) = groups.next() else { return };
+            bytes -= group.counts.take().map_or(0, |(_, bytes)| bytes);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pane::{Axis, CLOSED};
     use super::*;
 
     fn merge(into: &mut Pane, from: Pane) {
@@ -140,36 +161,47 @@ mod tests {
         Pane { rows, rows_kept: rows, features: Vec::new(), clusters: Vec::new() }
     }
 
-    fn key(numbers: [u64; 2]) -> PaneKey {
-        PaneKey(numbers.to_vec())
+    fn key(slot: u64, bucket: u64) -> PaneKey {
+        PaneKey { slots: vec![slot], bucket }
+    }
+
+    fn horizons(slot: u64, bucket: u64) -> Horizons {
+        Horizons { slots: vec![slot], bucket }
+    }
+
+    fn bucket(number: u64) -> [PaneRange; 1] {
+        [PaneRange { axis: Axis::Bucket, numbers: number..number + 1 }]
     }
 
     #[test]
-    fn panes_that_no_open_window_tells_apart_are_merged() {
-        let mut panes = OpenPanes::default();
-        panes.add(Panes((0..100).map(|file| (key([file, 7]), pane(10))).collect()), merge);
-        // Every file's own window has closed, the window of rows has not.
-        let renamed = panes.forget(|axis, _| axis == 1);
-        assert_eq!(panes.iter().collect::<Vec<_>>(), [(&key([CLOSED, 7]), 1_000)]);
-        assert_eq!(panes.counts(&key([CLOSED, 7])), Some(&pane(1_000)));
-        assert_eq!(renamed.len(), 100);
-        assert_eq!(renamed[3], Renamed { from: key([3, 7]), to: Some(key([CLOSED, 7])) });
-        let renamed = panes.forget(|_, _| false);
-        assert_eq!(renamed, [Renamed { from: key([CLOSED, 7]), to: None }]);
+    fn panes_that_no_open_window_tells_apart_are_one_group() {
+        let mut panes = OpenPanes::restored(horizons(0, 0), std::iter::empty());
+        panes.add(Panes((0..100).map(|file| (key(file, 7), pane(10))).collect()), merge);
+        assert_eq!(panes.iter().count(), 100);
+        // Every file's own window has closed, the hour has not.
+        panes.advance(horizons(100, 7));
+        assert_eq!(panes.iter().collect::<Vec<_>>(), [(&key(CLOSED, 7), 1_000)]);
+        assert_eq!(panes.counts(&bucket(7)), Some(vec![&pane(1_000)]));
+        // By the name that it was born with, a pane is still found.
+        panes.remove(&key(3, 7), 10);
+        assert_eq!(panes.iter().collect::<Vec<_>>(), [(&key(CLOSED, 7), 990)]);
+        panes.advance(horizons(100, 8));
         assert_eq!(panes.iter().count(), 0);
     }
 
     #[test]
     fn counts_are_whole_or_not_there() {
-        let mut panes = OpenPanes::default();
-        panes.restore(key([CLOSED, 1]), 5);
-        panes.add(Panes([(key([0, 1]), pane(3)), (key([0, 2]), pane(4))].into()), merge);
+        let stored = [(key(0, 1), 5)].into_iter();
+        let mut panes = OpenPanes::restored(horizons(0, 0), stored);
+        panes.add(Panes([(key(1, 1), pane(3)), (key(1, 2), pane(4))].into()), merge);
+        assert_eq!(panes.counts(&bucket(1)), None);
         // One of the two that become one is in the state only.
-        panes.forget(|axis, _| axis == 1);
-        assert_eq!(panes.counts(&key([CLOSED, 1])), None);
-        assert_eq!(panes.counts(&key([CLOSED, 2])), Some(&pane(4)));
-        panes.remove(&key([CLOSED, 2]), 1);
-        assert_eq!(panes.counts(&key([CLOSED, 2])), None);
+        panes.advance(horizons(2, 0));
+        assert_eq!(panes.counts(&bucket(1)), None);
+        assert_eq!(panes.counts(&bucket(2)), Some(vec![&pane(4)]));
+        assert_eq!(panes.counts(&bucket(3)), Some(vec![]));
+        panes.remove(&key(1, 2), 1);
+        assert_eq!(panes.counts(&bucket(2)), None);
         assert_eq!(panes.iter().map(|(_, rows)| rows).collect::<Vec<_>>(), [8, 3]);
     }
 }

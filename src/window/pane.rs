@@ -7,16 +7,84 @@ use crate::profile::grid::GridId;
 use crate::profile::{Accumulator, Mismatch};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-/// Stands in a key for a slot whose window has closed.
+/// Stands in a key for a window that has closed, and where there is no such window.
 pub const CLOSED: u64 = u64::MAX;
 
 /// Bytes of a feature of a file of few rows.
 const FEATURE_BYTES: usize = 128;
 
-/// A pane's name; [`Axes`](super::cursor::Axes) tells what its numbers stand for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PaneKey(pub Vec<u64>);
+/// A pane's name, given once: the windows of rows that were open when its first row came, and the
+/// stretch of event time that its rows lie in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaneKey {
+    /// The number of the open window, for each window that is cut by rows.
+    pub slots: Vec<u64>,
+    /// The number of the stretch of event time; [`PaneLayout`](super::cursor::PaneLayout) tells
+    /// how long one is.
+    pub bucket: u64,
+}
+
+/// One of the numbers of a pane's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// Of a window that is cut by rows.
+    Slot(usize),
+    /// Of event time.
+    Bucket,
+}
+
+/// The panes whose number on one axis lies in a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaneRange {
+    pub axis: Axis,
+    pub numbers: Range<u64>,
+}
+
+/// The numbers from which on windows and baselines still need panes; whatever lies below all of
+/// them is not needed any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Horizons {
+    pub slots: Vec<u64>,
+    pub bucket: u64,
+}
+
+impl PaneKey {
+    /// The pane of all rows, where no window is in play.
+    pub fn whole() -> PaneKey {
+        PaneKey { slots: vec![0], bucket: CLOSED }
+    }
+
+    pub fn number(&self, axis: Axis) -> u64 {
+        match axis {
+            Axis::Slot(slot) => self.slots[slot],
+            Axis::Bucket => self.bucket,
+        }
+    }
+
+    /// Whether no window is open that the pane belongs to.
+    pub fn is_closed(&self) -> bool {
+        self.bucket == CLOSED && self.slots.iter().all(|slot| *slot == CLOSED)
+    }
+}
+
+impl PaneRange {
+    pub fn holds(&self, key: &PaneKey) -> bool {
+        self.numbers.contains(&key.number(self.axis))
+    }
+}
+
+impl Horizons {
+    /// The name that is common to all panes that no window tells apart any more; none when no
+    /// window needs them.
+    pub fn group(&self, key: &PaneKey) -> Option<PaneKey> {
+        let open = |number: u64, horizon: u64| if number >= horizon { number } else { CLOSED };
+        let slots = key.slots.iter().zip(&self.slots).map(|(slot, from)| open(*slot, *from));
+        let group = PaneKey { slots: slots.collect(), bucket: open(key.bucket, self.bucket) };
+        (!group.is_closed()).then_some(group)
+    }
+}
 
 /// The counts of the rows of one pane: a profile per feature, in the reference's order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +127,11 @@ impl Pane {
             clusters.clear();
         }
         Pane { rows: self.rows, rows_kept: self.rows_kept, features, clusters }
+    }
+
+    /// As it is stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(Content::Pane, self)
     }
 
     /// Bytes that the counts take in memory, about.

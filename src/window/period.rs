@@ -219,6 +219,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         /// Against the definition, window by window.
         #[test]
         fn ends_are_those_of_the_windows_that_hold_the_time(

@@ -1,8 +1,8 @@
 //! Which pane each row of a file or batch goes to.
 
-use super::cursor::{Axes, Cursor};
+use super::cursor::{Cursor, PaneLayout};
 use super::pane::{CLOSED, PaneKey};
-use super::sampling::Sample;
+use super::sampling::RowSample;
 use super::slots::SlotCursor;
 use crate::position::Arrival;
 use crate::time::Timestamp;
@@ -58,7 +58,7 @@ pub struct Plan {
     /// Windows (by index) and slots that these rows complete, in the order that they complete.
     pub completed: Vec<WindowSlot>,
     /// Which of the rows are counted.
-    pub sample: Sample,
+    pub sample: RowSample,
     /// Rows by their stretch of time.
     pub stretches: BTreeMap<u64, u64>,
     /// The youngest row.
@@ -106,7 +106,7 @@ impl Plan {
     /// `times`, where there are any.
     pub fn new(
         cursors: &[Cursor],
-        axes: &Axes,
+        layout: &PaneLayout,
         arrival: Arrival,
         row_groups: &[u64],
         times: Option<&[Times]>,
@@ -114,7 +114,7 @@ impl Plan {
         let mut cursors = cursors.to_vec();
         let rows = row_groups.iter().sum();
         let (stretches, completed) = cut(&mut cursors, arrival, rows)?;
-        let mut builder = Builder { cursors: &cursors, axes, panes: Panes::default() };
+        let mut builder = Builder { cursors: &cursors, layout, panes: Panes::default() };
         let mut stretches = stretches.into_iter();
         let mut stretch = stretches.next();
         let mut assigned = Vec::new();
@@ -137,20 +137,20 @@ impl Plan {
         if keys.len() > PANES_MAX {
             return Err(TooManyPanes);
         }
-        let mut plan = Plan::whole(&[], PaneKey(Vec::new()));
+        let mut plan = Plan::whole(&[]);
         plan.stretches = times.map(rows_by_stretch).unwrap_or_default();
         Ok(Plan { panes: keys, row_groups: assigned, cursors, completed, ..plan })
     }
 
     /// All rows to one pane, with no window in play.
-    pub fn whole(row_groups: &[u64], pane: PaneKey) -> Plan {
+    pub fn whole(row_groups: &[u64]) -> Plan {
         let run = |rows: &u64| Assignment::Runs(vec![Run { rows: *rows, pane: 0 }]);
         Plan {
-            panes: vec![pane],
+            panes: vec![PaneKey::whole()],
             row_groups: row_groups.iter().map(run).collect(),
             cursors: Vec::new(),
             completed: Vec::new(),
-            sample: Sample::all(),
+            sample: RowSample::all(),
             stretches: BTreeMap::new(),
             youngest: None,
             untimed: 0,
@@ -215,7 +215,7 @@ struct Panes {
 
 struct Builder<'a> {
     cursors: &'a [Cursor],
-    axes: &'a Axes,
+    layout: &'a PaneLayout,
     panes: Panes,
 }
 
@@ -250,12 +250,11 @@ impl Builder<'_> {
     }
 
     fn place(&mut self, slots: &[u64], number: Option<u64>) -> PaneIndex {
-        let mut key = slots.to_vec();
-        key.extend(number.map(|number| if self.is_over(number) { CLOSED } else { number }));
-        if key.iter().all(|number| *number == CLOSED) {
+        let bucket = number.filter(|bucket| !self.is_over(*bucket)).unwrap_or(CLOSED);
+        let key = PaneKey { slots: slots.to_vec(), bucket };
+        if key.is_closed() {
             return NOWHERE;
         }
-        let key = PaneKey(key);
         let Panes { keys, places } = &mut self.panes;
         if keys.len() > PANES_MAX {
             return NOWHERE;
@@ -268,7 +267,7 @@ impl Builder<'_> {
     }
 
     fn is_over(&self, number: u64) -> bool {
-        let start = self.axes.start(number);
+        let start = self.layout.start(number);
         self.cursors.iter().filter_map(Cursor::period).all(|cursor| cursor.is_over(start))
     }
 }
@@ -291,18 +290,18 @@ mod tests {
 
     struct Windows {
         cursors: Vec<Cursor>,
-        axes: Axes,
+        layout: PaneLayout,
     }
 
     fn windows(kinds: &[WindowKind]) -> Windows {
         let named = |kind: &WindowKind| WindowConfig { name: "w".into(), kind: *kind };
-        let axes = Axes::new(&kinds.iter().map(named).collect::<Vec<_>>());
-        Windows { cursors: kinds.iter().map(|kind| Cursor::resume(*kind, None)).collect(), axes }
+        let layout = PaneLayout::new(&kinds.iter().map(named).collect::<Vec<_>>());
+        Windows { cursors: kinds.iter().map(|kind| Cursor::resume(*kind, None)).collect(), layout }
     }
 
     impl Windows {
         fn plan(&mut self, arrival: Arrival, row_groups: &[u64], times: Option<&[Times]>) -> Plan {
-            let plan = Plan::new(&self.cursors, &self.axes, arrival, row_groups, times).unwrap();
+            let plan = Plan::new(&self.cursors, &self.layout, arrival, row_groups, times).unwrap();
             self.cursors.clone_from(&plan.cursors);
             plan
         }
@@ -314,7 +313,11 @@ mod tests {
             let mut runs = Vec::new();
             assignment.for_each_run(|pane, _, rows| {
                 let key = plan.panes.get(usize::from(pane));
-                runs.push((rows, key.map(|key| key.0.clone()).unwrap_or_default()));
+                let numbers = key.map(|key| {
+                    let bucket = Some(key.bucket).filter(|_| !plan.stretches.is_empty());
+                    key.slots.iter().copied().chain(bucket).collect()
+                });
+                runs.push((rows, numbers.unwrap_or_default()));
             });
             runs
         };
@@ -394,7 +397,7 @@ mod tests {
     fn too_many_panes_are_refused() {
         let windows = windows(&[WindowKind::Rows { size: 1 }]);
         let plan = |rows| {
-            Plan::new(&windows.cursors, &windows.axes, Arrival::File, &[rows], None)
+            Plan::new(&windows.cursors, &windows.layout, Arrival::File, &[rows], None)
                 .map(|plan| plan.panes.len())
         };
         assert_eq!(plan(10_000), Ok(10_000));

@@ -93,25 +93,25 @@ impl Kept {
 
 /// The rows of one table that are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sample {
+pub struct RowSample {
     /// By row group; none keeps all rows.
     row_groups: Option<Vec<Kept>>,
     /// Rows were kept or left out by the row group, and resemble their neighbours.
     clustered: bool,
 }
 
-impl Sample {
-    pub fn all() -> Sample {
-        Sample::default()
+impl RowSample {
+    pub fn all() -> RowSample {
+        RowSample::default()
     }
 
-    pub fn of_rows(row_groups: Vec<Kept>) -> Sample {
-        Sample { row_groups: Some(row_groups), clustered: false }
+    pub fn of_rows(row_groups: Vec<Kept>) -> RowSample {
+        RowSample { row_groups: Some(row_groups), clustered: false }
     }
 
-    pub fn of_row_groups(kept: impl Iterator<Item = bool>) -> Sample {
+    pub fn of_row_groups(kept: impl Iterator<Item = bool>) -> RowSample {
         let row_groups = kept.map(|kept| if kept { Kept::All } else { Kept::Nothing });
-        Sample { row_groups: Some(row_groups.collect()), clustered: true }
+        RowSample { row_groups: Some(row_groups.collect()), clustered: true }
     }
 
     pub fn row_group(&self, row_group: usize) -> &Kept {

@@ -49,7 +49,7 @@ fn a_wrong_configuration_stops_the_start() {
     );
 }
 
-/// Faults that only the reference shows name the feature and the remedy.
+/// ConfigFaults that only the reference shows name the feature and the remedy.
 #[test]
 fn what_the_reference_lacks_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,4 +93,64 @@ fn the_memory_of_open_windows_is_told_and_bounded() {
     assert!(status == 0 && out.contains("open panes: 26"), "{out}");
     let (status, _, err) = check("4KB");
     assert!(status == 2 && err.contains("over its part of state.memory_max (4 KB)"), "{err}");
+}
+
+/// A type that does not exist, with the nearest one and all there are; what else is wrong with the
+/// source is found too.
+#[test]
+fn a_mistyped_type_of_source_is_explained() {
+    let text = "[[model]]\nname = \"m\"\n[model.reference]\npath = \"x\"\n\
+        [[model.source]]\nname = \"logs\"\ntype = \"dirctory\"\nrewriten = \"count\"\n";
+    let faults = parse(text, Path::new("/")).err().unwrap();
+    let faults: Vec<_> = faults.iter().map(|f| format!("{}: {}", f.key, f.message)).collect();
+    let names: Vec<_> = driftd::source::SOURCES.iter().map(|kind| kind.name()).collect();
+    let there_are = format!("There are: {}", names.join(", "));
+    let mistyped = "model.source.type: \"dirctory\" is unknown; did you mean \"directory\"?";
+    assert!(faults.contains(&format!("{mistyped} {there_are}")), "{faults:#?}");
+    assert!(faults.contains(&"model.source.path: is missing".to_owned()), "{faults:#?}");
+    let unknown = "model.source.rewriten: unknown key; did you mean \"rewritten\"?";
+    assert!(faults.contains(&unknown.to_owned()), "{faults:#?}");
+}
+
+/// The comments of a key, to the end of its sentence, with single spaces.
+fn comments<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> String {
+    let mut text = String::new();
+    while let Some(line) = lines.next_if(|line| line.trim_start().starts_with('#')) {
+        text += line.trim_start().trim_start_matches('#');
+    }
+    text
+}
+
+/// Every type of source and each of its keys, with default and meaning, as the list has them.
+#[test]
+fn the_reference_lists_every_key_of_every_source() {
+    let text = std::fs::read_to_string(repository("config/reference.toml")).unwrap();
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    for kind in driftd::source::SOURCES {
+        let written = format!("type = \"{}\"", kind.name());
+        assert!(readme.contains(&written), "{written} is not in the README");
+        let section = text.split("[[model.source]]").find(|section| section.contains(&written));
+        let section = section.unwrap_or_else(|| panic!("{written} is not in the reference"));
+        let section = section.split("\n[").next().unwrap();
+        let mut described = std::collections::BTreeMap::new();
+        let mut lines = section.lines().peekable();
+        while let Some(line) = lines.next() {
+            let Some((key, rest)) = line.split_once(" = ") else { continue };
+            let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
+            let comment = format!("{comment} {}", comments(&mut lines));
+            let words: Vec<&str> = comment.split_whitespace().collect();
+            described.insert(key, (value.trim().trim_matches('"'), words.join(" ")));
+        }
+        for key in kind.keys() {
+            let (value, comment) = &described[key.name];
+            assert!(comment.contains(key.meaning), "{}: {comment}", key.name);
+            match key.default {
+                Some(default) => assert_eq!(*value, default, "{}", key.name),
+                None => assert!(comment.contains("(required)"), "{}: {comment}", key.name),
+            }
+        }
+        let known = |key: &&&str| kind.keys().iter().any(|own| own.name == **key);
+        let unknown: Vec<_> = described.keys().filter(|key| !known(key)).collect();
+        assert_eq!(unknown, [&"name", &"type"], "{}", kind.name());
+    }
 }

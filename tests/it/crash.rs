@@ -57,8 +57,8 @@ fn outcome(folder: &Path) -> (Vec<String>, Vec<f64>) {
     let (mut exact, mut moments) = (Vec::new(), Vec::new());
     let totals = "SELECT scope || of || name || value FROM total ORDER BY 1";
     let files = "SELECT substr(path, -11) || rows FROM file ORDER BY path";
-    let parts = "SELECT 'open rows ' || sum(rows) FROM part WHERE pane IS NOT NULL";
-    for sql in [totals, files, parts] {
+    let open = "SELECT 'open rows ' || sum(rows) FROM pane_delta";
+    for sql in [totals, files, open] {
         let mut statement = state.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
         exact.extend(rows.map(|row| row.unwrap().unwrap_or_default()));
@@ -132,16 +132,22 @@ fn logs(folder: &Path, file: u64) -> std::path::PathBuf {
     folder.join(format!("logs/{file:03}.parquet"))
 }
 
-/// 300 kills at random moments.
+/// Kills at random moments: `DRIFTD_KILLS` of them, from the seed `DRIFTD_SEED` on.
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
-    campaign(0..300, |config, seed| {
+    let (first, kills) = (number("DRIFTD_SEED", 0), number("DRIFTD_KILLS", 60));
+    campaign(first..first + kills, |config, seed| {
         let mut child =
             driftd().args(["run", "--config"]).arg(config).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(20_000 + scatter(seed, 2) % 480_000));
         child.kill().unwrap();
         child.wait().unwrap();
     });
+}
+
+fn number(variable: &str, usual: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{variable}: a number")))
 }
 
 /// Moments that a random kill hardly hits: at the n-th write or flush of the state, before it
@@ -155,7 +161,8 @@ fn killed_between_writes_nothing_is_lost_and_nothing_counts_twice() {
         eprintln!("processes cannot be traced here: {traced}");
         return;
     }
-    campaign(1_000..1_100, |config, seed| {
+    let (first, kills) = (number("DRIFTD_SEED", 0) + 1_000_000, number("DRIFTD_KILLS", 60) / 3);
+    campaign(first..first + kills, |config, seed| {
         let call = ["pwrite64", "fdatasync", "ftruncate"][(scatter(seed, 3) % 3) as usize];
         let when = 1 + scatter(seed, 4) % 40;
         let inject = format!("inject={call}:signal=SIGKILL:when={when}");

@@ -6,9 +6,9 @@ use arrow_array::{
 };
 use driftd::drift::verdict::DriftConfig;
 use driftd::feature::Status;
-use driftd::ingest::ndjson::{BatchBuilder, LineFeature};
+use driftd::format::ndjson::{BatchBuilder, LineFeature};
 use driftd::monitor::figures::FeatureFigures;
-use driftd::monitor::model::{ModelConfig, Moment, Monitor, Remembered};
+use driftd::monitor::model::{ArrivalTime, ModelConfig, Monitor, Restored};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
 use driftd::position::Arrival;
@@ -283,17 +283,18 @@ fn claimed_rows_are_checked() {
         time: None,
         drift: DriftConfig::default(),
     };
-    let monitor = Monitor::new(config, reference, Remembered::default());
-    let moment = Moment { fallback: Timestamp(0), now: Timestamp(0) };
-    let plan = |table: &MemoryTable| {
-        monitor.plan(table, Arrival::File, moment, &[]).map(|plan| plan.panes.len())
+    let monitor = Monitor::new(config, reference, Restored::default());
+    let (arrival, now) = (Arrival::File, Timestamp(0));
+    let time = ArrivalTime { arrival, fallback: now, now };
+    let count = |table: &MemoryTable| {
+        monitor.count(table, time, None, false).map(|counted| counted.delta.panes.0.len())
     };
     let other = |rows: usize| MemoryTable::new(vec![("y", floats(vec![1.0; rows]))]);
-    assert_eq!(plan(&other(100)).unwrap(), 10);
-    let error = plan(&other(100).claiming(5_000)).unwrap_err();
+    assert_eq!(count(&other(100)).unwrap(), 10);
+    let error = count(&other(100).claiming(5_000)).unwrap_err();
     assert!(error.to_string().contains("claims 5000 rows and has 100"), "{error}");
     let one = MemoryTable::new(vec![("x", floats(vec![1.0]))]);
-    let error = plan(&one.claiming(1 << 40)).unwrap_err();
+    let error = count(&one.claiming(1 << 40)).unwrap_err();
     assert!(error.to_string().contains("at once"), "{error}");
 }
 

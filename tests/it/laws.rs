@@ -91,7 +91,8 @@ proptest! {
         let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (now.len() + 1)).collect();
         ends.extend([0, now.len()]);
         ends.sort_unstable();
-        let mut parts: Vec<Vec<_>> = ends.windows(2).map(|ends| now[ends[0]..ends[1]].to_vec()).collect();
+        let parts = ends.windows(2).map(|ends| now[ends[0]..ends[1]].to_vec());
+        let mut parts: Vec<Vec<_>> = parts.collect();
         let forward = merged(&reference, &parts);
         parts.reverse();
         let backward = merged(&reference, &parts);

@@ -33,6 +33,8 @@ mod sampling;
 /// Rows over TCP.
 mod stream;
 mod support;
+/// States that an older driftd wrote.
+mod upgrade;
 /// Windows by event time.
 mod windows;
 /// Files of other engines.

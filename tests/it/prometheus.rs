@@ -190,7 +190,8 @@ fn a_history_is_backfilled_into_prometheus() {
         ("driftd_window_rows", vec![1_500.0; 6]),
     ] {
         let query = format!(
-            "/api/v1/query_range?query={metric}%7Bwindow%3D%22hour%22%7D&start={start}&end={end}&step=3600"
+            "/api/v1/query_range?query={metric}%7Bwindow%3D%22hour%22%7D&start={start}&end={end}\
+             &step=3600"
         );
         let found = prometheus.wait_for(metric, &query, |answer| {
             let values = answer["data"]["result"][0]["values"].as_array()?;

@@ -8,7 +8,7 @@ use driftd::daemon::replay::replay;
 use driftd::monitor::figures::WindowFigures;
 use driftd::monitor::reference::Reference;
 use driftd::monitor::score::Baseline;
-use driftd::store::windows::Query;
+use driftd::store::closed_windows::Query;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,7 +39,8 @@ fn features(rows: &[Row]) -> MemoryTable {
 }
 
 const WINDOWS: &str = "[[model.window]]\nname = \"hour\"\ntype = \"time\"\nsize = \"1h\"\n\
-    [[model.window]]\nname = \"sliding\"\ntype = \"time\"\nsize = \"3h\"\nslide = \"30m\"\noffset = \"10m\"\n\
+    [[model.window]]\nname = \"sliding\"\ntype = \"time\"\nsize = \"3h\"\n\
+    slide = \"30m\"\noffset = \"10m\"\n\
     [[model.baseline]]\nname = \"two_before\"\ntype = \"rolling\"\nwindows = 2\n\
     [model.columns]\ntime = \"ts\"\n";
 

@@ -3,11 +3,11 @@
 use crate::support::repository;
 use crate::support::table::{figures, pane};
 use driftd::feature::Kind;
-use driftd::ingest::inputs::{Input, open, resolve};
-use driftd::ingest::parquet::ParquetTable;
+use driftd::format::parquet::ParquetTable;
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
+use driftd::source::inputs::{Input, open, resolve};
 use driftd::window::pane::Pane;
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! Late rows against an oracle: with no lateness allowed, what a look at the directory closed is
 //! closed for every row that comes after it, and every other row is in the hour of its time.
 
-use super::{HOUR, START, Simulation};
-use crate::store::windows::Query;
+use super::{HOUR, START, Simulation, cases};
+use crate::store::closed_windows::Query;
 use crate::window::period::Period;
 use crate::window::{WindowConfig, WindowKind};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn rounds() -> impl Strategy<Value = Vec<(Vec<Vec<u16>>, bool)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn a_row_is_in_its_hour_or_late(rounds in rounds()) {
@@ -60,15 +60,12 @@ proptest! {
             simulation.look();
             closed = closed.max(youngest.div_euclid(HOUR) * HOUR);
         }
-        let totals = simulation.pipeline.as_ref().unwrap().store.totals().unwrap();
-        let total = |name: &str| {
-            totals.get("sources").and_then(|all| all["logs"].get(name)).copied().unwrap_or(0)
-        };
-        prop_assert_eq!((total("rows"), total("rows_late")), (arrived, late));
+        let totals = (simulation.total("rows"), simulation.total("rows_late"));
+        prop_assert_eq!(totals, (arrived, late));
         // The rest closes by the clock.
         simulation.advance(hour * 24 * 100);
         simulation.look();
-        let store = &simulation.pipeline.as_ref().unwrap().store;
+        let store = simulation.store_of_pipeline();
         let windows = store.windows("hour", &Query::default()).unwrap();
         let got = windows.iter().map(|window| (window.end.unwrap().0, window.rows));
         prop_assert_eq!(got.collect::<Vec<_>>(), hours.into_iter().collect::<Vec<_>>());

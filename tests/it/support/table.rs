@@ -3,16 +3,14 @@
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema};
 use driftd::drift::verdict::DriftConfig;
-use driftd::error::Result;
-use driftd::monitor::count::count;
+use driftd::error::Fault;
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
 use driftd::monitor::reference::{FeatureConfig, Reference, ReferenceConfig};
-use driftd::monitor::sample::sample;
 use driftd::monitor::score::{Baseline, WindowLabel, score};
 use driftd::monitor::table::{Blocks, Table};
+use driftd::monitor::whole::count_whole;
 use driftd::profile::block::Block;
-use driftd::window::pane::{Pane, PaneKey};
-use driftd::window::plan::Plan;
+use driftd::window::pane::Pane;
 use driftd::window::sampling::SamplingConfig;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -74,7 +72,7 @@ impl Table for MemoryTable {
         self.row_groups[row_group]
     }
 
-    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>> {
+    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
         self.reads.fetch_add(1, Relaxed);
         let start: u64 = self.row_groups[..row_group].iter().sum();
         let rows = (self.row_groups[row_group] as usize).min(self.batch.num_rows());
@@ -130,19 +128,12 @@ pub fn reference(table: &MemoryTable) -> Reference {
 
 /// Counts a table as one window.
 pub fn pane(reference: &Reference, table: &dyn Table) -> Pane {
-    let key = PaneKey(vec![0]);
-    let plan = Plan::whole(table.row_groups(), key.clone());
-    let mut panes = count(reference, table, &plan).unwrap();
-    panes.0.remove(&key).unwrap_or_else(|| Pane::new(reference.grids()))
+    count_whole(reference, table, None, None).unwrap()
 }
 
 /// The same for a sample of its rows.
 pub fn pane_of_sample(reference: &Reference, table: &dyn Table, config: &SamplingConfig) -> Pane {
-    let rows = table.row_groups().iter().sum();
-    let key = PaneKey(vec![0]);
-    let mut plan = Plan::whole(table.row_groups(), key.clone());
-    plan.sample = sample(config, table, rows).unwrap();
-    count(reference, table, &plan).unwrap().0.remove(&key).unwrap()
+    count_whole(reference, table, Some(config), None).unwrap()
 }
 
 pub fn figures(reference: &Reference, pane: &Pane) -> WindowFigures {

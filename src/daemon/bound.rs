@@ -1,0 +1,90 @@
+//! A model with everything that was taken and opened for it, before it is started.
+
+use super::loaded_reference::LoadedReference;
+use crate::config::Model;
+use crate::error::Result;
+use crate::export::live::{LiveModel, LiveSource};
+use crate::monitor::snapshot::{ModelSnapshot, WindowSnapshot};
+use crate::source;
+use crate::store::{ModelStore, Store};
+use crate::telemetry::SourceTelemetry;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use tracing::info;
+
+/// Name and version.
+pub type ModelLabel = (String, String);
+
+/// The name and version of a configured model.
+pub fn label(model: &Model) -> ModelLabel {
+    (model.model.name.clone(), model.model.version.clone())
+}
+
+/// A model that can be started.
+pub struct BoundModel {
+    pub model: Model,
+    pub store: ModelStore,
+    /// Bytes of counts that may be held in memory although the journal has them.
+    pub counts_bytes_max: usize,
+    pub sources: Vec<ModelSource>,
+    /// When the state first knew of the model.
+    pub created: Timestamp,
+    /// What was loaded beforehand.
+    pub reference: Option<LoadedReference>,
+}
+
+/// A source that can be started.
+pub struct ModelSource {
+    pub name: String,
+    pub telemetry: Arc<SourceTelemetry>,
+    pub source: Box<dyn source::BoundSource>,
+}
+
+impl BoundModel {
+    /// Takes what the sources of a model need, such as ports.
+    pub fn bind(
+        model: Model,
+        store: &Arc<Store>,
+        listeners: &source::Listeners,
+        counts_bytes_max: usize,
+    ) -> Result<BoundModel> {
+        let mut sources = Vec::new();
+        for config in &model.sources {
+            let source = config.kind.bind(&config.settings, listeners)?;
+            if let Some(address) = source.address() {
+                info!(model = model.model.name, source = config.name, address, "taking rows");
+            }
+            let (name, telemetry) = (config.name.clone(), Arc::default());
+            sources.push(ModelSource { name, telemetry, source });
+        }
+        let store = store.model(&model.model.name, &model.model.version)?;
+        let created = store.created()?;
+        Ok(BoundModel { model, store, counts_bytes_max, sources, created, reference: None })
+    }
+
+    pub fn label(&self) -> ModelLabel {
+        label(&self.model)
+    }
+
+    /// What the state has to show of the model.
+    pub fn restored_snapshot(&self) -> Result<ModelSnapshot> {
+        let windows = self.model.model.windows.iter().map(|window| {
+            Ok(WindowSnapshot::resumed(&window.name, self.store.latest(&window.name)?))
+        });
+        let windows = windows.collect::<Result<_>>()?;
+        let (name, version) = self.label();
+        let totals = self.store.totals()?;
+        Ok(ModelSnapshot { name, version, reference: None, windows, totals })
+    }
+
+    /// What is live of the model.
+    pub fn live(&self) -> LiveModel {
+        let (name, version) = self.label();
+        let sources = self.sources.iter().map(|source| {
+            let (name, telemetry) = (source.name.clone(), Arc::clone(&source.telemetry));
+            LiveSource { name, telemetry }
+        });
+        let sources = sources.collect();
+        LiveModel { name, version, created: self.created, sources }
+    }
+}

@@ -1,0 +1,344 @@
+//! Lines of JSON as a table: one object per line, feature names as keys.
+//!
+//! A line that is no object is rejected with its reason and nothing else happens. Inside an object
+//! every feature stands for itself: a key that is not there is absent, a value of another kind is
+//! of the wrong type, and the line's other values count.
+
+use crate::error::{Fault, Result};
+use crate::feature::Kind;
+use crate::monitor::table::{Blocks, Table};
+use crate::profile::block::{Block, ValueFaults};
+use crate::profile::column::number_text;
+use crate::profile::feature::FeatureGrid;
+use crate::telemetry::RejectReason;
+use crate::totals::Rejected;
+use arrow_array::builder::{BooleanBuilder, Float64Builder, StringBuilder};
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, Float64Array, PrimitiveArray};
+use arrow_buffer::BooleanBufferBuilder;
+use arrow_schema::{Field, Schema};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// What a line's values are read as; made once per source from the reference.
+#[derive(Debug, Clone)]
+pub struct LineFeature {
+    pub name: String,
+    pub kind: Kind,
+    pub declared: bool,
+}
+
+impl LineFeature {
+    /// A value that names its row: read as a text, whatever it is.
+    pub fn key(name: &str) -> LineFeature {
+        LineFeature { name: name.to_owned(), kind: Kind::Categorical, declared: true }
+    }
+}
+
+impl From<&FeatureGrid> for LineFeature {
+    fn from(grid: &FeatureGrid) -> LineFeature {
+        LineFeature { name: grid.name.clone(), kind: grid.kind, declared: grid.declared }
+    }
+}
+
+/// Rows that were read and not counted yet.
+#[derive(Debug)]
+pub struct Batch {
+    schema: Schema,
+    rows: [u64; 1],
+    columns: Vec<Block>,
+    /// Of the lines.
+    fingerprint: u64,
+    /// Bytes of the lines, the rejected included.
+    pub bytes: u64,
+    /// Lines that are no rows.
+    pub rejected: Rejected,
+}
+
+impl Table for Batch {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn row_groups(&self) -> &[u64] {
+        &self.rows
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn weight(&self, _row_group: usize, column: usize) -> u64 {
+        self.columns[column].values().get_array_memory_size() as u64
+    }
+
+    fn read(&self, _row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
+        Ok(Box::new(std::iter::once(Ok(self.columns[column].clone()))))
+    }
+}
+
+/// Builds batches, line by line.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    features: Arc<[LineFeature]>,
+    columns: Vec<ColumnBuilder>,
+    rows: u64,
+    fingerprint: u64,
+    bytes: u64,
+    rejected: Rejected,
+}
+
+impl BatchBuilder {
+    pub fn new(features: Arc<[LineFeature]>) -> BatchBuilder {
+        let columns = features.iter().map(|feature| ColumnBuilder::new(feature.kind)).collect();
+        BatchBuilder {
+            features,
+            columns,
+            rows: 0,
+            fingerprint: 0,
+            bytes: 0,
+            rejected: Rejected::default(),
+        }
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Values so far.
+    pub fn cells(&self) -> u64 {
+        self.rows * self.columns.len() as u64
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0 && self.bytes == 0 && self.rejected.sum() == 0
+    }
+
+    /// Bytes that arrived, whether or not they become rows.
+    pub fn add_bytes(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    /// A line that is no row.
+    pub fn reject(&mut self, reason: RejectReason) {
+        self.rejected.add(reason, 1);
+    }
+
+    /// Reads one line, without its line feed.
+    pub fn push(&mut self, line: &[u8]) -> std::result::Result<(), RejectReason> {
+        let object = parse(line)?;
+        self.push_object(&object);
+        self.fingerprint = xxh3_64_with_seed(line, self.fingerprint);
+        Ok(())
+    }
+
+    fn push_object(&mut self, object: &Map<String, Value>) {
+        for (feature, column) in self.features.iter().zip(&mut self.columns) {
+            column.push(object.get(&feature.name), feature.declared);
+        }
+        self.rows += 1;
+    }
+
+    /// The rows so far; the builder starts anew.
+    pub fn take(&mut self) -> Batch {
+        let fresh = BatchBuilder::new(Arc::clone(&self.features));
+        let BatchBuilder { features, columns, rows, fingerprint, bytes, rejected } =
+            std::mem::replace(self, fresh);
+        let columns: Vec<Block> = columns.into_iter().map(ColumnBuilder::finish).collect();
+        let fields = features.iter().zip(&columns).map(|(feature, block)| {
+            Field::new(&feature.name, block.values().data_type().clone(), true)
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        Batch { schema, rows: [rows], columns, fingerprint, bytes, rejected }
+    }
+}
+
+fn parse(line: &[u8]) -> std::result::Result<Map<String, Value>, RejectReason> {
+    let text = std::str::from_utf8(line).map_err(|_| RejectReason::NotUtf8)?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(RejectReason::NotAnObject),
+        Err(_) => Err(RejectReason::Malformed),
+    }
+}
+
+#[derive(Debug)]
+struct ColumnBuilder {
+    values: ValueBuilder,
+    absent: BooleanBufferBuilder,
+    wrong_type: BooleanBufferBuilder,
+}
+
+#[derive(Debug)]
+enum ValueBuilder {
+    Numbers(Float64Builder),
+    Seconds(Float64Builder),
+    Texts(StringBuilder),
+    Booleans(BooleanBuilder),
+    /// Only whether there is a value.
+    Opaque(BooleanBuilder),
+}
+
+/// What one value is to a feature of some kind.
+enum Reading<T> {
+    Value(T),
+    Null,
+    WrongType,
+}
+
+impl ColumnBuilder {
+    fn new(kind: Kind) -> ColumnBuilder {
+        let values = match kind {
+            Kind::Numeric => ValueBuilder::Numbers(Float64Builder::new()),
+            Kind::Temporal => ValueBuilder::Seconds(Float64Builder::new()),
+            Kind::Categorical => ValueBuilder::Texts(StringBuilder::new()),
+            Kind::Boolean => ValueBuilder::Booleans(BooleanBuilder::new()),
+            Kind::Unsupported => ValueBuilder::Opaque(BooleanBuilder::new()),
+        };
+        let bits = || BooleanBufferBuilder::new(0);
+        ColumnBuilder { values, absent: bits(), wrong_type: bits() }
+    }
+
+    fn push(&mut self, value: Option<&Value>, declared: bool) {
+        let value_or_null = value.unwrap_or(&Value::Null);
+        let is_wrong = match &mut self.values {
+            ValueBuilder::Numbers(out) | ValueBuilder::Seconds(out) => {
+                append(number(value_or_null), |number| out.append_option(number))
+            }
+            ValueBuilder::Texts(out) => {
+                append(text(value_or_null, declared), |text| out.append_option(text))
+            }
+            ValueBuilder::Booleans(out) => {
+                append(boolean(value_or_null, declared), |value| out.append_option(value))
+            }
+            ValueBuilder::Opaque(out) => {
+                out.append_option((!value_or_null.is_null()).then_some(true));
+                false
+            }
+        };
+        self.absent.append(value.is_none());
+        self.wrong_type.append(is_wrong);
+    }
+
+    fn finish(mut self) -> Block {
+        let array: ArrayRef = match self.values {
+            ValueBuilder::Numbers(mut out) => Arc::new(out.finish()),
+            ValueBuilder::Seconds(mut out) => Arc::new(microseconds(&out.finish())),
+            ValueBuilder::Texts(mut out) => Arc::new(out.finish()),
+            ValueBuilder::Booleans(mut out) | ValueBuilder::Opaque(mut out) => {
+                Arc::new(out.finish())
+            }
+        };
+        let faults =
+            ValueFaults { absent: self.absent.finish(), wrong_type: self.wrong_type.finish() };
+        Block::new(array).with_faults(faults)
+    }
+}
+
+fn microseconds(seconds: &Float64Array) -> PrimitiveArray<TimestampMicrosecondType> {
+    seconds.unary(|seconds| (seconds * 1e6) as i64)
+}
+
+/// Appends the value, or a null; true when it was of the wrong type.
+fn append<T>(reading: Reading<T>, push: impl FnOnce(Option<T>)) -> bool {
+    let (value, is_wrong) = match reading {
+        Reading::Value(value) => (Some(value), false),
+        Reading::Null => (None, false),
+        Reading::WrongType => (None, true),
+    };
+    push(value);
+    is_wrong
+}
+
+/// JSON has no words for what is not a finite number; these three are Protobuf's.
+fn number(value: &Value) -> Reading<f64> {
+    match value {
+        Value::Null => Reading::Null,
+        Value::Number(number) => number.as_f64().map_or(Reading::WrongType, Reading::Value),
+        Value::String(text) => match text.as_str() {
+            "NaN" => Reading::Value(f64::NAN),
+            "Infinity" => Reading::Value(f64::INFINITY),
+            "-Infinity" => Reading::Value(f64::NEG_INFINITY),
+            _ => Reading::WrongType,
+        },
+        _ => Reading::WrongType,
+    }
+}
+
+fn text(value: &Value, declared: bool) -> Reading<String> {
+    match value {
+        Value::Null => Reading::Null,
+        Value::String(text) => Reading::Value(text.clone()),
+        Value::Number(number) if declared => {
+            number.as_f64().map_or(Reading::WrongType, |number| Reading::Value(number_text(number)))
+        }
+        Value::Bool(value) if declared => Reading::Value(value.to_string()),
+        _ => Reading::WrongType,
+    }
+}
+
+fn boolean(value: &Value, declared: bool) -> Reading<bool> {
+    match value {
+        Value::Null => Reading::Null,
+        Value::Bool(value) => Reading::Value(*value),
+        Value::Number(number) if declared && number.as_f64() == Some(0.0) => Reading::Value(false),
+        Value::Number(number) if declared && number.as_f64() == Some(1.0) => Reading::Value(true),
+        _ => Reading::WrongType,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder(kind: Kind) -> BatchBuilder {
+        BatchBuilder::new([LineFeature { name: "x".into(), kind, declared: false }].into())
+    }
+
+    #[test]
+    fn a_bad_line_is_rejected_alone() {
+        let mut builder = builder(Kind::Numeric);
+        let deep = "[".repeat(100_000);
+        for (line, reason) in [
+            ("{\"x\":1", RejectReason::Malformed),
+            ("{\"x\":1e400}", RejectReason::Malformed),
+            ("{\"x\":NaN}", RejectReason::Malformed),
+            (deep.as_str(), RejectReason::Malformed),
+            ("[1]", RejectReason::NotAnObject),
+        ] {
+            assert_eq!(builder.push(line.as_bytes()), Err(reason), "{line:.20}");
+        }
+        assert_eq!(builder.push(b"{\"x\":\"\xff\"}"), Err(RejectReason::NotUtf8));
+        assert_eq!(builder.rows(), 0);
+        builder.push(b"{\"x\":1}").unwrap();
+        assert_eq!(builder.take().rows, [1]);
+    }
+
+    #[test]
+    fn numbers_are_read_to_the_last_digit() {
+        use arrow_array::cast::AsArray;
+        use arrow_array::types::Float64Type;
+        let mut builder = builder(Kind::Numeric);
+        let numbers = [0.980_000_019_073_486_3, 1e-300, 123_456.789, 9_007_199_254_740_993.0];
+        for number in numbers {
+            builder.push(format!("{{\"x\":{number:?}}}").as_bytes()).unwrap();
+        }
+        let batch = builder.take();
+        assert_eq!(batch.columns[0].values().as_primitive::<Float64Type>().values(), &numbers);
+    }
+
+    #[test]
+    fn inside_a_line_every_feature_stands_for_itself() {
+        let mut builder = builder(Kind::Numeric);
+        for line in ["{\"x\":1.5}", "{\"x\":null}", "{}", "{\"x\":\"a\"}", "{\"x\":\"NaN\"}"] {
+            builder.push(line.as_bytes()).unwrap();
+        }
+        let batch = builder.take();
+        let block = &batch.columns[0];
+        assert_eq!((block.rows(), block.n_missing()), (5, 3));
+        let faults = block.faults().unwrap();
+        assert_eq!(faults.absent.set_indices().collect::<Vec<_>>(), [2]);
+        assert_eq!(faults.wrong_type.set_indices().collect::<Vec<_>>(), [3]);
+    }
+}

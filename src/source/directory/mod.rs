@@ -1,0 +1,115 @@
+//! A directory of Parquet files, watched with all its subdirectories.
+
+mod events;
+pub mod listing;
+mod path_states;
+mod watch;
+
+use super::{
+    BoundSource, Listeners, OnDuplicate, OnRewrite, Resource, Source, SourceContext, SourceType,
+};
+use crate::error::Result;
+use crate::position::Arrival;
+use crate::settings::{Key, SettingKind, Settings};
+use std::path::PathBuf;
+use std::time::Duration;
+use watch::DirectorySource;
+
+const PATH: &str = "path";
+const RECONCILE_INTERVAL: &str = "reconcile_interval";
+const STUCK_AFTER: &str = "stuck_after";
+const DUPLICATES: &str = "duplicates";
+const REWRITTEN: &str = "rewritten";
+
+const KEYS: &[Key] = &[
+    Key { name: PATH, kind: SettingKind::Path, default: None, meaning: "the directory" },
+    Key {
+        name: RECONCILE_INTERVAL,
+        kind: SettingKind::Duration,
+        default: Some("5s"),
+        meaning: "how long a file can go unnoticed when no event tells of it",
+    },
+    Key {
+        name: STUCK_AFTER,
+        kind: SettingKind::Duration,
+        default: Some("60s"),
+        meaning: "an incomplete file that does not change for so long counts as stuck",
+    },
+    Key {
+        name: DUPLICATES,
+        kind: SettingKind::Choice(&["skip", "count"]),
+        default: Some("skip"),
+        meaning: "or \"count\": also a file with the content of another",
+    },
+    Key {
+        name: REWRITTEN,
+        kind: SettingKind::Choice(&["replace", "count", "ignore"]),
+        default: Some("replace"),
+        meaning: "a file with another content than before: \"replace\" what it added to windows \
+                  that are open, \"count\" it as well, or \"ignore\" it",
+    },
+];
+
+/// `type = "directory"`.
+pub struct Directory;
+
+/// What is set of one directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct DirectoryConfig {
+    path: PathBuf,
+    /// How long a file can go unnoticed when no event tells of it.
+    reconcile_interval: Duration,
+    stuck_after: Duration,
+    on_duplicate: OnDuplicate,
+    on_rewrite: OnRewrite,
+}
+
+impl SourceType for Directory {
+    fn name(&self) -> &'static str {
+        "directory"
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        KEYS
+    }
+
+    fn arrival(&self) -> Arrival {
+        Arrival::File
+    }
+
+    fn resource(&self, settings: &Settings) -> Resource {
+        Resource::Directory(settings.path(PATH).to_owned())
+    }
+
+    fn check(&self, settings: &Settings) -> Result<()> {
+        listing::list(settings.path(PATH))?;
+        Ok(())
+    }
+
+    fn bind(&self, settings: &Settings, _listeners: &Listeners) -> Result<Box<dyn BoundSource>> {
+        Ok(Box::new(DirectoryConfig {
+            path: settings.path(PATH).to_owned(),
+            reconcile_interval: settings.duration(RECONCILE_INTERVAL),
+            stuck_after: settings.duration(STUCK_AFTER),
+            on_duplicate: match settings.choice(DUPLICATES) {
+                "count" => OnDuplicate::Count,
+                _ => OnDuplicate::Skip,
+            },
+            on_rewrite: match settings.choice(REWRITTEN) {
+                "count" => OnRewrite::Count,
+                "ignore" => OnRewrite::Ignore,
+                _ => OnRewrite::Replace,
+            },
+        }))
+    }
+}
+
+impl BoundSource for DirectoryConfig {
+    fn address(&self) -> Option<String> {
+        None
+    }
+
+    fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
+        Ok(Box::new(DirectorySource::start(*self, context)))
+    }
+}

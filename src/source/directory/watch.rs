@@ -1,0 +1,248 @@
+//! A directory while it is watched: when to list it, which file is next, what was last logged.
+
+use super::DirectoryConfig;
+use super::events::{self, EventFlag};
+use super::path_states::{PathState, PathStates, ScanResult};
+use crate::error::{Fault, FaultKind, Result};
+use crate::format::OpenFile;
+use crate::format::parquet::ParquetTable;
+use crate::identity::Stat;
+use crate::net::stop::Stop;
+use crate::source::{Delivery, DeliveryId, Fate, FileDelivery, Poll, Rows, Source, SourceContext};
+use crate::telemetry::{ErrorReason, SourceTelemetry};
+use crate::time::Timestamp;
+use crate::totals::Rejected;
+use notify::RecommendedWatcher;
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{debug, error, info, warn};
+
+/// While a backlog is counted, the gauges of waiting files are refreshed at most this often, since
+/// that takes a look at every path.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Events come in bursts; one listing serves those of this time.
+const EVENT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Listings take no more than one part in so many of the time, however many events there are.
+const LISTING_PARTS: u32 = 10;
+
+/// The files of a directory, as a source.
+pub struct DirectorySource {
+    name: String,
+    config: DirectoryConfig,
+    paths: PathStates,
+    telemetry: Arc<SourceTelemetry>,
+    stop: Stop,
+    /// Raised when something seems to have changed.
+    changed: EventFlag,
+    /// None where the system gives no events; the source then lives by its listing.
+    _watcher: Option<RecommendedWatcher>,
+    /// When to list next.
+    at: Timestamp,
+    /// When an event may bring that forward to.
+    not_before: Timestamp,
+    is_listed: bool,
+    /// Files of the last listing that are still to be delivered. The next listing waits for them,
+    /// so that a backlog has an end although new files keep coming.
+    ready: VecDeque<PathBuf>,
+    reported: Timestamp,
+    /// Deliveries whose fate is not known yet.
+    delivered: HashMap<DeliveryId, (PathBuf, Stat)>,
+    deliveries: u64,
+    /// What was last logged of a path that fails again and again; it is not repeated.
+    logged: HashMap<PathBuf, String>,
+}
+
+impl DirectorySource {
+    pub fn start(config: DirectoryConfig, context: SourceContext) -> DirectorySource {
+        let SourceContext { name, telemetry, paths, wake, stop, .. } = context;
+        for (path, reason) in paths.iter().filter_map(|(p, r)| Some((p, r.quarantined.as_ref()?))) {
+            // The alert sends people to the log, which may be that of an earlier process.
+            warn!(path = %path.display(), reason, "still quarantined, until it changes");
+        }
+        let changed = EventFlag::default();
+        let watcher = events::watch(&config.path, changed.clone(), wake, Arc::clone(&telemetry));
+        DirectorySource {
+            name,
+            paths: PathStates::new(config.path.clone(), config.stuck_after, paths),
+            config,
+            telemetry,
+            stop,
+            changed,
+            _watcher: watcher,
+            at: Timestamp(0),
+            not_before: Timestamp(0),
+            is_listed: false,
+            ready: VecDeque::new(),
+            reported: Timestamp(0),
+            delivered: HashMap::new(),
+            deliveries: 0,
+            logged: HashMap::new(),
+        }
+    }
+
+    /// Lists the directory if it is time and all that was ready has been delivered. What is gone,
+    /// if anything.
+    fn scan(&mut self, now: Timestamp) -> Option<Poll> {
+        if self.at > now || !self.ready.is_empty() {
+            return None;
+        }
+        let begun = Instant::now();
+        let scanned = self.paths.scan(now);
+        self.not_before = now.plus(begun.elapsed() * LISTING_PARTS);
+        self.at = now.plus(self.config.reconcile_interval);
+        let root = self.config.path.clone();
+        match scanned {
+            Ok(found) => {
+                if self.logged.remove(&root).is_some() {
+                    info!(source = self.name, "listed again");
+                }
+                self.take_listing(found, now)
+            }
+            Err(error) => {
+                self.telemetry.errors(ErrorReason::List).add(1);
+                if self.differs_from_last_log(&root, &error.to_string()) {
+                    error!(source = self.name, %error, "not listed; will be tried again");
+                }
+                None
+            }
+        }
+    }
+
+    fn take_listing(&mut self, found: ScanResult, now: Timestamp) -> Option<Poll> {
+        self.telemetry.last_success.set(now.0);
+        self.telemetry.errors(ErrorReason::List).add(found.errors.len() as u64);
+        self.is_listed = true;
+        self.ready = found.ready.into();
+        if let Some(wait) = found.again_in {
+            self.at = self.at.min(now.plus(wait).max(self.not_before));
+        }
+        for error in &found.errors {
+            // The text names the folder.
+            let text = error.to_string();
+            if self.differs_from_last_log(Path::new(&text), &text) {
+                warn!(source = self.name, %error, "a folder was not listed");
+            }
+        }
+        let (paths, vanished) = (found.gone, found.vanished);
+        (!paths.is_empty()).then_some(Poll::Gone { paths, vanished })
+    }
+
+    /// Opens the next file. None when it is not to be counted now.
+    fn open(&mut self, path: &Path, now: Timestamp) -> Option<Poll> {
+        let stat = self.paths.stat(path)?;
+        let opened = self.read_footer(path, stat);
+        let id = DeliveryId(self.deliveries + 1);
+        let poll = match opened {
+            Ok((file, table)) => {
+                let (happened, bytes) = (Some(happened(&file, now)), file.stat.size);
+                let DirectoryConfig { on_duplicate, on_rewrite, .. } = self.config;
+                let table = Box::new(table);
+                let rows = Rows::File(FileDelivery { file, table, on_duplicate, on_rewrite });
+                let rejected = Rejected::default();
+                Poll::Ready(Box::new(Delivery { id, rows, happened, bytes, rejected }))
+            }
+            Err(fault) if fault.kind() == FaultKind::Unreadable => {
+                Poll::Unreadable { id, path: path.to_owned(), stat, fault }
+            }
+            Err(fault) => {
+                self.note_deferred(path, &fault);
+                return None;
+            }
+        };
+        self.deliveries += 1;
+        self.paths.deliver(path);
+        self.delivered.insert(id, (path.to_owned(), stat));
+        Some(poll)
+    }
+
+    fn read_footer(&self, path: &Path, stat: Stat) -> Result<(OpenFile, ParquetTable), Fault> {
+        let file = OpenFile::open(&self.config.path, path)?;
+        if file.stat != stat {
+            return Err(Fault::incomplete("changed since it was listed"));
+        }
+        let table = ParquetTable::open(&file);
+        // Before any fault is believed: a file that is rewritten while it is read decodes badly.
+        file.check_untouched()?;
+        Ok((file, table?.hashing()))
+    }
+
+    /// The file stays pending; the next listing tells more.
+    fn note_deferred(&mut self, path: &Path, fault: &Fault) {
+        if fault.kind() != FaultKind::Io || path.symlink_metadata().is_err() {
+            debug!(path = %path.display(), %fault, "gone or not complete");
+            return;
+        }
+        self.telemetry.errors(ErrorReason::Read).add(1);
+        if self.differs_from_last_log(path, &fault.to_string()) {
+            let name = &self.name;
+            warn!(source = name, path = %path.display(), %fault, "not read; will be tried again");
+        }
+    }
+
+    fn differs_from_last_log(&mut self, path: &Path, text: &str) -> bool {
+        self.logged.insert(path.to_owned(), text.to_owned()).as_deref() != Some(text)
+    }
+}
+
+/// When the rows of a file happened that do not say so: what the path says, else when the file was
+/// written.
+fn happened(file: &OpenFile, now: Timestamp) -> Timestamp {
+    let written = Timestamp(file.stat.mtime_ns.div_euclid(1_000));
+    file.partition_time.filter(|time| *time <= now).unwrap_or(written)
+}
+
+impl Source for DirectorySource {
+    fn poll(&mut self, now: Timestamp) -> Poll {
+        if self.stop.is_on() {
+            // What was not begun is counted after the next start.
+            return Poll::Ended;
+        }
+        if self.changed.take() {
+            self.at = self.at.min(now.plus(EVENT_PAUSE).max(self.not_before));
+        }
+        if let Some(gone) = self.scan(now) {
+            return gone;
+        }
+        while let Some(path) = self.ready.pop_front() {
+            if let Some(poll) = self.open(&path, now) {
+                return poll;
+            }
+        }
+        Poll::At(self.at)
+    }
+
+    fn settled(&mut self, id: DeliveryId, fate: Fate) {
+        let Some((path, stat)) = self.delivered.remove(&id) else { return };
+        match fate {
+            Fate::Deferred(fault) => {
+                self.note_deferred(&path, &fault);
+                self.paths.defer(&path, stat);
+            }
+            Fate::Quarantined(reason) => {
+                let (source, path) = (&self.name, path.as_path());
+                warn!(source, path = %path.display(), reason, "quarantined until it changes");
+                self.paths.resolve(path, stat, PathState::Quarantined);
+            }
+            _ => self.paths.resolve(&path, stat, PathState::Done),
+        }
+    }
+
+    fn is_behind(&self, now: Timestamp) -> bool {
+        !self.is_listed || !self.ready.is_empty() || self.paths.is_settling(now)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_listed
+    }
+
+    fn report(&mut self, now: Timestamp) {
+        if self.ready.is_empty() || now.since(self.reported) >= REPORT_INTERVAL {
+            self.paths.report(now, &self.telemetry);
+            self.reported = now;
+        }
+    }
+}

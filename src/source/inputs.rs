@@ -1,0 +1,107 @@
+//! What a path given by a user stands for: a file, a directory, a glob, a profile.
+
+use super::directory::listing::{is_data, is_hidden, list};
+use crate::error::{Error, Result};
+use crate::format::OpenFile;
+use crate::format::parquet::ParquetTable;
+use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
+use crate::monitor::table::Table;
+use std::path::{Path, PathBuf};
+
+/// Ending of a profile.
+const PROFILE: &str = "profile";
+
+/// One path, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    Profile(PathBuf),
+    Parquet(Vec<PathBuf>),
+}
+
+/// Finds the files behind a path. An input without any file is an error.
+pub fn resolve(path: &Path) -> Result<Input> {
+    if path.is_dir() {
+        let listing = list(path)?;
+        if let Some(error) = listing.errors.into_iter().next() {
+            return Err(error);
+        }
+        let files: Vec<PathBuf> = listing.files.into_iter().map(|file| file.path).collect();
+        if files.is_empty() {
+            return Err(Error::new(format!("{} holds no Parquet file", path.display())));
+        }
+        return Ok(Input::Parquet(files));
+    }
+    if path.is_file() {
+        let is_profile = path.extension().is_some_and(|ending| ending == PROFILE);
+        let path = path.to_owned();
+        return Ok(if is_profile { Input::Profile(path) } else { Input::Parquet(vec![path]) });
+    }
+    let pattern = path.to_string_lossy();
+    if !pattern.contains(['*', '?', '[']) {
+        return Err(Error::new(format!("{pattern}: no such file or directory")));
+    }
+    let paths = glob::glob(&pattern)
+        .map_err(|error| Error::new(format!("{pattern} is no pattern: {error}")))?;
+    let mut files = Vec::new();
+    for found in paths {
+        let found = found.map_err(|error| Error::io("list", error.path(), error.error()))?;
+        if found.file_name().is_some_and(is_hidden) {
+            continue;
+        }
+        if found.is_dir() {
+            files.extend(list(&found)?.files.into_iter().map(|file| file.path));
+        } else if is_data(&found) {
+            files.push(found);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::new(format!("{pattern} matches no Parquet file")));
+    }
+    Ok(Input::Parquet(files))
+}
+
+/// Opens one file as a table; `key=value` folders anywhere in its path count.
+pub fn open(path: &Path) -> Result<ParquetTable> {
+    OpenFile::open(Path::new(""), path)
+        .and_then(|file| ParquetTable::open(&file))
+        .map_err(|fault| fault.context(path.display()).into())
+}
+
+pub fn read_profile(path: &Path) -> Result<Profile> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, &error))?;
+    Profile::from_bytes(&bytes).map_err(|fault| fault.context(path.display()).into())
+}
+
+/// Loads a reference from any of these; `step` is called once per column profiled, with the
+/// number of columns there are at most.
+pub fn reference(
+    path: &Path,
+    config: &ReferenceConfig,
+    step: &(dyn Fn(usize) + Sync),
+) -> Result<Reference> {
+    let context = |error: Error| error.context(format_args!("reference {}", path.display()));
+    match resolve(path).map_err(context)? {
+        Input::Profile(file) => match read_profile(&file)? {
+            Profile::Reference(reference) => reference.select(config).map_err(context),
+            Profile::Current(_) => Err(context(Error::new(
+                "a profile that was counted on another's grid cannot be the reference; \
+                 name the reference that it was counted with",
+            ))),
+        },
+        Input::Parquet(files) => {
+            let tables = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
+            build(&tables, config, step).map_err(context)
+        }
+    }
+}
+
+/// Profiles files as one reference; `step` as in [`reference`].
+pub fn build(
+    tables: &[ParquetTable],
+    config: &ReferenceConfig,
+    step: &(dyn Fn(usize) + Sync),
+) -> Result<Reference> {
+    let columns = tables.first().map_or(0, |table| table.schema().fields().len());
+    let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
+    Reference::build(&tables, config, &|| step(columns))
+}

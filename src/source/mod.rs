@@ -1,0 +1,279 @@
+//! Where rows come from. Nothing here knows what is counted.
+//!
+//! A source is polled by its model and hands over deliveries: a table, and what makes it
+//! recognisable when it comes again. It is told what became of each once the state has it, which is
+//! when an offset can be acknowledged or a file be left alone.
+//!
+//! ```text
+//! poll ──▶ Delivery ──▶ counted ──▶ recorded in the journal ──▶ on the disk ──▶ settled(Fate)
+//! ```
+//!
+//! # Another transport
+//!
+//! One file or folder here that implements [`SourceType`] and [`Source`], and one line in
+//! [`SOURCES`]. Checking a configuration, showing it and reloading read that list. What has to wait
+//! (a socket, a broker) waits in a task of its own, and hands over through a bounded channel, so
+//! that the sender waits while its model is busy.
+
+pub mod directory;
+pub mod inputs;
+mod lines;
+mod listeners;
+mod tcp;
+pub mod warm_up;
+
+pub use listeners::Listeners;
+
+use crate::error::{Fault, Result};
+use crate::format::ndjson::LineFeature;
+use crate::format::{FileTable, OpenFile};
+use crate::identity::{Identity, Stat};
+use crate::monitor::table::Table;
+use crate::net::stop::Stop;
+use crate::position::{Arrival, Position, PositionRange};
+use crate::settings::{Key, Settings};
+use crate::store::commit::PathRecord;
+use crate::telemetry::SourceTelemetry;
+use crate::time::Timestamp;
+use crate::totals::Rejected;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Every type of source.
+pub const SOURCES: &[&dyn SourceType] = &[&directory::Directory, &tcp::Tcp];
+
+/// One place that rows come from, while its model counts them.
+pub trait Source: Send {
+    /// What there is to do. Never waits.
+    fn poll(&mut self, now: Timestamp) -> Poll;
+
+    /// What became of deliveries. The state has it, unless a delivery is only deferred.
+    fn settled(&mut self, id: DeliveryId, fate: Fate);
+
+    /// Whether rows are there that have not been delivered. Windows by event time wait for them,
+    /// since a backlog comes in any order of its times.
+    fn is_behind(&self, now: Timestamp) -> bool;
+
+    /// Whether all that was there at the start is known of.
+    fn is_ready(&self) -> bool;
+
+    /// Sets the gauges of the source.
+    fn report(&mut self, now: Timestamp);
+}
+
+/// The answer of a source that was polled.
+pub enum Poll {
+    /// Rows to count.
+    Ready(Box<Delivery>),
+    /// A file that cannot be read, until it changes.
+    Unreadable { id: DeliveryId, path: PathBuf, stat: Stat, fault: Fault },
+    /// Paths that are gone, so many of them before they were counted.
+    Gone { paths: Vec<PathBuf>, vanished: u64 },
+    /// Nothing before this time, unless the model is woken.
+    At(Timestamp),
+    /// Nothing until the model is woken.
+    Idle,
+    /// Nothing any more: the source was told to stop, and all that it had taken is delivered.
+    Ended,
+}
+
+/// Names a delivery of one source; given by the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub u64);
+
+/// Rows on their way to a model.
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub rows: Rows,
+    /// When rows happened that do not say so themselves; none when they happened now.
+    pub happened: Option<Timestamp>,
+    pub bytes: u64,
+    /// Lines that arrived with these rows, and are none.
+    pub rejected: Rejected,
+}
+
+/// Rows, and how they are known when they come again.
+pub enum Rows {
+    /// Known by their content, and counted whole or not at all.
+    File(FileDelivery),
+    /// Known by their positions; without any, they count whenever they come.
+    Batch { table: Box<dyn Table + Send>, positions: Vec<PositionRange> },
+}
+
+/// A file, and what to do when it or its path is known.
+pub struct FileDelivery {
+    pub file: OpenFile,
+    pub table: Box<dyn FileTable + Send>,
+    pub on_duplicate: OnDuplicate,
+    pub on_rewrite: OnRewrite,
+}
+
+/// What becomes of a file whose content was counted at another path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDuplicate {
+    Skip,
+    Count,
+}
+
+/// What becomes of a file that has another content than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRewrite {
+    /// It counts in place of what was there, as far as that is in open windows.
+    Replace,
+    /// It counts as well.
+    Count,
+    /// It does not count.
+    Ignore,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    Counted,
+    /// Counted in place of what was at its path before.
+    Rewritten,
+    /// Counted before.
+    Duplicate,
+    /// Counted before, at this path.
+    Touched,
+    /// Another content than before at its path, which is left alone as configured.
+    Ignored,
+    /// Cannot be read, for this reason.
+    Quarantined(String),
+    /// Not counted now; it has to be delivered again.
+    Deferred(Fault),
+}
+
+impl FileDelivery {
+    /// Reads what has not been read of the file. Fails when it changed meanwhile.
+    pub fn identity(&self) -> Result<Identity, Fault> {
+        let content = self.table.content();
+        self.file.check_untouched()?;
+        Ok(self.file.identity(content?))
+    }
+}
+
+/// What a source needs of its model.
+pub struct SourceContext {
+    /// Label `source`.
+    pub name: String,
+    /// What rows without columns of their own are read for.
+    pub features: Arc<[LineFeature]>,
+    pub telemetry: Arc<SourceTelemetry>,
+    /// What the state knows of the paths of this source.
+    pub paths: Vec<(PathBuf, PathRecord)>,
+    /// How far each partition was counted.
+    pub positions: BTreeMap<String, Position>,
+    /// Has the model poll its sources.
+    pub wake: Arc<Notify>,
+    pub stop: Stop,
+}
+
+/// One type of source: what can be set, and how to start it.
+pub trait SourceType: Sync {
+    /// As in `type = "…"`.
+    fn name(&self) -> &'static str;
+
+    /// All that can be set besides `name` and `type`.
+    fn keys(&self) -> &'static [Key];
+
+    /// How its rows arrive.
+    fn arrival(&self) -> Arrival;
+
+    /// What it reads or listens on.
+    fn resource(&self, settings: &Settings) -> Resource;
+
+    /// Looks at what the settings name, before anything is started.
+    fn check(&self, _settings: &Settings) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes what only one can have, such as a port, before anything is loaded.
+    fn bind(&self, settings: &Settings, listeners: &Listeners) -> Result<Box<dyn BoundSource>>;
+}
+
+/// A source that can be started.
+pub trait BoundSource: Send + Sync {
+    /// Where rows can be sent to, if anywhere.
+    fn address(&self) -> Option<String>;
+
+    fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>>;
+}
+
+/// What a source reads or listens on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// A directory of files, with all its subdirectories.
+    Directory(PathBuf),
+    /// A port that is listened on.
+    Address(SocketAddr),
+    /// A socket file that is listened on.
+    SocketFile(PathBuf),
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Address(address) => write!(f, "{address}"),
+            Resource::Directory(path) | Resource::SocketFile(path) => {
+                write!(f, "{}", path.display())
+            }
+        }
+    }
+}
+
+/// `[[model.source]]`, checked.
+#[derive(Clone)]
+pub struct SourceConfig {
+    /// Label `source`.
+    pub name: String,
+    pub kind: &'static dyn SourceType,
+    pub settings: Settings,
+}
+
+impl PartialEq for SourceConfig {
+    fn eq(&self, other: &SourceConfig) -> bool {
+        self.name == other.name
+            && self.kind.name() == other.kind.name()
+            && self.settings == other.settings
+    }
+}
+
+impl SourceConfig {
+    pub fn resource(&self) -> Resource {
+        self.kind.resource(&self.settings)
+    }
+
+    /// The directory that it reads, if it reads one.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match self.resource() {
+            Resource::Directory(path) => Some(path),
+            Resource::Address(_) | Resource::SocketFile(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_type_can_be_told_apart_and_has_defaults_of_their_kinds() {
+        let names: BTreeSet<&str> = SOURCES.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), SOURCES.len());
+        for kind in SOURCES {
+            for key in kind.keys() {
+                assert!(!key.meaning.is_empty(), "{}.{}", kind.name(), key.name);
+                if let Some(default) = key.default {
+                    let parsed = key.kind.parse(default);
+                    assert!(parsed.is_some(), "{}.{}: {default}", kind.name(), key.name);
+                }
+            }
+        }
+    }
+}

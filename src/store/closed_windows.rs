@@ -1,0 +1,145 @@
+//! The places of windows, and closed windows with their figures.
+
+use super::commit::Commit;
+use super::{ModelStore, failed, to_text};
+use crate::error::{Fault, Result, StateError};
+use crate::monitor::figures::WindowFigures;
+use crate::profile::codec::{Content, decode, encode};
+use crate::time::Timestamp;
+use crate::window::cursor::Place;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+/// Which closed windows are wanted: those that end in a stretch of time, by event time or, where
+/// windows have none, by the clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query {
+    pub from: Option<Timestamp>,
+    /// Not included.
+    pub to: Option<Timestamp>,
+    /// The newest of them.
+    pub limit: Option<u32>,
+}
+
+impl ModelStore {
+    /// The names of all windows that any have closed of.
+    fn window_names(&self) -> Result<Vec<String>, StateError> {
+        let connection = self.store.reader();
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT window FROM closed_window WHERE model = ?1 ORDER BY window",
+            )?;
+            let rows = statement.query_map(params![self.model], |row| row.get(0))?;
+            rows.collect()
+        };
+        read().map_err(|error| failed("read", &error))
+    }
+
+    /// Closed windows of one name, or of all, name by name and oldest first.
+    pub fn past(
+        &self,
+        window: Option<&str>,
+        query: &Query,
+    ) -> Result<Vec<WindowFigures>, StateError> {
+        let names = self.window_names()?.into_iter();
+        let wanted = names.filter(|name| window.is_none_or(|window| window == name));
+        let past = wanted.map(|name| self.windows(&name, query));
+        Ok(past.collect::<Result<Vec<_>, StateError>>()?.into_iter().flatten().collect())
+    }
+
+    /// Closed windows, oldest first.
+    pub fn windows(&self, window: &str, query: &Query) -> Result<Vec<WindowFigures>, StateError> {
+        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+            let connection = self.store.reader();
+            let mut statement = connection.prepare_cached(
+                "SELECT figures FROM closed_window
+                 WHERE model = ?1 AND window = ?2 AND coalesce(\"end\", closed) >= ?3
+                     AND coalesce(\"end\", closed) < ?4
+                 ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT ?5",
+            )?;
+            let from = query.from.map_or(i64::MIN, |from| from.0);
+            let to = query.to.map_or(i64::MAX, |to| to.0);
+            let limit = query.limit.map_or(-1, i64::from);
+            let rows = statement
+                .query_map(params![self.model, window, from, to, limit], |row| row.get(0))?;
+            rows.collect()
+        };
+        let bodies = read().map_err(|error| failed("read", &error))?;
+        bodies.iter().rev().map(|body| figures(window, body)).collect()
+    }
+
+    /// Where a window stood when the last process ended.
+    pub fn place(&self, window: &str) -> Result<Option<Place>, StateError> {
+        let body: Option<String> = self
+            .store
+            .reader()
+            .query_row(
+                "SELECT body FROM place WHERE model = ?1 AND window = ?2",
+                params![self.model, window],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| failed("read", &error))?;
+        let Some(body) = body else { return Ok(None) };
+        let place = serde_json::from_str(&body);
+        let damaged = |e| StateError::damaged(format_args!("the place of window {window:?}"), e);
+        place.map(Some).map_err(damaged)
+    }
+
+    /// The closed window that is shown: greatest end, then ledger order.
+    pub fn latest(&self, window: &str) -> Result<Option<WindowFigures>, StateError> {
+        let body: Option<Vec<u8>> = self
+            .store
+            .reader()
+            .query_row(
+                "SELECT figures FROM closed_window WHERE model = ?1 AND window = ?2
+                 ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT 1",
+                params![self.model, window],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| failed("read", &error))?;
+        body.map(|body| figures(window, &body)).transpose()
+    }
+}
+
+fn figures(window: &str, body: &[u8]) -> Result<WindowFigures, StateError> {
+    decode(Content::Window, body).map_err(|fault: Fault| {
+        StateError::damaged(format_args!("a closed window {window:?}"), fault)
+    })
+}
+
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    model: i64,
+    commit: &Commit,
+    windows_max: u64,
+) -> rusqlite::Result<()> {
+    let mut place = transaction
+        .prepare_cached("INSERT OR REPLACE INTO place (model, window, body) VALUES (?1, ?2, ?3)")?;
+    for (window, body) in &commit.places {
+        place.execute(params![model, window, to_text(body)])?;
+    }
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO closed_window (model, window, slot, \"end\", closed, rows, verdict, figures)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let mut prune = transaction.prepare_cached(
+        "DELETE FROM closed_window WHERE model = ?1 AND window = ?2 AND id <= (
+             SELECT id FROM closed_window WHERE model = ?1 AND window = ?2
+             ORDER BY id DESC LIMIT 1 OFFSET ?3)",
+    )?;
+    for figures in &commit.closed {
+        insert.execute(params![
+            model,
+            figures.window,
+            figures.slot as i64,
+            figures.end.map(|end| end.0),
+            figures.closed.map(|closed| closed.0),
+            figures.rows as i64,
+            figures.verdict().name(),
+            encode(Content::Window, figures.as_ref()),
+        ])?;
+        prune.execute(params![model, figures.window, windows_max as i64])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! What makes a state of today out of an older one.
+//!
+//! A state of the last schema is taken over whole. Of those before, the ledger is kept, so that
+//! nothing counts twice; open windows and history are not, since their figures were others, and a
+//! log line says what was left behind.
+
+use super::deltas::{bucket_column, slots_column};
+use crate::window::WindowConfig;
+use crate::window::cursor::PaneLayout;
+use crate::window::pane::{CLOSED, PaneKey};
+use rusqlite::{Connection, Transaction, params};
+use tracing::{info, warn};
+
+/// A step from one version of the schema to the next.
+struct Migration {
+    sql: &'static str,
+    /// What SQL alone cannot say.
+    convert: Option<fn(&Transaction<'_>) -> rusqlite::Result<()>>,
+}
+
+/// What makes each version of the schema out of the one before.
+const MIGRATIONS: [Migration; 4] = [
+    Migration { sql: include_str!("schema/1.sql"), convert: None },
+    Migration { sql: include_str!("schema/2.sql"), convert: None },
+    Migration { sql: include_str!("schema/3.sql"), convert: None },
+    Migration { sql: include_str!("schema/4.sql"), convert: Some(name_panes) },
+];
+
+/// The version that this driftd reads and writes.
+pub const VERSION: usize = MIGRATIONS.len();
+
+/// Versions below this lose their open windows and their history.
+const WHOLE_SINCE: usize = 3;
+
+/// Takes a state of an older version, or an empty one, to the newest.
+pub fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
+    if version == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    if (1..WHOLE_SINCE).contains(&version) {
+        tell_what_is_lost(&transaction, version)?;
+    }
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration.sql)?;
+        if let Some(convert) = migration.convert {
+            convert(&transaction)?;
+        }
+    }
+    transaction.pragma_update(None, "user_version", VERSION as i64)?;
+    transaction.commit()?;
+    if version > 0 {
+        info!(from = version, to = VERSION, "the state was taken over");
+    }
+    Ok(())
+}
+
+fn tell_what_is_lost(transaction: &Transaction<'_>, version: usize) -> rusqlite::Result<()> {
+    let count = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let files = count("SELECT count(*) FROM file")?;
+    let windows = count("SELECT count(*) FROM closed_window")?;
+    let open_rows = open_rows(transaction)?;
+    warn!(
+        version,
+        files,
+        windows,
+        open_rows,
+        "a state of an old format: its counted files are known and not counted again; its open \
+         panes and its closed windows cannot be read any more and are dropped"
+    );
+    Ok(())
+}
+
+/// Rows that were in open windows of rows, as far as the places of the windows tell.
+fn open_rows(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(json_extract(body, '$.open.rows')), 0) FROM place";
+    transaction.query_row(sql, [], |row| row.get(0))
+}
+
+/// Schema 3 named panes by one list of numbers, changed the names when windows closed, and kept
+/// the rows of closed panes among the others.
+fn name_panes(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut models = transaction.prepare("SELECT id, windows FROM model")?;
+    let models = models.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+    for model in models? {
+        let (model, windows) = model?;
+        let windows: Vec<WindowConfig> = read_json(&windows)?;
+        let layout = PaneLayout::new(&windows);
+        let mut parts = transaction.prepare(
+            "SELECT id, pane, rows, level, source, content FROM part
+             WHERE model = ?1 AND pane IS NOT NULL ORDER BY id",
+        )?;
+        let mut parts = parts.query([model])?;
+        let mut insert = transaction.prepare(
+            "INSERT INTO pane_delta (id, model, bucket, slots, rows, level, source, content, body)
+             SELECT id, model, ?2, ?3, rows, level, source, content, body FROM part WHERE id = ?1",
+        )?;
+        while let Some(part) = parts.next()? {
+            let name = read_json(&part.get::<_, String>(1)?)?;
+            let key = pane_key(&layout, name);
+            insert.execute(params![
+                part.get::<_, i64>(0)?,
+                bucket_column(&key),
+                slots_column(&key)
+            ])?;
+        }
+    }
+    transaction.execute_batch(
+        "INSERT INTO file_rows SELECT source, content, start, sum(rows) FROM part
+             WHERE content IS NOT NULL AND start IS NOT NULL GROUP BY source, content, start;
+         DROP TABLE part;",
+    )
+}
+
+fn pane_key(layout: &PaneLayout, mut numbers: Vec<u64>) -> PaneKey {
+    let bucket = numbers.get(layout.n_slots()).copied().unwrap_or(CLOSED);
+    numbers.truncate(layout.n_slots());
+    PaneKey { slots: numbers, bucket }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(0, kind, Box::new(error))
+    })
+}
