@@ -20,6 +20,7 @@ pub mod inputs;
 mod lines;
 mod listeners;
 mod tcp;
+mod unix;
 pub mod warm_up;
 
 pub use listeners::Listeners;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Every type of source.
-pub const SOURCES: &[&dyn SourceType] = &[&directory::Directory, &tcp::Tcp];
+pub const SOURCES: &[&dyn SourceType] = &[&directory::Directory, &tcp::Tcp, &unix::Unix];
 
 /// One place that rows come from, while its model counts them.
 pub trait Source: Send {
