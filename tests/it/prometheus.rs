@@ -6,9 +6,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A real Prometheus with the shipped configuration, scraping every second.
 struct Prometheus {
@@ -55,7 +56,7 @@ impl Prometheus {
                 return found;
             }
             assert!(Instant::now() < deadline, "waited for {what}; last: {answer:#?}");
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 }
@@ -144,6 +145,74 @@ fn a_real_prometheus_accepts_any_feature_name() {
     for name in HOSTILE_NAMES {
         assert!(names.contains(name), "{name:?} came back as it was");
     }
+    daemon.stop();
+}
+
+/// SIGKILL over and over while files and lines come: as a Prometheus sees it that scrapes each
+/// second, no counter ever falls, and at the end they are what came.
+#[test]
+fn no_counter_falls_when_the_daemon_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let column = |rows: u32| vec![("x", floats((0..rows).map(f64::from)))];
+    write(&folder.path().join("reference.parquet"), column(2_000));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let stream = "[[model.source]]\nname = \"lines\"\ntype = \"unix\"\npath = \"rows.sock\"\n\
+        [[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 700\n";
+    let config = config(folder.path(), stream);
+    let text = std::fs::read_to_string(&config).unwrap().replace("127.0.0.1:0", &port);
+    std::fs::write(&config, text).unwrap();
+    let prometheus = Prometheus::start(folder.path(), &port);
+    let (mut files, mut rows) = (0, 0);
+    for kill in 0..12u64 {
+        let daemon = Daemon::start(&config);
+        let socket = UnixStream::connect(folder.path().join("rows.sock"));
+        // Lines that the kill loses were never shown; bad ones are rejected.
+        let mut socket = socket.unwrap();
+        for n in 0..5 {
+            write(&folder.path().join(format!("logs/{files:03}.parquet")), column(200 + files));
+            rows += u64::from(200 + files);
+            files += 1;
+            writeln!(socket, "{{\"x\": {n}}}\nno row").unwrap();
+            std::thread::sleep(Duration::from_millis(150 + 37 * (kill % 5)));
+        }
+        daemon.kill();
+    }
+    let mut daemon = Daemon::start(&config);
+    let counted = ["driftd_source_files_total", "\"logs\"", "\"counted\""];
+    daemon.wait_for_sample(&counted, f64::from(files));
+    assert_eq!(daemon.sample(&["driftd_source_rows_total", "\"logs\""]), Some(rows as f64));
+    let query = |query: &str| {
+        let path = format!("/api/v1/query?query={query}");
+        prometheus.wait_for(query, &path, |answer| {
+            let series = answer["data"]["result"].as_array()?;
+            let value = |series: &Value| series["value"][1].as_str()?.parse::<f64>().ok();
+            let values = series.iter().map(value).collect::<Option<Vec<f64>>>()?;
+            (!values.is_empty()).then_some(values)
+        })
+    };
+    let last = query(&format!("driftd_source_rows_total%7Bsource%3D%22logs%22%7D%3D%3D{rows}"));
+    assert_eq!(last, [rows as f64]);
+    let mut n_series = 0;
+    for counter in [
+        "source_rows",
+        "source_bytes",
+        "source_files",
+        "source_rows_rejected",
+        "source_late_rows",
+        "source_untimed_rows",
+        "source_replaced_rows",
+        "source_errors",
+        "windows_closed",
+        "window_late_rows",
+    ] {
+        let span = format!("driftd_{counter}_total%5B10m%5D");
+        let seen = query(&format!("count_over_time({span})"));
+        assert!(seen.iter().all(|samples| *samples > 8.0), "{counter} was scraped: {seen:?}");
+        let resets = query(&format!("resets({span})"));
+        assert!(resets.iter().all(|resets| *resets == 0.0), "{counter} fell: {resets:?}");
+        n_series += resets.len();
+    }
+    assert!(n_series > 40, "{n_series}");
     daemon.stop();
 }
 

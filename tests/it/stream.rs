@@ -47,6 +47,39 @@ fn connect(daemon: &Daemon) -> TcpStream {
     TcpStream::connect(daemon.stream_address.as_ref().unwrap()).unwrap()
 }
 
+/// Over a Unix socket the same lines come to the same as over TCP.
+#[test]
+fn a_unix_socket_takes_the_same_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    write_rows(&folder.path().join("reference.parquet"), 20_000);
+    let path = config(folder.path(), "");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let unix = "type = \"unix\"\npath = \"rows.sock\"\nmode = \"0600\"";
+    let window = "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = 5000\n";
+    let text = text.replace("type = \"directory\"\npath = \"logs\"", unix);
+    std::fs::write(&path, format!("{text}{window}")).unwrap();
+    let mut daemon = Daemon::start(&path);
+    let socket = folder.path().join("rows.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    for row in rows(5_000) {
+        let Row { x, n, s } = row;
+        writeln!(stream, "{{\"s\":\"{s}\",\"n\":{n},\"x\":{x}}}").unwrap();
+    }
+    drop(stream);
+    daemon.wait_for_sample(&["driftd_window_rows"], 5_000.0);
+    let file = folder.path().join("same.parquet");
+    write_rows(&file, 5_000);
+    let (_, report) = check_json(&folder.path().join("reference.parquet"), &file);
+    let (_, live) = daemon.get("/api/v1/report");
+    let live: serde_json::Value = serde_json::from_str(&live).unwrap();
+    for ((name, lines), (_, file)) in features(&live).iter().zip(features(&report)) {
+        assert_eq!(lines["measures"], file["measures"], "{name}");
+    }
+    assert!(daemon.log().iter().any(|line| line.contains("rows.sock")));
+    daemon.stop();
+    assert!(!socket.exists());
+}
+
 /// The rows of a stream and of a file are the same rows.
 #[test]
 fn lines_count_as_the_same_rows_in_a_file() {
