@@ -4,13 +4,14 @@
 //! # The path of a row
 //!
 //! A file comes to rest in a watched directory. Its [`source`] notices it, waits until it is whole,
-//! reads its footer by a [`format`], and delivers it to the pipeline of its model ([`daemon`]). The
+//! reads its footer by a [`format`], and delivers it when the pipeline of its model ([`daemon`])
+//! polls it. The
 //! [`journal`] tells whether it was counted before. The [`window`] plan says which pane each of its
 //! rows goes to, and which rows of a sample are counted. [`monitor::count`] decodes every column of
 //! every row group where it is counted, on all cores: a value is looked up among the cells that the
 //! reference fixed for its feature, and the count of its cell grows by one ([`profile`]). Nothing
-//! else is kept of it. The name of the file is a hash of its content, taken from the bytes as they
-//! are read.
+//! else is kept of it. A file is known by a hash of its content, taken from the bytes as they are
+//! read.
 //!
 //! When the whole file was counted, its counts are recorded in the journal and added to the open
 //! panes. A window is a merge of panes; when its file, its rows or its time are complete it is

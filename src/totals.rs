@@ -5,8 +5,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Scopes of totals, as in the state and the API.
-pub const SOURCES: &str = "sources";
-pub const WINDOWS: &str = "windows";
+pub const OF_SOURCES: &str = "sources";
+pub const OF_WINDOWS: &str = "windows";
 
 /// Names of totals of a source; those with a label are named by [`FileResult::total`] and the like.
 pub const ROWS: &str = "rows";
@@ -99,10 +99,10 @@ impl RowCounts {
             (ROWS_REPLACED, self.replaced),
             (ROWS_REJECTED, self.rejected.sum()),
         ] {
-            totals.add(SOURCES, source, name, value);
+            totals.add(OF_SOURCES, source, name, value);
         }
         for (reason, value) in self.rejected.iter() {
-            totals.add(SOURCES, source, reason.total(), value);
+            totals.add(OF_SOURCES, source, reason.total(), value);
         }
     }
 }
@@ -110,14 +110,14 @@ impl RowCounts {
 /// Errors of a source that are to be added, by reason.
 pub fn add_errors(totals: &mut Totals, source: &str, errors: &[(ErrorReason, u64)]) {
     for (reason, value) in errors {
-        totals.add(SOURCES, source, reason.total(), *value);
+        totals.add(OF_SOURCES, source, reason.total(), *value);
     }
 }
 
 /// Files of a source with this result. A rewritten file is one of the counted, for whoever reads
 /// the state; as a result it stands alone.
 pub fn files(totals: &Totals, source: &str, result: FileResult) -> u64 {
-    let of = |result: FileResult| totals.get(SOURCES, source, result.total());
+    let of = |result: FileResult| totals.get(OF_SOURCES, source, result.total());
     match result {
         FileResult::Counted => of(FileResult::Counted).saturating_sub(of(FileResult::Rewritten)),
         _ => of(result),
@@ -139,10 +139,10 @@ mod tests {
         counts(5).add_to(&mut all, "logs");
         counts(7).add_to(&mut one, "logs");
         all.add_all(&one);
-        let get = |name| all.get(SOURCES, "logs", name);
+        let get = |name| all.get(OF_SOURCES, "logs", name);
         assert_eq!((get(ROWS), get(ROWS_LATE), get(ROWS_REJECTED)), (12, 2, 4));
         assert_eq!(get(RejectReason::Malformed.total()), 4);
-        assert_eq!((get(BYTES), all.get(WINDOWS, "logs", ROWS)), (0, 0));
+        assert_eq!((get(BYTES), all.get(OF_WINDOWS, "logs", ROWS)), (0, 0));
         assert_eq!(all.iter().count(), 4);
     }
 }

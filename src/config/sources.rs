@@ -3,7 +3,7 @@
 use super::Model;
 use super::raw::{Section, nearest, unknown};
 use crate::settings::Settings;
-use crate::source::{Resource, SOURCES, SourceConfig, SourceType};
+use crate::source::{Resource, SOURCE_TYPES, SourceConfig, SourceType};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,16 +30,16 @@ pub fn sources(model: &Section<'_>, folder: &Path) -> Option<Vec<SourceConfig>> 
 
 fn source(section: &Section<'_>, folder: &Path) -> Option<(&'static dyn SourceType, Settings)> {
     let written = section.required_string("type")?;
-    let names = || SOURCES.iter().map(|kind| kind.name());
+    let names = || SOURCE_TYPES.iter().map(|kind| kind.name());
     if !names().any(|name| name == written) {
         section.fault("type", unknown(&written, names()));
     }
     // A mistyped type is checked as what it most likely means, so that all faults are found.
     let Some(name) = nearest(&written, names()) else {
-        SOURCES.iter().flat_map(|kind| kind.keys()).for_each(|key| section.ignore(key.name));
+        SOURCE_TYPES.iter().flat_map(|kind| kind.keys()).for_each(|key| section.ignore(key.name));
         return None;
     };
-    let kind = *SOURCES.iter().find(|kind| kind.name() == name)?;
+    let kind = *SOURCE_TYPES.iter().find(|kind| kind.name() == name)?;
     let written = kind.keys().iter().filter_map(|key| {
         if key.default.is_none() && !section.has(key.name) {
             section.fault(key.name, "is missing");

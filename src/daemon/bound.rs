@@ -20,7 +20,7 @@ pub fn label(model: &Model) -> ModelLabel {
     (model.model.name.clone(), model.model.version.clone())
 }
 
-/// A model that can be started.
+/// A model whose ports are taken and whose part of the state is open.
 pub struct BoundModel {
     pub model: Model,
     pub store: ModelStore,
@@ -33,7 +33,7 @@ pub struct BoundModel {
     pub reference: Option<LoadedReference>,
 }
 
-/// A source that can be started.
+/// A bound source with its name and gauges.
 pub struct ModelSource {
     pub name: String,
     pub telemetry: Arc<SourceTelemetry>,

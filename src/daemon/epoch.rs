@@ -14,7 +14,7 @@ use crate::store::ModelStore;
 use crate::store::commit::Commit;
 use crate::store::reference_record::{Epoch, ReferenceRecord};
 use crate::time::Timestamp;
-use crate::totals::WINDOWS;
+use crate::totals::OF_WINDOWS;
 use crate::window::cursor::{PaneLayout, Place};
 use crate::window::open::{DeltaId, PaneCounts};
 use crate::window::pane::{Axis, CLOSED, Pane, PaneKey, PaneRange};
@@ -24,8 +24,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::warn;
 
-/// Goes on from the state, and makes it one of the loaded reference and the configured windows.
-pub fn enter(
+/// Resumes from what the state has, and moves it to the loaded reference and the configured windows
+/// where those are others.
+pub fn resume(
     config: &ModelConfig,
     loaded: LoadedReference,
     store: &ModelStore,
@@ -123,7 +124,7 @@ impl Transition<'_> {
             let (window, rows) = (&figures.window, figures.rows);
             let model = &self.config.name;
             warn!(model, window, rows, "closed as it is: the reference or the windows changed");
-            commit.totals.add(WINDOWS, window, figures.verdict().name(), 1);
+            commit.totals.add(OF_WINDOWS, window, figures.verdict().name(), 1);
         }
         commit.closed = closing.closed;
         let layouts = (PaneLayout::new(self.before), PaneLayout::new(&self.config.windows));

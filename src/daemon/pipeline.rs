@@ -16,7 +16,7 @@ use crate::journal::{
 };
 use crate::monitor::close::Closing;
 use crate::monitor::figures::WindowFigures;
-use crate::monitor::model::{ArrivalTime, Counted, Monitor};
+use crate::monitor::model::{ArrivalTime, CountedTable, Monitor};
 use crate::monitor::table::{Table, rows};
 use crate::position::{Arrival, Overlap, PositionRange};
 use crate::source::{
@@ -75,8 +75,102 @@ struct Envelope {
 }
 
 impl Pipeline {
-    /// The way of a file: known? → count → record → add → close. Others follow beside it: the
-    /// commit, and then the page.
+    /// Does everything whose time has come; when to come again.
+    pub fn tick(&mut self) -> Result<Timestamp, StateError> {
+        let polled = self.poll_sources()?;
+        if self.sources.iter().all(|own| own.source.is_ready()) {
+            self.shared.readiness.reached(&self.label());
+        }
+        let now = self.now();
+        let is_behind = self.sources.iter().any(|own| own.source.is_behind(now));
+        let places = self.monitor.places();
+        let closing = self.monitor.advance(now, is_behind, &mut self.journal)?;
+        let is_more = closing.more;
+        self.record_closing(closing, now);
+        if self.monitor.places() != places {
+            self.journal.record_moved(now);
+        }
+        self.record_errors(now);
+        let is_busy = polled.is_some_and(|at| at <= now);
+        self.journal.wait_for_commit()?;
+        if self.journal.is_due(now, is_busy, self.commit_bytes_max) {
+            self.flush(if is_busy { Flush::Background } else { Flush::Wait })?;
+        }
+        self.publish_confirmed();
+        // Last, so that whoever sees that nothing waits sees what it came to.
+        self.sources.iter_mut().for_each(|own| own.source.update_gauges(now));
+        if is_more {
+            return Ok(now);
+        }
+        let closes = self.monitor.deadline().filter(|_| !is_behind);
+        let next = [polled, closes, self.journal.deadline()].into_iter().flatten().min();
+        Ok(next.unwrap_or(now.plus(COMMIT_INTERVAL)))
+    }
+
+    /// Takes what is ready, each source in turn, for a while; when there will be more.
+    fn poll_sources(&mut self) -> Result<Option<Timestamp>, StateError> {
+        let begun = self.now();
+        loop {
+            let (mut is_any, mut next) = (false, None);
+            for source in 0..self.sources.len() {
+                let now = self.now();
+                let own = &mut self.sources[source];
+                match own.source.poll(now) {
+                    Poll::At(at) => next = next.into_iter().chain([at]).min(),
+                    Poll::Idle => {}
+                    Poll::Ended => own.has_ended = true,
+                    poll => {
+                        is_any = true;
+                        self.take(source, poll)?;
+                    }
+                }
+            }
+            if !is_any {
+                return Ok(next);
+            }
+            let now = self.now();
+            if self.journal.is_due(now, true, self.commit_bytes_max) {
+                self.flush(Flush::Background)?;
+                self.publish_confirmed();
+                self.sources.iter_mut().for_each(|own| own.source.update_gauges(now));
+            }
+            // Windows that are due must not wait for a whole backlog.
+            if now.since(begun) >= TURN {
+                return Ok(Some(now));
+            }
+        }
+    }
+
+    fn take(&mut self, source: usize, poll: Poll) -> Result<(), StateError> {
+        let label = Arc::clone(&self.sources[source].label);
+        let now = self.now();
+        match poll {
+            Poll::Ready(delivery) => {
+                let Delivery { id, rows, happened, bytes, rejected } = *delivery;
+                let counts = RowCounts { bytes, rejected, ..RowCounts::default() };
+                let mut from = Envelope { source, label, id, happened, counts };
+                match rows {
+                    Rows::File(file) => self.take_file(&from, &file)?,
+                    Rows::Batch { table, positions } => {
+                        self.take_batch(&mut from, &*table, &positions)?;
+                    }
+                }
+            }
+            Poll::Unreadable { id, path, stat, fault } => {
+                let reason = fault.to_string();
+                self.journal.record_quarantined(&label, id, (&path, stat), reason, now);
+            }
+            Poll::Gone { paths, vanished } => {
+                self.journal.record_gone(&label, &paths, vanished, now);
+            }
+            Poll::At(_) | Poll::Idle | Poll::Ended => {}
+        }
+        Ok(())
+    }
+
+    /// The way of a file: known? → count → record → add → close. The commit comes later, by
+    /// [`flush`](Self::flush), and then the page, by
+    /// [`publish_confirmed`](Self::publish_confirmed).
     fn take_file(&mut self, from: &Envelope, file: &FileDelivery) -> Result<(), StateError> {
         let earlier = match self.decide(from, file)? {
             Decision::Count { earlier } => earlier,
@@ -173,7 +267,7 @@ impl Pipeline {
 
     /// Adds what was counted and recorded to the open panes, and closes the windows that it
     /// completes.
-    fn add(&mut self, counted: Counted, now: Timestamp) -> Result<(), StateError> {
+    fn add(&mut self, counted: CountedTable, now: Timestamp) -> Result<(), StateError> {
         let completed = self.monitor.add(counted, now);
         let closing = self.monitor.close(&completed, now, &mut self.journal)?;
         self.record_closing(closing, now);
@@ -186,7 +280,7 @@ impl Pipeline {
         from: &Envelope,
         file: &FileDelivery,
         earlier: Option<&Earlier>,
-    ) -> Result<(Counted, Identity), Fault> {
+    ) -> Result<(CountedTable, Identity), Fault> {
         let time = self.arrival_time(Arrival::File, from);
         let earlier = earlier.map(|earlier| &earlier.version);
         // Only what may have to be retracted is stored file by file.
@@ -233,99 +327,6 @@ impl Pipeline {
         self.journal.record_quarantined(&from.label, from.id, known, fault.to_string(), now);
     }
 
-    /// Does everything whose time has come; when to come again.
-    pub fn tick(&mut self) -> Result<Timestamp, StateError> {
-        let polled = self.poll_sources()?;
-        if self.sources.iter().all(|own| own.source.is_ready()) {
-            self.shared.readiness.reached(&self.label());
-        }
-        let now = self.now();
-        let is_behind = self.sources.iter().any(|own| own.source.is_behind(now));
-        let places = self.monitor.places();
-        let closing = self.monitor.advance(now, is_behind, &mut self.journal)?;
-        let is_more = closing.more;
-        self.record_closing(closing, now);
-        if self.monitor.places() != places {
-            self.journal.record_moved(now);
-        }
-        self.record_errors(now);
-        let is_busy = polled.is_some_and(|at| at <= now);
-        self.journal.confirm()?;
-        if self.journal.is_due(now, is_busy, self.commit_bytes_max) {
-            self.flush(if is_busy { Flush::Beside } else { Flush::Wait })?;
-        }
-        self.publish_confirmed();
-        // Last, so that whoever sees that nothing waits sees what it came to.
-        self.sources.iter_mut().for_each(|own| own.source.report(now));
-        if is_more {
-            return Ok(now);
-        }
-        let closes = self.monitor.deadline().filter(|_| !is_behind);
-        let next = [polled, closes, self.journal.deadline()].into_iter().flatten().min();
-        Ok(next.unwrap_or(now.plus(COMMIT_INTERVAL)))
-    }
-
-    /// Takes what is ready, each source in turn, for a while; when there will be more.
-    fn poll_sources(&mut self) -> Result<Option<Timestamp>, StateError> {
-        let begun = self.now();
-        loop {
-            let (mut is_any, mut next) = (false, None);
-            for source in 0..self.sources.len() {
-                let now = self.now();
-                let own = &mut self.sources[source];
-                match own.source.poll(now) {
-                    Poll::At(at) => next = next.into_iter().chain([at]).min(),
-                    Poll::Idle => {}
-                    Poll::Ended => own.has_ended = true,
-                    poll => {
-                        is_any = true;
-                        self.take(source, poll)?;
-                    }
-                }
-            }
-            if !is_any {
-                return Ok(next);
-            }
-            let now = self.now();
-            if self.journal.is_due(now, true, self.commit_bytes_max) {
-                self.flush(Flush::Beside)?;
-                self.publish_confirmed();
-                self.sources.iter_mut().for_each(|own| own.source.report(now));
-            }
-            // Windows that are due must not wait for a whole backlog.
-            if now.since(begun) >= TURN {
-                return Ok(Some(now));
-            }
-        }
-    }
-
-    fn take(&mut self, source: usize, poll: Poll) -> Result<(), StateError> {
-        let label = Arc::clone(&self.sources[source].label);
-        let now = self.now();
-        match poll {
-            Poll::Ready(delivery) => {
-                let Delivery { id, rows, happened, bytes, rejected } = *delivery;
-                let counts = RowCounts { bytes, rejected, ..RowCounts::default() };
-                let mut from = Envelope { source, label, id, happened, counts };
-                match rows {
-                    Rows::File(file) => self.take_file(&from, &file)?,
-                    Rows::Batch { table, positions } => {
-                        self.take_batch(&mut from, &*table, &positions)?;
-                    }
-                }
-            }
-            Poll::Unreadable { id, path, stat, fault } => {
-                let reason = fault.to_string();
-                self.journal.record_quarantined(&label, id, (&path, stat), reason, now);
-            }
-            Poll::Gone { paths, vanished } => {
-                self.journal.record_gone(&label, &paths, vanished, now);
-            }
-            Poll::At(_) | Poll::Idle | Poll::Ended => {}
-        }
-        Ok(())
-    }
-
     fn record_closing(&mut self, closing: Closing, now: Timestamp) {
         for figures in &closing.closed {
             log_window(&self.monitor.config().name, figures);
@@ -352,7 +353,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Tells and shows what the disk has confirmed.
+    /// Tells sources and readers what is on the disk.
     pub fn publish_confirmed(&mut self) {
         for Confirmed { settled, snapshot } in self.journal.take_confirmed() {
             for own in settled {
@@ -389,7 +390,7 @@ fn file_record(
     file: &FileDelivery,
     identity: Identity,
     earlier: Option<Earlier>,
-    counted: &Counted,
+    counted: &CountedTable,
 ) -> FileRecord {
     let retracted: u64 = counted.retracted.iter().map(|(_, rows)| rows).sum();
     FileRecord {

@@ -243,7 +243,8 @@ impl Supervisor {
     }
 }
 
-/// A model that can be started.
+/// A changed model whose reference and addresses were found to be good, before anything is
+/// stopped for it.
 struct Prepared {
     model: Model,
     /// None while a warm-up waits.

@@ -79,7 +79,7 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
     Ok(None)
 }
 
-/// Goes on from the state, and starts the sources.
+/// Resumes from the state, and starts the sources.
 pub fn open(
     bound: BoundModel,
     loaded: LoadedReference,
@@ -88,7 +88,7 @@ pub fn open(
 ) -> Result<Pipeline> {
     let BoundModel { model, store, counts_bytes_max, sources, .. } = bound;
     let now = shared.clock.now();
-    let (reference, restored) = epoch::enter(&model.model, loaded, &store, now)?;
+    let (reference, restored) = epoch::resume(&model.model, loaded, &store, now)?;
     let features = line_features(&reference, &model.model);
     let monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
     let mut journal = open_journal(&store, reference, &shared)?;

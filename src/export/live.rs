@@ -8,7 +8,7 @@ use crate::telemetry::{
     ErrorReason, FileResult, Gauge, ProcessTelemetry, RejectReason, SourceTelemetry,
 };
 use crate::time::Timestamp;
-use crate::totals::{self, SOURCES, Totals};
+use crate::totals::{self, OF_SOURCES, Totals};
 use prometheus::Registry;
 use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
@@ -115,7 +115,7 @@ fn totals_of<'a>(snapshot: &'a Snapshot, model: &LiveModel) -> Option<&'a Totals
 fn add_counters<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], totals: &Totals) {
     let source = labels[2];
     let with = |last: &'static str| -> [&'a str; 4] { [labels[0], labels[1], labels[2], last] };
-    let total = |name: &str| totals.get(SOURCES, source, name) as f64;
+    let total = |name: &str| totals.get(OF_SOURCES, source, name) as f64;
     for (metric, name) in [
         (&metrics::SOURCE_ROWS, totals::ROWS),
         (&metrics::SOURCE_BYTES, totals::BYTES),

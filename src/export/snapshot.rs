@@ -8,7 +8,7 @@ use crate::monitor::figures::{
 };
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
-use crate::totals::{ROWS_LATE, WINDOWS};
+use crate::totals::{OF_WINDOWS, ROWS_LATE};
 
 /// The baseline that is always there.
 const REFERENCE: &str = "reference";
@@ -145,7 +145,7 @@ fn add_window<'a>(samples: &mut Samples<'a>, model: &'a ModelSnapshot, window: &
     if let Some(reference) = &model.reference {
         samples.add(&metrics::FEATURES_MONITORED, &labels, reference.features.len() as f64);
     }
-    let total = |name: &str| model.totals.get(WINDOWS, window_name, name) as f64;
+    let total = |name: &str| model.totals.get(OF_WINDOWS, window_name, name) as f64;
     for verdict in WindowVerdict::ALL {
         let labels = [name, version, window_name, verdict.name()];
         samples.add(&metrics::WINDOWS_CLOSED, &labels, total(verdict.name()));

@@ -9,7 +9,7 @@ use crate::error::{Fault, Result, StateError};
 use crate::identity::Identity;
 use crate::monitor::lateness::EarlierVersion;
 use crate::source::{FileDelivery, OnRewrite};
-use crate::store::commit::{Commit, FileKey, SourceId};
+use crate::store::commit::{Commit, FileKey, LedgerEntry, SourceId};
 use std::path::{Path, PathBuf};
 
 /// What the journal has of a file.
@@ -73,10 +73,10 @@ impl Journal {
     fn content_at(&self, source: SourceId, path: &Path) -> Result<Option<u128>, StateError> {
         for commit in self.ahead() {
             match commit.ledger.path(source, path) {
-                Some(None) => return Ok(None),
-                Some(Some(record)) if record.content.is_some() => return Ok(record.content),
+                LedgerEntry::Removed => return Ok(None),
+                LedgerEntry::Set(record) if record.content.is_some() => return Ok(record.content),
                 // What cannot be read leaves what was counted before.
-                Some(Some(_)) | None => {}
+                LedgerEntry::Set(_) | LedgerEntry::Unchanged => {}
             }
         }
         self.store.content_at(source, path)
@@ -88,8 +88,10 @@ impl Journal {
         identity: &Identity,
     ) -> Result<Option<PathBuf>, StateError> {
         for commit in self.ahead() {
-            if let Some(counted) = commit.ledger.counted((source, identity.content)) {
-                return Ok(counted.map(|file| file.path.clone()));
+            match commit.ledger.counted((source, identity.content)) {
+                LedgerEntry::Set(file) => return Ok(Some(file.path.clone())),
+                LedgerEntry::Removed => return Ok(None),
+                LedgerEntry::Unchanged => {}
             }
         }
         self.store.first_path(source, identity)
@@ -117,7 +119,7 @@ impl Journal {
     /// What a content added; all of it was, or will be, committed at once.
     fn version(&self, file: FileKey) -> Result<EarlierVersion, StateError> {
         for commit in self.ahead() {
-            if commit.ledger.counted(file).flatten().is_some() {
+            if let LedgerEntry::Set(_) = commit.ledger.counted(file) {
                 let own = commit.deltas.iter().filter(|delta| delta.file == Some(file));
                 let rows = commit.file_rows.iter().filter(|rows| rows.file == file);
                 return Ok(EarlierVersion {

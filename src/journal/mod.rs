@@ -1,8 +1,10 @@
-//! What was counted, as one: pending, being written, and stored.
+//! What was counted, as one: what is pending in memory, what is being written, and what the state
+//! has.
 //!
 //! Whatever is counted is recorded here, and nobody else touches what waits to be committed. The
-//! journal answers what it has of a file or a position, whichever of the three has it; what it
-//! tells and shows to others is confirmed by the disk.
+//! journal answers what it has of a file or a position, whichever of the three has it. A crash
+//! loses what is pending; since nothing of that was shown to anybody or told to a source, it is
+//! counted again.
 
 mod known;
 mod pending;
@@ -61,14 +63,14 @@ pub struct ModelView {
 /// How to commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
-    /// Beside what comes next; confirmed later.
-    Beside,
-    /// Now.
+    /// In the background, until something needs to know what came of it.
+    Background,
+    /// Wait until it is on the disk.
     Wait,
 }
 
 impl Journal {
-    /// Goes on from the state.
+    /// Resumes from the state.
     pub fn open(writer: Writer, reference: Arc<Reference>) -> Result<Journal, StateError> {
         let store = writer.store.clone();
         Ok(Journal {
@@ -125,7 +127,7 @@ impl Journal {
         if self.is_broken.load(Ordering::Relaxed) {
             return Err(StateError::failed("the state could not be read; nothing is written"));
         }
-        self.confirm()?;
+        self.wait_for_commit()?;
         let (mut commit, settled) = self.pending.take();
         commit.places = view.places;
         commit.is_horizon_moved = self.horizons.as_ref() != Some(&view.horizons);
@@ -133,11 +135,11 @@ impl Journal {
         self.horizons = Some(view.horizons);
         let confirmed = Confirmed { settled, snapshot: view.snapshot };
         self.writing = Some(self.writer.begin(commit, confirmed)?);
-        if how == Flush::Wait { self.confirm() } else { Ok(()) }
+        if how == Flush::Wait { self.wait_for_commit() } else { Ok(()) }
     }
 
-    /// Waits for what is being written.
-    pub fn confirm(&mut self) -> Result<(), StateError> {
+    /// Waits for the commit that is being written, if there is one.
+    pub fn wait_for_commit(&mut self) -> Result<(), StateError> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         let (commit, mut confirmed) = writing.finish()?;
         self.totals.add_all(&commit.totals);
@@ -184,7 +186,7 @@ impl Journal {
 
 impl PaneCounts for Journal {
     fn deltas(&mut self, ranges: &[PaneRange]) -> Result<Vec<DeltaId>, StateError> {
-        let confirmed = self.confirm();
+        let confirmed = self.wait_for_commit();
         self.broken(confirmed)?;
         let stored = self.broken(self.store.deltas(ranges))?;
         let commit = &self.pending.commit;

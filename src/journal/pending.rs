@@ -7,7 +7,7 @@ use crate::monitor::close::Closing;
 use crate::source::{DeliveryId, Fate};
 use crate::store::commit::{Commit, FileKey, PaneDelta};
 use crate::time::Timestamp;
-use crate::totals::WINDOWS;
+use crate::totals::OF_WINDOWS;
 use crate::window::pane::{Horizons, Pane, PaneKey, Panes};
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ impl Pending {
     pub fn add_closing(&mut self, closing: Closing, horizons: &Horizons) {
         for figures in &closing.closed {
             let verdict = figures.verdict().name();
-            self.commit.totals.add(WINDOWS, &figures.window, verdict, 1);
+            self.commit.totals.add(OF_WINDOWS, &figures.window, verdict, 1);
         }
         self.commit.closed.extend(closing.closed);
         self.commit.deltas.retain(|delta| horizons.group(&delta.pane).is_some());

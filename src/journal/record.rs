@@ -5,13 +5,13 @@ use super::pending::Settled;
 use super::{Journal, SourceId};
 use crate::identity::{Identity, Stat};
 use crate::monitor::close::Closing;
-use crate::monitor::model::Counted;
+use crate::monitor::model::CountedTable;
 use crate::position::PositionRange;
 use crate::source::{DeliveryId, Fate};
 use crate::store::commit::{CountedFile, FileRows, PaneDelta, PathRecord};
 use crate::telemetry::{ErrorReason, FileResult};
 use crate::time::Timestamp;
-use crate::totals::{self, ROWS_LATE, RowCounts, SOURCES, WINDOWS};
+use crate::totals::{self, OF_SOURCES, OF_WINDOWS, ROWS_LATE, RowCounts};
 use crate::window::WindowConfig;
 use crate::window::pane::{Horizons, PaneKey};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ impl Journal {
         &mut self,
         source: &SourceLabel,
         file: FileRecord,
-        counted: &mut Counted,
+        counted: &mut CountedTable,
         windows: &[WindowConfig],
         now: Timestamp,
     ) {
@@ -74,9 +74,9 @@ impl Journal {
         }
         self.add_late(&counted.lateness.by_window, windows);
         let totals = &mut self.pending.commit.totals;
-        totals.add(SOURCES, &source.name, FileResult::Counted.total(), 1);
+        totals.add(OF_SOURCES, &source.name, FileResult::Counted.total(), 1);
         if is_rewritten {
-            totals.add(SOURCES, &source.name, FileResult::Rewritten.total(), 1);
+            totals.add(OF_SOURCES, &source.name, FileResult::Rewritten.total(), 1);
         }
         file.counts.add_to(totals, &source.name);
         let (content, path) = (file.identity.content, file.path.clone());
@@ -108,7 +108,7 @@ impl Journal {
             _ => None,
         };
         if let Some(result) = result {
-            self.pending.commit.totals.add(SOURCES, &source.name, result.total(), 1);
+            self.pending.commit.totals.add(OF_SOURCES, &source.name, result.total(), 1);
         }
         self.set_path(source, path, stat, Ok(content), now);
         self.settle(source, delivery, fate);
@@ -124,7 +124,7 @@ impl Journal {
         now: Timestamp,
     ) {
         let result = FileResult::Quarantined.total();
-        self.pending.commit.totals.add(SOURCES, &source.name, result, 1);
+        self.pending.commit.totals.add(OF_SOURCES, &source.name, result, 1);
         self.set_path(source, path, stat, Err(reason.clone()), now);
         self.settle(source, delivery, Fate::Quarantined(reason));
     }
@@ -134,7 +134,7 @@ impl Journal {
         &mut self,
         source: &SourceLabel,
         batch: &BatchRecord<'_>,
-        counted: Option<&Counted>,
+        counted: Option<&CountedTable>,
         windows: &[WindowConfig],
         now: Timestamp,
     ) {
@@ -169,7 +169,7 @@ impl Journal {
     ) {
         let commit = &mut self.pending.commit;
         paths.iter().for_each(|path| commit.ledger.forget_path(source.id, path));
-        commit.totals.add(SOURCES, &source.name, FileResult::Vanished.total(), vanished);
+        commit.totals.add(OF_SOURCES, &source.name, FileResult::Vanished.total(), vanished);
         self.pending.begin(now);
     }
 
@@ -202,7 +202,7 @@ impl Journal {
 
     fn add_late(&mut self, by_window: &[u64], windows: &[WindowConfig]) {
         for (window, rows) in windows.iter().zip(by_window) {
-            self.pending.commit.totals.add(WINDOWS, &window.name, ROWS_LATE, *rows);
+            self.pending.commit.totals.add(OF_WINDOWS, &window.name, ROWS_LATE, *rows);
         }
     }
 

@@ -40,7 +40,8 @@ pub struct Writing {
 
 impl Writer {
     /// Writes a commit. A state that cannot be written holds everything up, since going on would
-    /// only lose more; it is tried again until it works or the daemon stops.
+    /// only lose more; it is tried again until it works or the daemon stops. A commit that fails
+    /// was rolled back as a whole, so nothing of it is written twice.
     pub fn write(&self, commit: &Commit) -> Result<(), StateError> {
         let begun = Instant::now();
         while let Err(error) = self.store.commit(commit) {

@@ -40,7 +40,7 @@ impl Monitor {
             let figures = self.slot_figures(window, slot, now, counts)?;
             self.note_closed(window, figures, &mut closing);
         }
-        self.changed();
+        self.windows_moved();
         Ok(closing)
     }
 
@@ -69,7 +69,7 @@ impl Monitor {
                 }
             }
         }
-        self.changed();
+        self.windows_moved();
         Ok(closing)
     }
 
@@ -203,7 +203,7 @@ impl Monitor {
             ..self.label(window, period.slot(end), now)
         };
         self.figures(label, &[range(start..end)], counts, |baseline| {
-            baseline.kind.stretches(&period, end).into_iter().map(range).collect()
+            baseline.kind.ranges(&period, end).into_iter().map(range).collect()
         })
     }
 

@@ -36,20 +36,20 @@ struct Task {
 }
 
 /// Counts of one feature, by pane of the plan.
-type Counts = BTreeMap<PaneIndex, Box<Counted>>;
+type Counts = BTreeMap<PaneIndex, Box<PaneFeature>>;
 
 /// Counts of one feature in one pane.
-struct Counted {
+struct PaneFeature {
     profile: FeatureProfile,
     clusters: Clusters,
     /// Where the profile is encoded, once it is complete and if it is to be stored.
     encoded: Option<EncodedRange>,
 }
 
-impl Counted {
-    fn new(grid: &FeatureGrid) -> Box<Counted> {
+impl PaneFeature {
+    fn new(grid: &FeatureGrid) -> Box<PaneFeature> {
         let (profile, clusters) = (FeatureProfile::new(grid), Clusters::default());
-        Box::new(Counted { profile, clusters, encoded: None })
+        Box::new(PaneFeature { profile, clusters, encoded: None })
     }
 }
 
@@ -268,7 +268,7 @@ fn count_blocks(
     let mut splitter = PaneSplitter::new(rows.assignment, rows.kept);
     for block in table.read(task.row_group, column)? {
         splitter.split(&block?, |pane, block| {
-            let counted = counts.entry(pane).or_insert_with(|| Counted::new(grid));
+            let counted = counts.entry(pane).or_insert_with(|| PaneFeature::new(grid));
             counted.profile.update(FeatureInput { grid, width, block, scratch });
         })?;
     }
@@ -305,8 +305,8 @@ impl FeatureCounts {
 }
 
 /// A feature in a pane that none of its rows was read for.
-fn uncounted(grid: &FeatureGrid, binding: Binding, rows: u64) -> Box<Counted> {
-    let mut counted = Counted::new(grid);
+fn uncounted(grid: &FeatureGrid, binding: Binding, rows: u64) -> Box<PaneFeature> {
+    let mut counted = PaneFeature::new(grid);
     match binding {
         Binding::Absent => counted.profile.add_absent(rows),
         Binding::Retyped => counted.profile.add_retyped(rows),

@@ -1,4 +1,4 @@
-//! When the rows of a table happened, as stretches of time, read once before any feature is.
+//! When the rows of a table happened, as buckets of time, read once before any feature is.
 
 use super::table::{Table, guarded};
 use crate::error::{Fault, Result};
@@ -80,7 +80,7 @@ fn read(
 ) -> Result<Part, Fault> {
     let expected = table.row_groups()[row_group];
     let latest = timing.now.plus(AHEAD_MAX);
-    let mut stretches = Stretches::default();
+    let mut buckets = BucketReader::default();
     let mut youngest: Option<Timestamp> = None;
     let mut untimed = 0;
     for block in table.read(row_group, index)? {
@@ -88,28 +88,28 @@ fn read(
             let own = time.filter(|time| (Timestamp(0)..=latest).contains(time));
             untimed += u64::from(own.is_none());
             youngest = youngest.max(own);
-            stretches.push(own.unwrap_or(timing.fallback), timing.width);
+            buckets.push(own.unwrap_or(timing.fallback), timing.width);
         });
-        if stretches.numbers.len() > PANES_MAX {
+        if buckets.numbers.len() > PANES_MAX {
             return Err(Fault::unreadable(format!(
-                "its times are spread over more than {PANES_MAX} stretches; windows of a larger \
+                "its times are spread over more than {PANES_MAX} buckets; windows of a larger \
                  slide have fewer"
             )));
         }
     }
-    if stretches.rows.len() as u64 != expected {
-        let found = stretches.rows.len();
+    if buckets.rows.len() as u64 != expected {
+        let found = buckets.rows.len();
         return Err(Fault::unreadable(format!(
             "{found} values for the {expected} rows of a row group"
         )));
     }
-    let Stretches { numbers, rows, .. } = stretches;
+    let BucketReader { numbers, rows, .. } = buckets;
     Ok(Part { times: Times { numbers, rows: Assignment::of(rows) }, youngest, untimed })
 }
 
-/// The stretches of rows that come one after the other.
+/// The buckets of rows that come one after the other.
 #[derive(Default)]
-struct Stretches {
+struct BucketReader {
     numbers: Vec<u64>,
     places: HashMap<u64, PaneIndex>,
     rows: Vec<PaneIndex>,
@@ -117,7 +117,7 @@ struct Stretches {
     last: Option<(i64, i64, PaneIndex)>,
 }
 
-impl Stretches {
+impl BucketReader {
     fn push(&mut self, time: Timestamp, width: i64) {
         let place = match self.last {
             Some((start, end, place)) if (start..end).contains(&time.0) => place,

@@ -41,7 +41,7 @@ pub fn lateness(
         periods.all(|cursor| cursor.is_over(start))
     };
     let by_window = cursors.iter().map(|cursor| {
-        let missed = plan.stretches.iter().filter(|(bucket, _)| {
+        let missed = plan.buckets.iter().filter(|(bucket, _)| {
             cursor.period().is_some_and(|cursor| cursor.is_late(layout.start(**bucket)))
         });
         missed.map(|(_, rows)| rows).sum()
@@ -49,7 +49,7 @@ pub fn lateness(
     let mut lateness = Lateness { by_window: by_window.collect(), ..Lateness::default() };
     let known = earlier.iter().flat_map(|earlier| &earlier.rows);
     lateness.rows = known.map(|(s, n)| (*s, *n)).filter(|(start, _)| is_over(*start)).collect();
-    for (bucket, &rows) in &plan.stretches {
+    for (bucket, &rows) in &plan.buckets {
         let start = layout.start(*bucket);
         let known = lateness.rows.entry(start).or_default();
         if is_over(start) {

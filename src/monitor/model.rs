@@ -60,7 +60,7 @@ pub struct ArrivalTime {
 
 /// What a file or batch adds to a model, before it is added.
 #[derive(Debug)]
-pub struct Counted {
+pub struct CountedTable {
     pub rows: u64,
     pub delta: Delta,
     pub lateness: Lateness,
@@ -136,12 +136,12 @@ impl Monitor {
         time: ArrivalTime,
         earlier: Option<&EarlierVersion>,
         encode: bool,
-    ) -> Result<Counted, Fault> {
+    ) -> Result<CountedTable, Fault> {
         let retracted = earlier.map_or_else(Vec::new, |earlier| self.open_panes(earlier));
         let plan = self.plan(table, time, &retracted)?;
         let count = if encode { count_and_encode } else { count };
         let delta = count(&self.reference, table, &plan)?;
-        Ok(Counted {
+        Ok(CountedTable {
             rows: rows(table),
             delta,
             lateness: lateness(&plan, &self.cursors, &self.layout, earlier),
@@ -197,10 +197,10 @@ impl Monitor {
     }
 
     /// Adds what was counted; the windows that are complete with it.
-    pub fn add(&mut self, counted: Counted, now: Timestamp) -> CompletedWindows {
+    pub fn add(&mut self, counted: CountedTable, now: Timestamp) -> CompletedWindows {
         assert_eq!(counted.generation, self.generation, "a plan holds until the next change");
         self.generation += 1;
-        let Counted { delta, plan, retracted, .. } = counted;
+        let CountedTable { delta, plan, retracted, .. } = counted;
         retracted.iter().for_each(|(key, rows)| self.open.remove(key, *rows));
         self.open.add(delta.panes, merge_into);
         // What was retracted is not among the rows of the plan's windows.
@@ -249,7 +249,7 @@ impl Monitor {
     }
 
     /// Whatever changes the windows has to say so.
-    pub(super) fn changed(&mut self) {
+    pub(super) fn windows_moved(&mut self) {
         self.generation += 1;
         self.open.advance(horizons(&self.cursors, &self.layout, &self.config.baselines));
     }

@@ -11,9 +11,13 @@
 //! # Another transport
 //!
 //! One file or folder here that implements [`SourceType`] and [`Source`], and one line in
-//! [`SOURCES`]. Checking a configuration, showing it and reloading read that list. What has to wait
-//! (a socket, a broker) waits in a task of its own, and hands over through a bounded channel, so
-//! that the sender waits while its model is busy.
+//! [`SOURCE_TYPES`] (and a [`Resource`] where it reads something of a new kind). Checking a
+//! configuration, showing it and reloading read that list. What has to wait (a socket, a broker)
+//! waits in a task of its own, and hands over through a bounded channel, so that the sender waits
+//! while its model is busy. A broker delivers ranges of positions that follow
+//! each other: where it skips some, the range that comes next begins where the last one ended. When
+//! a delivery is deferred it goes back to what was settled. `daemon/simulation/memory_source.rs` is
+//! such a source in small.
 
 pub mod directory;
 pub mod inputs;
@@ -45,25 +49,25 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Every type of source.
-pub const SOURCES: &[&dyn SourceType] = &[&directory::Directory, &tcp::Tcp, &unix::Unix];
+pub const SOURCE_TYPES: &[&dyn SourceType] = &[&directory::Directory, &tcp::Tcp, &unix::Unix];
 
 /// One place that rows come from, while its model counts them.
 pub trait Source: Send {
     /// What there is to do. Never waits.
     fn poll(&mut self, now: Timestamp) -> Poll;
 
-    /// What became of deliveries. The state has it, unless a delivery is only deferred.
+    /// What became of a delivery. The state has it, unless it is only deferred.
     fn settled(&mut self, id: DeliveryId, fate: Fate);
 
     /// Whether rows are there that have not been delivered. Windows by event time wait for them,
     /// since a backlog comes in any order of its times.
     fn is_behind(&self, now: Timestamp) -> bool;
 
-    /// Whether all that was there at the start is known of.
+    /// Whether it has found out what was there at the start.
     fn is_ready(&self) -> bool;
 
     /// Sets the gauges of the source.
-    fn report(&mut self, now: Timestamp);
+    fn update_gauges(&mut self, now: Timestamp);
 }
 
 /// The answer of a source that was polled.
@@ -101,7 +105,8 @@ pub struct Delivery {
 pub enum Rows {
     /// Known by their content, and counted whole or not at all.
     File(FileDelivery),
-    /// Known by their positions; without any, they count whenever they come.
+    /// Known by their positions, and counted once. Without positions they count whenever they come,
+    /// and a crash loses those of the last second.
     Batch { table: Box<dyn Table + Send>, positions: Vec<PositionRange> },
 }
 
@@ -265,9 +270,9 @@ mod tests {
 
     #[test]
     fn every_type_can_be_told_apart_and_has_defaults_of_their_kinds() {
-        let names: BTreeSet<&str> = SOURCES.iter().map(|kind| kind.name()).collect();
-        assert_eq!(names.len(), SOURCES.len());
-        for kind in SOURCES {
+        let names: BTreeSet<&str> = SOURCE_TYPES.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), SOURCE_TYPES.len());
+        for kind in SOURCE_TYPES {
             for key in kind.keys() {
                 assert!(!key.meaning.is_empty(), "{}.{}", kind.name(), key.name);
                 if let Some(default) = key.default {

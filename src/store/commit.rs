@@ -76,6 +76,15 @@ pub struct LedgerChanges {
     sizes: HashSet<(SourceId, u64)>,
 }
 
+/// What a commit changes of one entry of the ledger.
+#[derive(Debug)]
+pub enum LedgerEntry<'a, T> {
+    /// What was there before holds.
+    Unchanged,
+    Removed,
+    Set(&'a T),
+}
+
 /// A file that was counted.
 #[derive(Debug, Clone)]
 pub struct CountedFile {
@@ -118,19 +127,22 @@ impl LedgerChanges {
         self.superseded.insert(file);
     }
 
-    /// What this says of a path; none when it says nothing.
-    pub fn path(&self, source: SourceId, path: &Path) -> Option<Option<&PathRecord>> {
+    pub fn path(&self, source: SourceId, path: &Path) -> LedgerEntry<'_, PathRecord> {
         if self.paths.is_empty() {
-            return None;
+            return LedgerEntry::Unchanged;
         }
-        self.paths.get(&(source, path.to_owned())).map(Option::as_ref)
+        match self.paths.get(&(source, path.to_owned())) {
+            Some(Some(record)) => LedgerEntry::Set(record),
+            Some(None) => LedgerEntry::Removed,
+            None => LedgerEntry::Unchanged,
+        }
     }
 
-    /// Whether this says that a content is counted; none when it says nothing.
-    pub fn counted(&self, file: FileKey) -> Option<Option<&CountedFile>> {
+    pub fn counted(&self, file: FileKey) -> LedgerEntry<'_, CountedFile> {
         match self.counted.get(&file) {
-            Some(counted) => Some(Some(counted)),
-            None => self.superseded.contains(&file).then_some(None),
+            Some(counted) => LedgerEntry::Set(counted),
+            None if self.superseded.contains(&file) => LedgerEntry::Removed,
+            None => LedgerEntry::Unchanged,
         }
     }
 

@@ -29,7 +29,7 @@ pub enum BaselineKind {
 
 impl BaselineKind {
     /// The stretches of time that a window by event time is compared with.
-    pub fn stretches(self, period: &Period, end: Timestamp) -> Vec<Range<Timestamp>> {
+    pub fn ranges(self, period: &Period, end: Timestamp) -> Vec<Range<Timestamp>> {
         let start = period.start(end);
         match self {
             BaselineKind::Rolling { windows } => vec![start.minus(period.size * windows)..start],

@@ -22,7 +22,7 @@ pub enum Place {
 }
 
 impl Cursor {
-    /// Goes on from `place`, if that is of the same kind.
+    /// Resumes from `place`, if that is of the same kind.
     pub fn resume(kind: WindowKind, place: Option<Place>) -> Cursor {
         if let WindowKind::Time(period) = kind {
             let place = match place {

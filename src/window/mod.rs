@@ -1,6 +1,7 @@
 //! Windows: which rows are looked at together.
 //!
-//! Every row goes to one pane; a window is a merge of panes, and nothing is ever taken out of one.
+//! Every row goes to one pane, and a window is a merge of panes. Nothing is taken out of one,
+//! except when a file is rewritten.
 //! A pane is named by the slot of every window that is cut by rows and, where there are windows by
 //! event time, by the number of its stretch of time, so that all windows share one count.
 //! The plan is made from positions and times alone, before any feature is decoded, and is shared

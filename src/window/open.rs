@@ -1,7 +1,7 @@
 //! The open panes of a model: how many rows each holds, and the counts of those in use.
 //!
-//! Everything that was counted is in the journal, delta by delta. Counts are held in memory as
-//! well while there is room, so that the newest windows close without reading anything.
+//! Everything that was counted can be read by [`PaneCounts`], delta by delta. Counts are held in
+//! memory as well while there is room, so that the newest windows close without reading anything.
 //!
 //! A pane keeps the name that it was born with. Panes that no open window tells apart any more are
 //! held as one group, so that there are no more of them than combinations of open windows, however
@@ -11,7 +11,8 @@ use super::pane::{Horizons, Pane, PaneKey, PaneRange, Panes};
 use crate::error::{Result, StateError};
 use std::collections::BTreeMap;
 
-/// Reads the counts of panes that are not held in memory.
+/// Reads the counts of panes that are not held in memory: by the journal of a running model, and at
+/// its start by the state alone.
 pub trait PaneCounts: Sync {
     /// All that was counted into panes of these ranges.
     fn deltas(&mut self, ranges: &[PaneRange]) -> Result<Vec<DeltaId>, StateError>;

@@ -34,10 +34,10 @@ pub enum Assignment {
     Rows(Vec<PaneIndex>),
 }
 
-/// The stretches of time of one row group's rows.
+/// The buckets of time of one row group's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Times {
-    /// Numbers of the stretches, in the order in which they first came.
+    /// Numbers of the buckets, in the order in which they first came.
     pub numbers: Vec<u64>,
     /// By place in `numbers`.
     pub rows: Assignment,
@@ -59,16 +59,16 @@ pub struct Plan {
     pub completed: Vec<WindowSlot>,
     /// Which of the rows are counted.
     pub sample: RowSample,
-    /// Rows by their stretch of time.
-    pub stretches: BTreeMap<u64, u64>,
+    /// Rows by their run of time.
+    pub buckets: BTreeMap<u64, u64>,
     /// The youngest row.
     pub youngest: Option<Timestamp>,
     /// Rows without a usable time of their own.
     pub untimed: u64,
 }
 
-/// The rows that go to one combination of slots, and whatever stretches of time.
-struct Stretch {
+/// The rows that go to one combination of slots, and whatever buckets of time.
+struct SlotRun {
     rows: u64,
     slots: Vec<u64>,
 }
@@ -113,22 +113,22 @@ impl Plan {
     ) -> Result<Plan, TooManyPanes> {
         let mut cursors = cursors.to_vec();
         let rows = row_groups.iter().sum();
-        let (stretches, completed) = cut(&mut cursors, arrival, rows)?;
+        let (buckets, completed) = cut(&mut cursors, arrival, rows)?;
         let mut builder = Builder { cursors: &cursors, layout, panes: Panes::default() };
-        let mut stretches = stretches.into_iter();
-        let mut stretch = stretches.next();
+        let mut buckets = buckets.into_iter();
+        let mut run = buckets.next();
         let mut assigned = Vec::new();
         for (index, &rows) in row_groups.iter().enumerate() {
             let mut out = Vec::new();
             let mut offset = 0;
-            while let Some(open) = stretch.as_mut().filter(|_| offset < rows) {
+            while let Some(open) = run.as_mut().filter(|_| offset < rows) {
                 let taken = open.rows.min(rows - offset);
                 let times = times.map(|times| &times[index]);
                 builder.assign(&open.slots, times, (offset, taken), &mut out);
                 offset += taken;
                 open.rows -= taken;
                 if open.rows == 0 {
-                    stretch = stretches.next();
+                    run = buckets.next();
                 }
             }
             assigned.push(collect(out));
@@ -138,7 +138,7 @@ impl Plan {
             return Err(TooManyPanes);
         }
         let mut plan = Plan::whole(&[]);
-        plan.stretches = times.map(rows_by_stretch).unwrap_or_default();
+        plan.buckets = times.map(rows_by_bucket).unwrap_or_default();
         Ok(Plan { panes: keys, row_groups: assigned, cursors, completed, ..plan })
     }
 
@@ -151,7 +151,7 @@ impl Plan {
             cursors: Vec::new(),
             completed: Vec::new(),
             sample: RowSample::all(),
-            stretches: BTreeMap::new(),
+            buckets: BTreeMap::new(),
             youngest: None,
             untimed: 0,
         }
@@ -161,27 +161,27 @@ impl Plan {
 /// A window, by its place in the configuration, and one of its slots.
 type WindowSlot = (usize, u64);
 
-/// The stretches of rows between changes of slots, and the slots that they complete.
+/// The buckets of rows between changes of slots, and the slots that they complete.
 fn cut(
     cursors: &mut [Cursor],
     arrival: Arrival,
     rows: u64,
-) -> Result<(Vec<Stretch>, Vec<WindowSlot>), TooManyPanes> {
+) -> Result<(Vec<SlotRun>, Vec<WindowSlot>), TooManyPanes> {
     let windows = cursors.iter_mut().enumerate();
     let mut slots: Vec<(usize, &mut SlotCursor)> =
         windows.filter_map(|(window, cursor)| Some((window, cursor.slots_mut()?))).collect();
-    let mut stretches = Vec::new();
+    let mut buckets = Vec::new();
     let mut completed = Vec::new();
     slots.iter_mut().for_each(|(_, cursor)| cursor.begin(arrival));
     let mut left = rows;
     while left > 0 {
-        if stretches.len() == PANES_MAX {
+        if buckets.len() == PANES_MAX {
             return Err(TooManyPanes);
         }
         let room = slots.iter().filter_map(|(_, cursor)| cursor.room(arrival)).min();
         let rows = room.map_or(left, |room| room.min(left));
         let own = slots.iter().map(|(_, cursor)| cursor.slot(arrival)).collect();
-        stretches.push(Stretch { rows, slots: own });
+        buckets.push(SlotRun { rows, slots: own });
         for (window, cursor) in &mut slots {
             completed.extend(cursor.advance(arrival, rows).map(|slot| (*window, slot)));
         }
@@ -190,20 +190,20 @@ fn cut(
     for (window, cursor) in &mut slots {
         completed.extend(cursor.end(arrival).map(|slot| (*window, slot)));
     }
-    Ok((stretches, completed))
+    Ok((buckets, completed))
 }
 
-/// Rows of all row groups by their stretch of time.
-fn rows_by_stretch(times: &[Times]) -> BTreeMap<u64, u64> {
-    let mut stretches = BTreeMap::new();
+/// Rows of all row groups by their run of time.
+fn rows_by_bucket(times: &[Times]) -> BTreeMap<u64, u64> {
+    let mut buckets = BTreeMap::new();
     for times in times {
         let mut rows = vec![0; times.numbers.len()];
         times.rows.for_each_run(|place, _, n| rows[usize::from(place)] += n);
         for (number, rows) in times.numbers.iter().zip(rows) {
-            *stretches.entry(*number).or_insert(0) += rows;
+            *buckets.entry(*number).or_insert(0) += rows;
         }
     }
-    stretches
+    buckets
 }
 
 /// Keys and their places.
@@ -314,7 +314,7 @@ mod tests {
             assignment.for_each_run(|pane, _, rows| {
                 let key = plan.panes.get(usize::from(pane));
                 let numbers = key.map(|key| {
-                    let bucket = Some(key.bucket).filter(|_| !plan.stretches.is_empty());
+                    let bucket = Some(key.bucket).filter(|_| !plan.buckets.is_empty());
                     key.slots.iter().copied().chain(bucket).collect()
                 });
                 runs.push((rows, numbers.unwrap_or_default()));
@@ -373,7 +373,7 @@ mod tests {
         let plan = windows.plan(Arrival::File, &[4], Some(&times));
         let expected = [(1, vec![0, 5]), (1, vec![0, 6]), (1, vec![0, 5]), (1, vec![1, 5])];
         assert_eq!(runs(&plan), [expected]);
-        assert_eq!(plan.stretches, [(5, 3), (6, 1)].into());
+        assert_eq!(plan.buckets, [(5, 3), (6, 1)].into());
 
         let Cursor::Period(cursor) = &mut windows.cursors[1] else { unreachable!() };
         cursor.close(Timestamp(6 * 3_600_000_000), Timestamp(0));

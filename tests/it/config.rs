@@ -103,7 +103,7 @@ fn a_mistyped_type_of_source_is_explained() {
         [[model.source]]\nname = \"logs\"\ntype = \"dirctory\"\nrewriten = \"count\"\n";
     let faults = parse(text, Path::new("/")).err().unwrap();
     let faults: Vec<_> = faults.iter().map(|f| format!("{}: {}", f.key, f.message)).collect();
-    let names: Vec<_> = driftd::source::SOURCES.iter().map(|kind| kind.name()).collect();
+    let names: Vec<_> = driftd::source::SOURCE_TYPES.iter().map(|kind| kind.name()).collect();
     let there_are = format!("There are: {}", names.join(", "));
     let mistyped = "model.source.type: \"dirctory\" is unknown; did you mean \"directory\"?";
     assert!(faults.contains(&format!("{mistyped} {there_are}")), "{faults:#?}");
@@ -126,7 +126,7 @@ fn comments<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) 
 fn the_reference_lists_every_key_of_every_source() {
     let text = std::fs::read_to_string(repository("config/reference.toml")).unwrap();
     let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    for kind in driftd::source::SOURCES {
+    for kind in driftd::source::SOURCE_TYPES {
         let written = format!("type = \"{}\"", kind.name());
         assert!(readme.contains(&written), "{written} is not in the README");
         let section = text.split("[[model.source]]").find(|section| section.contains(&written));

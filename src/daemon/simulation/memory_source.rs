@@ -102,5 +102,5 @@ impl Source for MemorySource {
         true
     }
 
-    fn report(&mut self, _now: Timestamp) {}
+    fn update_gauges(&mut self, _now: Timestamp) {}
 }

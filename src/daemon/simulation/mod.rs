@@ -27,12 +27,12 @@ use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::net::stop::Stop;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::settings::Settings;
-use crate::source::{Listeners, SOURCES, Source, SourceContext};
+use crate::source::{Listeners, SOURCE_TYPES, Source, SourceContext};
 use crate::store::closed_windows::Query;
 use crate::store::reference_record::ReferenceRecord;
 use crate::store::{ModelStore, StateConfig, Store};
 use crate::time::{Clock, Timestamp};
-use crate::totals::SOURCES as OF_SOURCES;
+use crate::totals::OF_SOURCES;
 use crate::window::open::PaneCounts;
 use crate::window::pane::{Axis, PaneRange};
 use crate::window::period::Period;
@@ -181,7 +181,7 @@ impl Simulation {
             profile: Some(self.reference.to_chunks()),
         };
         let now = self.clock.now();
-        let (_, restored) = epoch::enter(&self.model, loaded, &store, now).unwrap();
+        let (_, restored) = epoch::resume(&self.model, loaded, &store, now).unwrap();
         let shared = Shared {
             published: Arc::default(),
             process: Arc::default(),
@@ -238,7 +238,7 @@ impl Simulation {
     }
 
     fn directory(&self, store: &ModelStore, label: &SourceLabel, stop: &Stop) -> Box<dyn Source> {
-        let kind = SOURCES.iter().find(|kind| kind.name() == "directory").unwrap();
+        let kind = SOURCE_TYPES.iter().find(|kind| kind.name() == "directory").unwrap();
         let path = crate::settings::Setting::Path(self.folder.path().join("logs"));
         let settings = Settings::complete(kind.keys(), [("path", path)]).unwrap();
         let context = SourceContext {

@@ -1,9 +1,9 @@
 //! A directory of Parquet files, watched with all its subdirectories.
 
+mod directory_source;
 mod events;
 pub mod listing;
 mod path_states;
-mod watch;
 
 use super::{
     BoundSource, Listeners, OnDuplicate, OnRewrite, Resource, Source, SourceContext, SourceType,
@@ -11,9 +11,9 @@ use super::{
 use crate::error::Result;
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
+use directory_source::DirectorySource;
 use std::path::PathBuf;
 use std::time::Duration;
-use watch::DirectorySource;
 
 const PATH: &str = "path";
 const RECONCILE_INTERVAL: &str = "reconcile_interval";

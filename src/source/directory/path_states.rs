@@ -67,7 +67,7 @@ pub struct ScanResult {
 }
 
 impl PathStates {
-    /// Goes on from what the state has.
+    /// Resumes from what the state has.
     pub fn new(
         root: PathBuf,
         stuck_after: Duration,
@@ -188,7 +188,7 @@ impl PathStates {
     }
 
     /// Sets the gauges of waiting and unreadable files.
-    pub fn report(&mut self, now: Timestamp, telemetry: &SourceTelemetry) {
+    pub fn update_gauges(&mut self, now: Timestamp, telemetry: &SourceTelemetry) {
         let (mut pending, mut stuck, mut quarantined) = (0, 0, 0);
         let mut oldest: Option<Timestamp> = None;
         for (path, known) in &self.paths {

@@ -121,7 +121,7 @@ impl Source for LineSource {
         true
     }
 
-    fn report(&mut self, _now: Timestamp) {}
+    fn update_gauges(&mut self, _now: Timestamp) {}
 }
 
 /// Accepts connections until the stop; returns when the last one has handed over its rows.

@@ -21,7 +21,7 @@ use tracing::{debug, error, info, warn};
 
 /// While a backlog is counted, the gauges of waiting files are refreshed at most this often, since
 /// that takes a look at every path.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Events come in bursts; one listing serves those of this time.
 const EVENT_PAUSE: Duration = Duration::from_millis(20);
@@ -48,7 +48,7 @@ pub struct DirectorySource {
     /// Files of the last listing that are still to be delivered. The next listing waits for them,
     /// so that a backlog has an end although new files keep coming.
     ready: VecDeque<PathBuf>,
-    reported: Timestamp,
+    gauges_updated: Timestamp,
     /// Deliveries whose fate is not known yet.
     delivered: HashMap<DeliveryId, (PathBuf, Stat)>,
     deliveries: u64,
@@ -77,7 +77,7 @@ impl DirectorySource {
             not_before: Timestamp(0),
             is_listed: false,
             ready: VecDeque::new(),
-            reported: Timestamp(0),
+            gauges_updated: Timestamp(0),
             delivered: HashMap::new(),
             deliveries: 0,
             logged: HashMap::new(),
@@ -239,10 +239,10 @@ impl Source for DirectorySource {
         self.is_listed
     }
 
-    fn report(&mut self, now: Timestamp) {
-        if self.ready.is_empty() || now.since(self.reported) >= REPORT_INTERVAL {
-            self.paths.report(now, &self.telemetry);
-            self.reported = now;
+    fn update_gauges(&mut self, now: Timestamp) {
+        if self.ready.is_empty() || now.since(self.gauges_updated) >= GAUGE_INTERVAL {
+            self.paths.update_gauges(now, &self.telemetry);
+            self.gauges_updated = now;
         }
     }
 }
