@@ -134,6 +134,18 @@ impl SourceTelemetry {
     }
 }
 
+/// Whether a model lives.
+#[derive(Debug, Default)]
+pub struct ModelTelemetry {
+    /// 1 while its task runs, 0 while it waits to be started again.
+    pub up: Gauge,
+    /// How often its task ended unasked and was started again.
+    pub restarts: Counter,
+    /// Microseconds since 1970 when its loop last turned, or when it last read a part of a file; 0
+    /// while its reference is being loaded.
+    pub last_progress: Gauge,
+}
+
 /// What the process as a whole did.
 #[derive(Debug, Default)]
 pub struct ProcessTelemetry {

@@ -16,9 +16,13 @@ mod run;
 
 use crate::monitor::table::is_guarded;
 use clap::{Parser, Subcommand, ValueEnum};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+/// Log lines that wait to be written; further ones are dropped.
+const LOG_LINES_MAX: usize = 8_192;
 
 /// Exit status when drift was found.
 const DRIFT: u8 = 1;
@@ -83,7 +87,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // A daemon tells what it does; a command is done when it says nothing.
     let is_daemon = matches!(arguments.command, Command::Run(_));
-    init_logs(arguments.log_format, if is_daemon { "info" } else { "warn" });
+    let _logs = init_logs(arguments.log_format, if is_daemon { "info" } else { "warn" });
     quiet_guarded_panics();
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
@@ -99,21 +103,33 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("driftd: {error:#}");
+            // Nobody may be reading any more, which changes nothing.
+            let _ = writeln!(std::io::stderr(), "driftd: {error:#}");
             ExitCode::from(FAILURE)
         }
     }
 }
 
-fn init_logs(format: LogFormat, level: &str) {
+/// Log lines are written by a thread of their own, so that whoever reads them slowly, or not at
+/// all, holds nothing up; lines that find no room are dropped. What waits is written when the guard
+/// is dropped.
+fn init_logs(format: LogFormat, level: &str) -> WorkerGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LOG_LINES_MAX)
+        .finish(std::io::stderr());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => {
             builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
         }
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
+    guard
 }
 
 /// A decoder's panic becomes an error that names the file; its own report would only be noise.

@@ -18,6 +18,9 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(crate::daemon::run(config, &arguments.config))?;
+    let outcome = runtime.block_on(crate::daemon::run(config, &arguments.config));
+    // What did not end in time must not hold up the end of the process.
+    runtime.shutdown_background();
+    outcome?;
     Ok(ExitCode::SUCCESS)
 }

@@ -21,8 +21,10 @@ use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9797);
+const STOP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const WINDOWS_MAX_DEFAULT: u64 = 100;
 const MEMORY_MAX_DEFAULT: u64 = 1 << 30;
 
@@ -49,10 +51,12 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
 }
 
 fn server(root: &Section<'_>) -> ServerConfig {
-    let mut config = ServerConfig { listen: LISTEN_DEFAULT, reload: false };
+    let mut config =
+        ServerConfig { listen: LISTEN_DEFAULT, reload: false, stop_timeout: STOP_TIMEOUT_DEFAULT };
     if let Some(section) = root.section("server") {
         config.listen = socket_address(&section).unwrap_or(LISTEN_DEFAULT);
         config.reload = section.boolean("reload").unwrap_or(false);
+        config.stop_timeout = section.duration("stop_timeout").unwrap_or(STOP_TIMEOUT_DEFAULT);
         section.finish();
     }
     config

@@ -18,7 +18,12 @@ use toml::{Table, Value};
 pub fn show(config: &Config) -> String {
     let mut root = Table::new();
     let reload = Value::Boolean(config.server.reload);
-    let server = [("listen", text(config.server.listen)), ("reload", reload)];
+    let stop_timeout = text(duration_text(config.server.stop_timeout));
+    let server = [
+        ("listen", text(config.server.listen)),
+        ("reload", reload),
+        ("stop_timeout", stop_timeout),
+    ];
     root.insert("server".into(), table(server));
     let mut state = vec![
         ("windows_max", integer(config.state.windows_max)),

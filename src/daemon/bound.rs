@@ -7,7 +7,7 @@ use crate::export::live::{LiveModel, LiveSource};
 use crate::monitor::snapshot::{ModelSnapshot, WindowSnapshot};
 use crate::source;
 use crate::store::{ModelStore, Store};
-use crate::telemetry::SourceTelemetry;
+use crate::telemetry::{ModelTelemetry, SourceTelemetry};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use tracing::info;
@@ -78,13 +78,13 @@ impl BoundModel {
     }
 
     /// What is live of the model.
-    pub fn live(&self) -> LiveModel {
+    pub fn live(&self, telemetry: Arc<ModelTelemetry>) -> LiveModel {
         let (name, version) = self.label();
         let sources = self.sources.iter().map(|source| {
             let (name, telemetry) = (source.name.clone(), Arc::clone(&source.telemetry));
             LiveSource { name, telemetry }
         });
         let sources = sources.collect();
-        LiveModel { name, version, created: self.created, sources }
+        LiveModel { name, version, created: self.created, telemetry, sources }
     }
 }

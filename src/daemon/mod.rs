@@ -3,11 +3,13 @@
 mod bound;
 mod clock;
 mod epoch;
+mod health;
 mod loaded_reference;
 mod pipeline;
 mod readiness;
 pub mod replay;
 mod routes;
+mod running_model;
 #[cfg(test)]
 mod simulation;
 mod supervisor;
@@ -21,8 +23,9 @@ use crate::monitor::snapshot::Published;
 use crate::net;
 use crate::net::stop::Stop;
 use crate::store::Store;
-use crate::telemetry::ProcessTelemetry;
+use crate::telemetry::{ModelTelemetry, ProcessTelemetry};
 use crate::time::Clock;
+use health::Health;
 use readiness::Readiness;
 use routes::ServerState;
 use sd_notify::NotifyState;
@@ -41,6 +44,8 @@ struct Shared {
     published: Arc<Published>,
     process: Arc<ProcessTelemetry>,
     readiness: Arc<Readiness>,
+    /// Of the model that this is given to.
+    model: Arc<ModelTelemetry>,
     clock: Arc<dyn Clock>,
     stop: Stop,
 }
@@ -59,6 +64,7 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
         published: Arc::default(),
         process: Arc::default(),
         readiness: Arc::default(),
+        model: Arc::default(),
         clock: Arc::new(clock::SystemClock::new()),
         stop: stop.clone(),
     };
@@ -66,6 +72,7 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
     shared.process.reload_success.set(shared.clock.now().0);
     let (live, watched) = (LiveModels::default(), Arc::<RwLock<WatchedModels>>::default());
     let published = Arc::clone(&shared.published);
+    let health = Health { models: live.clone(), clock: Arc::clone(&shared.clock) };
     let registry = registry(live.clone(), published, Arc::clone(&shared.process));
     let published = Arc::clone(&shared.published);
     let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
@@ -74,6 +81,7 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
         pages: Arc::clone(&pages),
         published: Arc::clone(&shared.published),
         readiness: Arc::clone(&shared.readiness),
+        health: health.clone(),
         models: Arc::clone(&watched),
         reload: config.server.reload.then_some(reload),
     };
@@ -84,7 +92,7 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
     let bound = supervisor.bind_all(config.models)?;
     let server = tokio::spawn(net::serve(listener, routes::routes(state), stop.subscribe()));
     bound.into_iter().for_each(|bound| supervisor.start(bound));
-    let outcome = supervisor.supervise(address, reloads).await;
+    let outcome = supervisor.supervise(address, reloads, &health).await;
     stop.trigger();
     tell_systemd(&[NotifyState::Stopping]);
     let ended = supervisor.end().await;

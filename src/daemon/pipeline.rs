@@ -8,6 +8,7 @@
 
 use super::Shared;
 use super::bound::ModelLabel;
+use super::health::ProgressTable;
 use crate::error::{Fault, FaultKind, Result, StateError};
 use crate::identity::Identity;
 use crate::journal::{
@@ -77,6 +78,7 @@ struct Envelope {
 impl Pipeline {
     /// Does everything whose time has come; when to come again.
     pub fn tick(&mut self) -> Result<Timestamp, StateError> {
+        self.shared.model.last_progress.set(self.now().0);
         let polled = self.poll_sources()?;
         if self.sources.iter().all(|own| own.source.is_ready()) {
             self.shared.readiness.reached(&self.label());
@@ -285,10 +287,15 @@ impl Pipeline {
         let earlier = earlier.map(|earlier| &earlier.version);
         // Only what may have to be retracted is stored file by file.
         let encode = file.on_rewrite == OnRewrite::Replace;
-        let counted = self.monitor.count(&*file.table, time, earlier, encode);
+        let counted = self.monitor.count(&self.watched(&*file.table), time, earlier, encode);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.file.check_untouched()?;
         Ok((counted?, file.identity()?))
+    }
+
+    /// Whoever reads it makes progress.
+    fn watched<'a>(&'a self, table: &'a dyn Table) -> ProgressTable<'a> {
+        ProgressTable { table, telemetry: &self.shared.model, clock: &*self.shared.clock }
     }
 
     fn arrival_time(&self, arrival: Arrival, from: &Envelope) -> ArrivalTime {

@@ -31,6 +31,13 @@ impl Readiness {
         (models.values().filter(|is_ready| **is_ready).count(), models.len())
     }
 
+    /// The models that are not ready.
+    pub fn missing(&self) -> Vec<String> {
+        let models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = models.iter().filter(|(_, is_ready)| !**is_ready);
+        missing.map(|((name, version), _)| format!("{name} {version}").trim().to_owned()).collect()
+    }
+
     /// Whether all models are ready; before the first is there, none is.
     pub fn is_reached(&self) -> bool {
         let (ready, all) = self.count();

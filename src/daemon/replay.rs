@@ -59,6 +59,7 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
         published: Arc::default(),
         process: Arc::default(),
         readiness: Arc::default(),
+        model: Arc::default(),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         stop: Stop::default(),
     };

@@ -1,5 +1,6 @@
 //! What the daemon answers over HTTP.
 
+use super::health::Health;
 use super::readiness::Readiness;
 use super::supervisor::{ReloadRequest, WatchedModels};
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
@@ -24,6 +25,7 @@ pub struct ServerState {
     pub pages: Arc<Pages>,
     pub published: Arc<Published>,
     pub readiness: Arc<Readiness>,
+    pub health: Health,
     pub models: Arc<RwLock<WatchedModels>>,
     /// Where requests to reload go; none when those are refused.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
@@ -49,7 +51,7 @@ pub fn routes(state: ServerState) -> Router {
     Router::new()
         .route("/", get(|| async { Html(INDEX) }))
         .route("/metrics", get(metrics))
-        .route("/-/healthy", get(|| async { "driftd is healthy.\n" }))
+        .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
         .route("/api/v1/report", get(report))
@@ -86,12 +88,20 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
+async fn healthy(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
+    match state.health.stalled().join(", ") {
+        stalled if stalled.is_empty() => (StatusCode::OK, "driftd is healthy.\n".to_owned()),
+        stalled => (StatusCode::SERVICE_UNAVAILABLE, format!("stalled: {stalled}\n")),
+    }
+}
+
 async fn ready(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
     if state.readiness.is_reached() {
         return (StatusCode::OK, "driftd is ready.\n".to_owned());
     }
     let (ready, all) = state.readiness.count();
-    let text = format!("driftd is starting: {ready} of {all} models are ready.\n");
+    let missing = state.readiness.missing().join(", ");
+    let text = format!("{ready} of {all} models are ready; not ready: {missing}\n");
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 

@@ -5,16 +5,18 @@
 //! anything is stopped.
 
 use super::bound::{BoundModel, ModelLabel, label};
+use super::health::Health;
 use super::loaded_reference::LoadedReference;
-use super::{Shared, check_sources, loaded_reference, task, tell_systemd};
+use super::running_model::{Ended, RunningModel};
+use super::{Shared, check_sources, loaded_reference, tell_systemd};
 use crate::config::{Config, Model, load};
 use crate::error::{Error, Result};
 use crate::export::live::LiveModels;
 use crate::export::page::Pages;
 use crate::net::ServerConfig;
-use crate::net::stop::Stop;
 use crate::source::{BoundSource, Listeners, Resource, SourceConfig};
 use crate::store::{ModelStore, StateConfig, Store};
+use crate::telemetry::ModelTelemetry;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -23,22 +25,18 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info};
+
+/// How often nothing is told to systemd.
+const WATCHDOG_IDLE: Duration = Duration::from_secs(3_600);
 
 /// Models and their part of the state.
 pub type WatchedModels = Vec<(ModelLabel, ModelStore)>;
 
 /// Where the answer to a request to reload goes.
 pub type ReloadRequest = oneshot::Sender<std::result::Result<(), String>>;
-
-/// The model of a configuration, and its task.
-struct Running {
-    /// As it was configured.
-    model: Model,
-    stop: Stop,
-    task: JoinHandle<Result<()>>,
-}
 
 /// The models of the daemon.
 pub struct Supervisor {
@@ -51,8 +49,11 @@ pub struct Supervisor {
     pages: Arc<Pages>,
     live: LiveModels,
     watched: Arc<RwLock<WatchedModels>>,
-    running: BTreeMap<ModelLabel, Running>,
-    failed: (mpsc::UnboundedSender<Error>, mpsc::UnboundedReceiver<Error>),
+    running: BTreeMap<ModelLabel, RunningModel>,
+    /// Kept for as long as the process lives, since its counters must not fall.
+    telemetry: BTreeMap<ModelLabel, Arc<ModelTelemetry>>,
+    /// Models tell here that they ended unasked.
+    ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
 }
 
 impl Supervisor {
@@ -76,7 +77,8 @@ impl Supervisor {
             live,
             watched,
             running: BTreeMap::new(),
-            failed: mpsc::unbounded_channel(),
+            telemetry: BTreeMap::new(),
+            ended: mpsc::unbounded_channel(),
         }
     }
 
@@ -108,22 +110,56 @@ impl Supervisor {
         watched.retain(|(known, _)| *known != label);
         watched.push((label.clone(), bound.store.clone()));
         drop(watched);
-        self.live.replace(bound.live());
-        let stop = self.shared.stop.child();
-        let shared = Shared { stop: stop.clone(), ..self.shared.clone() };
+        let telemetry = Arc::clone(self.telemetry.entry(label.clone()).or_default());
+        self.live.replace(bound.live(Arc::clone(&telemetry)));
         self.shared.readiness.expect(&label);
-        let model = bound.model.clone();
-        let (failed, name) = (self.failed.0.clone(), label.0.clone());
-        let task = tokio::spawn(async move {
-            let outcome = task::run(bound, shared).await;
-            let outcome = outcome.map_err(|error| error.context(format_args!("model {name:?}")));
-            if let Err(error) = &outcome {
-                // Nobody listens any more when the daemon is about to end anyway.
-                let _ = failed.send(error.clone());
+        let running = RunningModel::start(bound, &self.shared, telemetry, self.ended.0.clone());
+        let running = match self.running.get(&label) {
+            Some(failed) => running.after(failed),
+            None => running,
+        };
+        self.running.insert(label, running);
+    }
+
+    /// A model has ended unasked. Before the daemon was ready for the first time that is a failed
+    /// start; later the model is started again, and the others never notice.
+    fn take_ended(&mut self, ended: Ended, was_ready: bool) -> Result<()> {
+        if !was_ready && !ended.is_panic {
+            return Err(ended.error);
+        }
+        let running = self.running.get_mut(&ended.label);
+        if let Some(running) = running.filter(|running| running.is(&ended)) {
+            let pause_s = running.fail().as_secs();
+            error!(error = %ended.error, pause_s, "the model failed; it will be started again");
+            self.shared.readiness.expect(&ended.label);
+        }
+        Ok(())
+    }
+
+    /// When the next model is to be started again.
+    fn next_restart(&self) -> Option<Instant> {
+        self.running.values().filter_map(|running| running.restart_at).min()
+    }
+
+    /// Starts the models again whose pause is over.
+    fn restart_due(&mut self) {
+        let now = Instant::now();
+        let is_due = |running: &RunningModel| running.restart_at.is_some_and(|at| at <= now);
+        let due = self.running.iter().filter(|(_, running)| is_due(running));
+        let due: Vec<_> = due.map(|(label, own)| (label.clone(), own.model.clone())).collect();
+        let counts_bytes_max = self.state.memory_max as usize / self.running.len().max(1);
+        for (label, model) in due {
+            match self.bind(model, counts_bytes_max) {
+                Ok(bound) => {
+                    info!(model = label.0, "starting the model again");
+                    self.start(bound);
+                }
+                Err(error) => {
+                    let ended = Ended { label, task: None, error, is_panic: false };
+                    self.take_ended(ended, true).expect("a model that fails later is tried again");
+                }
             }
-            outcome
-        });
-        self.running.insert(label, Running { model, stop, task });
+        }
     }
 
     /// Waits for signals, requests and failures until the daemon is to stop.
@@ -131,16 +167,29 @@ impl Supervisor {
         &mut self,
         address: SocketAddr,
         mut reloads: mpsc::Receiver<ReloadRequest>,
+        health: &Health,
     ) -> Result<()> {
         let mut hangup = signal(SignalKind::hangup())
             .map_err(|error| Error::new(format!("cannot listen for signals: {error}")))?;
         let stop = self.shared.stop.clone();
         let mut readiness = tokio::time::interval(Duration::from_millis(100));
+        // None outside systemd, or when it does not ask for it; then the tick is only idle.
+        let watchdog = sd_notify::watchdog_enabled();
+        let mut feed = tokio::time::interval(watchdog.map_or(WATCHDOG_IDLE, |limit| limit / 3));
         let mut is_ready = false;
         loop {
+            let restart = self.next_restart();
             tokio::select! {
                 () = stop.wait() => return Ok(()),
-                Some(error) = self.failed.1.recv() => return Err(error),
+                Some(ended) = self.ended.1.recv() => self.take_ended(ended, is_ready)?,
+                () = sleep_until(restart.unwrap_or_else(Instant::now)), if restart.is_some() => {
+                    self.restart_due();
+                }
+                _ = feed.tick(), if watchdog.is_some() => {
+                    if health.stalled().is_empty() {
+                        tell_systemd(&[NotifyState::Watchdog]);
+                    }
+                }
                 _ = hangup.recv() => { self.reload_and_tell().await.ok(); }
                 Some(answer) = reloads.recv() => {
                     let outcome = self.reload_and_tell().await;
@@ -197,14 +246,14 @@ impl Supervisor {
         }
         // Nothing is likely to fail from here on.
         for label in gone {
-            self.stop(&label).await?;
+            self.stop(&label).await;
             self.watched.write().expect("no writer panics").retain(|(known, _)| *known != label);
             self.live.remove(&label.0, &label.1);
             self.shared.readiness.remove(&label);
             self.shared.published.remove(&label.0, &label.1);
         }
         for Prepared { model, reference, .. } in changed {
-            self.stop(&label(&model)).await?;
+            self.stop(&label(&model)).await;
             let mut bound = self.bind(model, counts_bytes_max)?;
             bound.reference = reference;
             self.show_restored(&bound)?;
@@ -226,18 +275,29 @@ impl Supervisor {
         Ok(Prepared { model, reference, _sources: sources })
     }
 
-    /// Stops a model, and waits until all that it counted is in the state.
-    async fn stop(&mut self, label: &ModelLabel) -> Result<()> {
-        let Some(running) = self.running.remove(label) else { return Ok(()) };
-        running.stop.trigger();
-        ended(running.task.await)
+    /// Stops a model, and waits until all that it counted is in the state. One that fails even now
+    /// is of no interest any more.
+    async fn stop(&mut self, label: &ModelLabel) {
+        if let Some(running) = self.running.remove(label)
+            && let Err(error) = running.stop().await
+        {
+            error!(%error, "the model failed before it was stopped");
+        }
     }
 
-    /// Waits for all tasks, which have been told to stop.
+    /// Waits for all tasks, which have been told to stop, for as long as a stop may take.
     pub async fn end(&mut self) -> Result<()> {
         let mut outcome = Ok(());
-        while let Some((_, running)) = self.running.pop_first() {
-            outcome = outcome.and(ended(running.task.await));
+        let deadline = Instant::now() + self.server.stop_timeout;
+        while let Some(((name, _), running)) = self.running.pop_first() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ended = timeout(left, running.stop()).await.unwrap_or_else(|_| {
+                Err(Error::new(format!(
+                    "model {name:?} did not stop within server.stop_timeout; what it has not \
+                     committed is counted after the next start"
+                )))
+            });
+            outcome = outcome.and(ended);
         }
         outcome
     }
@@ -251,10 +311,6 @@ struct Prepared {
     reference: Option<LoadedReference>,
     /// Bound once, so that they can be bound again.
     _sources: Vec<Box<dyn BoundSource>>,
-}
-
-fn ended(outcome: std::result::Result<Result<()>, tokio::task::JoinError>) -> Result<()> {
-    outcome.unwrap_or_else(|panic| Err(Error::new(format!("a model's task failed: {panic}"))))
 }
 
 /// What the sources of all models read or listen on.

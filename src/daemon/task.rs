@@ -25,6 +25,9 @@ const WARM_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before a failed commit is tried again.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
+/// An idle model turns at least this often, so that it is seen to live.
+const TURN_INTERVAL: Duration = Duration::from_secs(10);
+
 /// While the daemon stops, sources are asked at least this often whether they have ended.
 const END_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -113,9 +116,8 @@ pub fn open(
 
 /// The journal of a model whose state is `store`.
 fn open_journal(store: &ModelStore, reference: Arc<Reference>, shared: &Shared) -> Result<Journal> {
-    let Shared { process, stop, .. } = shared;
-    let (store, process, stop) = (store.clone(), Arc::clone(process), stop.clone());
-    let writer = Writer { store, process, stop, retry: COMMIT_RETRY };
+    let Shared { process, model, clock, stop, .. } = shared.clone();
+    let writer = Writer { store: store.clone(), process, model, clock, stop, retry: COMMIT_RETRY };
     Ok(Journal::open(writer, reference)?)
 }
 
@@ -135,7 +137,7 @@ async fn drive(pipeline: &mut Pipeline, wake: &Notify) -> Result<()> {
     let stop = pipeline.shared.stop.clone();
     while !stop.is_on() {
         let next = block_in_place(|| pipeline.tick())?;
-        let wait = next.since(pipeline.now());
+        let wait = next.since(pipeline.now()).min(TURN_INTERVAL);
         tokio::select! {
             () = stop.wait() => {}
             () = wake.notified() => {}

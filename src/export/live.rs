@@ -5,7 +5,7 @@ use super::metrics;
 use super::sample::{Samples, desc};
 use crate::monitor::snapshot::{Published, Snapshot};
 use crate::telemetry::{
-    ErrorReason, FileResult, Gauge, ProcessTelemetry, RejectReason, SourceTelemetry,
+    ErrorReason, FileResult, Gauge, ModelTelemetry, ProcessTelemetry, RejectReason, SourceTelemetry,
 };
 use crate::time::Timestamp;
 use crate::totals::{self, OF_SOURCES, Totals};
@@ -29,6 +29,7 @@ pub struct LiveModel {
     pub version: String,
     /// When the state first knew of it.
     pub created: Timestamp,
+    pub telemetry: Arc<ModelTelemetry>,
     pub sources: Vec<LiveSource>,
 }
 
@@ -41,6 +42,17 @@ impl LiveModels {
     pub fn replace(&self, model: LiveModel) {
         self.remove(&model.name, &model.version);
         self.0.write().expect("no writer panics").push(model);
+    }
+
+    /// Models that are up and have not been seen to work since this time.
+    pub fn stalled_since(&self, since: Timestamp) -> Vec<String> {
+        let all = self.0.read().expect("no writer panics");
+        let is_stalled = |telemetry: &ModelTelemetry| {
+            let progress = telemetry.last_progress.get();
+            telemetry.up.get() == 1 && progress > 0 && progress < since.0
+        };
+        let stalled = all.iter().filter(|model| is_stalled(&model.telemetry));
+        stalled.map(|model| format!("{} {}", model.name, model.version)).collect()
     }
 
     pub fn remove(&self, name: &str, version: &str) {
@@ -94,6 +106,7 @@ impl Collector for LiveCollector {
         for model in models.iter() {
             let labels = [model.name.as_str(), &model.version];
             samples.add(&metrics::MODEL_CREATED, &labels, model.created.as_seconds());
+            add_model(&mut samples, labels, &model.telemetry);
             let totals = totals_of(&snapshot, model).unwrap_or(&none);
             for source in &model.sources {
                 let labels = [labels[0], labels[1], source.name.as_str()];
@@ -102,6 +115,15 @@ impl Collector for LiveCollector {
             }
         }
         samples.families().collect()
+    }
+}
+
+fn add_model<'a>(samples: &mut Samples<'a>, labels: [&'a str; 2], telemetry: &ModelTelemetry) {
+    samples.add(&metrics::MODEL_UP, &labels, telemetry.up.get() as f64);
+    samples.add(&metrics::MODEL_RESTARTS, &labels, telemetry.restarts.get() as f64);
+    let progress = telemetry.last_progress.get();
+    if progress > 0 {
+        samples.add(&metrics::MODEL_PROGRESS, &labels, progress as f64 / 1e6);
     }
 }
 

@@ -251,6 +251,23 @@ pub const SOURCE_OLDEST_PENDING: Metric = gauge(
     SOURCE,
     "Wall-clock time at which the oldest waiting file was first seen; absent when none waits.",
 );
+pub const MODEL_UP: Metric = gauge(
+    "driftd_model_up",
+    None,
+    &["model_name", "model_version"],
+    "1 while the model is being watched, 0 after it failed and until it is started again.",
+);
+pub const MODEL_RESTARTS: Metric = counter(
+    "driftd_model_restarts_total",
+    &["model_name", "model_version"],
+    "How often the model failed in this process and was started again.",
+);
+pub const MODEL_PROGRESS: Metric = gauge(
+    "driftd_model_last_progress_timestamp_seconds",
+    None,
+    &["model_name", "model_version"],
+    "Wall-clock time at which the model last worked; absent while its reference is loaded.",
+);
 pub const MODEL_CREATED: Metric = gauge(
     "driftd_model_created_timestamp_seconds",
     None,
@@ -361,6 +378,9 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_FILES,
     &SOURCE_LAST_SUCCESS,
     &SOURCE_OLDEST_PENDING,
+    &MODEL_UP,
+    &MODEL_RESTARTS,
+    &MODEL_PROGRESS,
     &MODEL_CREATED,
     &BUILD_INFO,
     &STATE_WRITE_ERRORS,

@@ -18,6 +18,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Answer `POST /-/reload`.
     pub reload: bool,
+    /// How long a stop may take; what is not done by then is left undone.
+    pub stop_timeout: Duration,
 }
 
 /// Binds before anything else is done, so that a taken port is found at once.

@@ -22,7 +22,7 @@ use lock::StateLock;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Counts of panes are large values: they are written in half the time on pages of 16 KiB instead
@@ -179,15 +179,15 @@ impl Store {
         Ok(ModelStore { store: Arc::clone(self), model })
     }
 
-    /// The connection that writes.
+    /// The connection that writes. A panic between statements has rolled its transaction back.
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().expect("no statement panics")
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that sees what is committed, and does not wait for what is being written.
     fn reader(&self) -> MutexGuard<'_, Connection> {
         let reader = self.reader.as_ref().unwrap_or(&self.connection);
-        reader.lock().expect("no statement panics")
+        reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,8 @@ mod daemon;
 mod edge;
 /// Changes of reference and windows over open rows.
 mod epochs;
+/// Parts that fail, and the rest that goes on.
+mod health;
 /// Laws that hold for any split, order and merge.
 mod laws;
 /// The whole `/metrics` page of the demo, and pages with hostile names.

@@ -186,12 +186,15 @@ impl Simulation {
             published: Arc::default(),
             process: Arc::default(),
             readiness: Arc::default(),
+            model: Arc::default(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             stop: Stop::default(),
         };
         let writer = Writer {
             store: store.clone(),
             process: Arc::clone(&shared.process),
+            model: Arc::clone(&shared.model),
+            clock: Arc::clone(&shared.clock),
             stop: shared.stop.clone(),
             retry: Duration::ZERO,
         };
