@@ -129,9 +129,9 @@ impl Supervisor {
         }
         let running = self.running.get_mut(&ended.label);
         if let Some(running) = running.filter(|running| running.is(&ended)) {
+            self.shared.readiness.expect(&ended.label);
             let pause_s = running.fail().as_secs();
             error!(error = %ended.error, pause_s, "the model failed; it will be started again");
-            self.shared.readiness.expect(&ended.label);
         }
         Ok(())
     }
