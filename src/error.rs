@@ -10,6 +10,7 @@
 //! The first two turn into the third and never into each other. None of them is for bad values
 //! inside a column: those become counts beside the result.
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
 
@@ -115,6 +116,12 @@ impl Error {
     pub fn context(self, outer: impl fmt::Display) -> Error {
         Error(format!("{outer}: {}", self.0))
     }
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 impl From<Fault> for Error {

@@ -1,13 +1,14 @@
 //! `driftd check`: compare once.
 
 use super::options::{CheckOptions, ConfigChoice, load_reference};
-use super::progress::{Watched, bar};
+use super::progress::bar;
 use super::{DRIFT, output};
 use crate::export::page::openmetrics;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
+use crate::monitor::table::ProgressTable;
 use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
 use crate::report::Report;
@@ -170,8 +171,8 @@ pub fn pane(reference: &Reference, path: &Path, sampling: &Sampling<'_>) -> Resu
     }
     let table = inputs::open(path)?;
     let bar = bar("current", table.row_groups().len() * reference.features.len());
-    let watched = Watched { table: &table, bar: &bar };
-    let counted = count_whole(reference, &watched, sampling.config, sampling.window_rows);
+    let table = ProgressTable { table: &table, on_read: &|| bar.inc(1) };
+    let counted = count_whole(reference, &table, sampling.config, sampling.window_rows);
     bar.finish_and_clear();
     Ok(counted.map_err(|fault| fault.context(path.display()))?)
 }

@@ -1,12 +1,8 @@
 //! Whether the models do anything: a daemon that lives and counts nothing is worse than one that
 //! died, because people trust the absence of an alarm.
 
-use crate::error::{Fault, Result};
 use crate::export::live::LiveModels;
-use crate::monitor::table::{Blocks, Table};
-use crate::telemetry::ModelTelemetry;
 use crate::time::Clock;
-use arrow_schema::Schema;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,44 +23,11 @@ impl Health {
     }
 }
 
-/// A table whose reading is noted as progress: a large file takes longer than a stalled loop may.
-pub struct ProgressTable<'a> {
-    pub table: &'a dyn Table,
-    pub telemetry: &'a ModelTelemetry,
-    pub clock: &'a dyn Clock,
-}
-
-impl Table for ProgressTable<'_> {
-    fn schema(&self) -> &Schema {
-        self.table.schema()
-    }
-
-    fn row_groups(&self) -> &[u64] {
-        self.table.row_groups()
-    }
-
-    fn fingerprint(&self) -> u64 {
-        self.table.fingerprint()
-    }
-
-    fn weight(&self, row_group: usize, column: usize) -> u64 {
-        self.table.weight(row_group, column)
-    }
-
-    fn prefetch(&self, row_group: usize, column: usize) {
-        self.table.prefetch(row_group, column);
-    }
-
-    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
-        self.telemetry.last_progress.set(self.clock.now().0);
-        self.table.read(row_group, column)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::export::live::LiveModel;
+    use crate::telemetry::ModelTelemetry;
     use crate::time::Timestamp;
 
     struct FixedClock;

@@ -8,7 +8,6 @@
 
 use super::Shared;
 use super::bound::ModelLabel;
-use super::health::ProgressTable;
 use crate::error::{Fault, FaultKind, Result, StateError};
 use crate::identity::Identity;
 use crate::journal::{
@@ -18,7 +17,7 @@ use crate::journal::{
 use crate::monitor::close::Closing;
 use crate::monitor::figures::WindowFigures;
 use crate::monitor::model::{ArrivalTime, CountedTable, Monitor};
-use crate::monitor::table::{Table, rows};
+use crate::monitor::table::{ProgressTable, Table, rows};
 use crate::position::{Arrival, Overlap, PositionRange};
 use crate::source::{
     Delivery, DeliveryId, Fate, FileDelivery, OnDuplicate, OnRewrite, Poll, Rows, Source,
@@ -287,15 +286,14 @@ impl Pipeline {
         let earlier = earlier.map(|earlier| &earlier.version);
         // Only what may have to be retracted is stored file by file.
         let encode = file.on_rewrite == OnRewrite::Replace;
-        let counted = self.monitor.count(&self.watched(&*file.table), time, earlier, encode);
+        // A large file takes longer than a loop may stand still.
+        let Shared { model, clock, .. } = &self.shared;
+        let on_read = || model.last_progress.set(clock.now().0);
+        let table = ProgressTable { table: &*file.table, on_read: &on_read };
+        let counted = self.monitor.count(&table, time, earlier, encode);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.file.check_untouched()?;
         Ok((counted?, file.identity()?))
-    }
-
-    /// Whoever reads it makes progress.
-    fn watched<'a>(&'a self, table: &'a dyn Table) -> ProgressTable<'a> {
-        ProgressTable { table, telemetry: &self.shared.model, clock: &*self.shared.clock }
     }
 
     fn arrival_time(&self, arrival: Arrival, from: &Envelope) -> ArrivalTime {

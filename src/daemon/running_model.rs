@@ -3,7 +3,7 @@
 use super::bound::{BoundModel, ModelLabel};
 use super::{Shared, task};
 use crate::config::Model;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panic_text};
 use crate::net::stop::Stop;
 use crate::telemetry::ModelTelemetry;
 use std::sync::Arc;
@@ -115,11 +115,8 @@ impl RunningModel {
 
 fn panicked(error: JoinError) -> Error {
     let text = match error.try_into_panic() {
+        Ok(panic) => panic_text(&*panic).to_owned(),
         Err(error) => error.to_string(),
-        Ok(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").into()
-        }
     };
     Error::new(format!("its task failed: {text}"))
 }

@@ -1,7 +1,7 @@
 //! What counting needs of a file or batch: a schema, row groups, and encoded columns that are
 //! decoded where they are counted.
 
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, panic_text};
 use crate::profile::block::Block;
 use arrow_schema::Schema;
 use std::cell::Cell;
@@ -31,6 +31,39 @@ pub trait Table: Sync {
 /// The blocks of one column of one row group, in row order.
 pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block, Fault>> + 'a>;
 
+/// A table that tells whenever a column of a row group is about to be read.
+pub struct ProgressTable<'a> {
+    pub table: &'a dyn Table,
+    pub on_read: &'a (dyn Fn() + Sync),
+}
+
+impl Table for ProgressTable<'_> {
+    fn schema(&self) -> &Schema {
+        self.table.schema()
+    }
+
+    fn row_groups(&self) -> &[u64] {
+        self.table.row_groups()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.table.fingerprint()
+    }
+
+    fn weight(&self, row_group: usize, column: usize) -> u64 {
+        self.table.weight(row_group, column)
+    }
+
+    fn prefetch(&self, row_group: usize, column: usize) {
+        self.table.prefetch(row_group, column);
+    }
+
+    fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
+        (self.on_read)();
+        self.table.read(row_group, column)
+    }
+}
+
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
@@ -46,11 +79,7 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     let outcome = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
     outcome.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
+        let text = panic_text(&*panic);
         Err(Fault::unreadable(format!("the decoder failed: {text}")))
     })
 }

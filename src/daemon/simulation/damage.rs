@@ -8,18 +8,22 @@ fn rows_window(size: u64) -> Vec<WindowConfig> {
     vec![WindowConfig { name: "rows".to_owned(), kind: WindowKind::Rows { size } }]
 }
 
+/// The state of a daemon that has counted 20 rows, which is closed.
+fn state_of_20_rows(simulation: &mut Simulation) -> rusqlite::Connection {
+    let rows = simulation.rows(&[0; 20]);
+    simulation.put(1, rows);
+    simulation.look();
+    simulation.pipeline = None;
+    rusqlite::Connection::open(simulation.folder.path().join("driftd.db")).unwrap()
+}
+
 /// A part of the state that was damaged is the state's fault: nothing of the file that is being
 /// counted is written, and when the state is whole again the file counts once.
 #[test]
 fn damage_of_the_state_is_not_blamed_on_a_file() {
     let mut simulation = Simulation::new();
     simulation.model.windows = rows_window(30);
-    let rows = simulation.rows(&[0; 20]);
-    simulation.put(1, rows);
-    simulation.look();
-    simulation.pipeline = None;
-    let path = simulation.folder.path().join("driftd.db");
-    let state = rusqlite::Connection::open(&path).unwrap();
+    let state = state_of_20_rows(&mut simulation);
     let whole: Vec<u8> =
         state.query_row("SELECT body FROM pane_delta", [], |row| row.get(0)).unwrap();
     let mut damaged = whole.clone();
@@ -48,12 +52,7 @@ fn damage_of_the_state_is_not_blamed_on_a_file() {
 fn damage_that_a_closing_window_meets_ends_the_model() {
     let mut simulation = Simulation::new();
     simulation.model.windows.retain(|window| window.name == "hour");
-    let rows = simulation.rows(&[0; 20]);
-    simulation.put(1, rows);
-    simulation.look();
-    simulation.pipeline = None;
-    let path = simulation.folder.path().join("driftd.db");
-    let state = rusqlite::Connection::open(&path).unwrap();
+    let state = state_of_20_rows(&mut simulation);
     state.execute("UPDATE pane_delta SET body = x'00'", []).unwrap();
     simulation.advance(std::time::Duration::from_hours(24 * 100));
     let error = simulation.look_once().unwrap_err();
