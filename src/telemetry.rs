@@ -100,6 +100,8 @@ labels! {
         Read = "read",
         /// A connection broke.
         Connection = "connection",
+        /// A connection was closed before its end: for another, or when the time to stop was up.
+        CutOff = "cut_off",
         /// File events are not available or overflowed; the periodic listing finds the files.
         Events = "events",
     }
@@ -116,6 +118,8 @@ pub struct SourceTelemetry {
     pub files_stuck: Gauge,
     /// Files that cannot be read, until they change or go.
     pub files_quarantined: Gauge,
+    /// Connections that are open.
+    pub connections: Gauge,
     /// Microseconds since 1970 of the last listing or message that worked; 0 before the first.
     pub last_success: Gauge,
     /// Microseconds since 1970 when the oldest pending file was first seen; 0 when none waits.
@@ -150,6 +154,10 @@ pub struct ModelTelemetry {
 #[derive(Debug, Default)]
 pub struct ProcessTelemetry {
     pub state_write_errors: Counter,
+    /// Microseconds since 1970 when the state could last not be written; 0 when it always could.
+    pub state_write_failed: Gauge,
+    /// HTTP connections that are open.
+    pub http_connections: Gauge,
     /// 1 when the configuration in force is the last that was read.
     pub reload_successful: Gauge,
     /// Microseconds since 1970 when the configuration in force was read.

@@ -14,6 +14,7 @@ pub const BYTES: &str = "bytes";
 pub const ROWS_LATE: &str = "rows_late";
 pub const ROWS_UNTIMED: &str = "rows_untimed";
 pub const ROWS_REPLACED: &str = "rows_replaced";
+pub const UNKNOWN_KEYS: &str = "unknown_keys";
 /// Of all reasons together.
 pub const ROWS_REJECTED: &str = "rows_rejected";
 
@@ -67,6 +68,8 @@ pub struct RowCounts {
     pub untimed: u64,
     /// Rows that gave way to another version of their file, or came with one again.
     pub replaced: u64,
+    /// Keys of lines that are no feature; these are no rows.
+    pub unknown_keys: u64,
     pub rejected: Rejected,
 }
 
@@ -97,6 +100,7 @@ impl RowCounts {
             (ROWS_LATE, self.late),
             (ROWS_UNTIMED, self.untimed),
             (ROWS_REPLACED, self.replaced),
+            (UNKNOWN_KEYS, self.unknown_keys),
             (ROWS_REJECTED, self.rejected.sum()),
         ] {
             totals.add(OF_SOURCES, source, name, value);

@@ -171,7 +171,11 @@ pub fn pane(reference: &Reference, path: &Path, sampling: &Sampling<'_>) -> Resu
     }
     let table = inputs::open(path)?;
     let bar = bar("current", table.row_groups().len() * reference.features.len());
-    let table = ProgressTable { table: &table, on_read: &|| bar.inc(1) };
+    let on_read = || {
+        bar.inc(1);
+        Ok(())
+    };
+    let table = ProgressTable { table: &table, on_read: &on_read };
     let counted = count_whole(reference, &table, sampling.config, sampling.window_rows);
     bar.finish_and_clear();
     Ok(counted.map_err(|fault| fault.context(path.display()))?)

@@ -1,6 +1,7 @@
 //! `driftd run`: the daemon.
 
 use crate::config::load;
+use crate::daemon;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,11 +15,8 @@ pub struct RunArguments {
 
 pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let config = load(&arguments.config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let outcome = runtime.block_on(crate::daemon::run(config, &arguments.config));
+    let runtime = daemon::runtime().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(daemon::run(config, &arguments.config));
     // What did not end in time must not hold up the end of the process.
     runtime.shutdown_background();
     outcome?;

@@ -19,12 +19,18 @@ use crate::store::StateConfig;
 use crate::time::EpochUnit;
 use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9797);
-const STOP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+const SERVER_DEFAULT: ServerConfig = ServerConfig {
+    listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9797),
+    reload: false,
+    stop_timeout: Duration::from_secs(30),
+    connections_max: 256,
+    header_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_secs(120),
+};
 const WINDOWS_MAX_DEFAULT: u64 = 100;
 const MEMORY_MAX_DEFAULT: u64 = 1 << 30;
 
@@ -51,12 +57,19 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
 }
 
 fn server(root: &Section<'_>) -> ServerConfig {
-    let mut config =
-        ServerConfig { listen: LISTEN_DEFAULT, reload: false, stop_timeout: STOP_TIMEOUT_DEFAULT };
+    let mut config = SERVER_DEFAULT;
     if let Some(section) = root.section("server") {
-        config.listen = socket_address(&section).unwrap_or(LISTEN_DEFAULT);
-        config.reload = section.boolean("reload").unwrap_or(false);
-        config.stop_timeout = section.duration("stop_timeout").unwrap_or(STOP_TIMEOUT_DEFAULT);
+        config.listen = socket_address(&section).unwrap_or(config.listen);
+        config.reload = section.boolean("reload").unwrap_or(config.reload);
+        let connections_max = section.integer("connections_max", 1).map(|n| n as usize);
+        config.connections_max = connections_max.unwrap_or(config.connections_max);
+        for (key, timeout) in [
+            ("stop_timeout", &mut config.stop_timeout),
+            ("header_timeout", &mut config.header_timeout),
+            ("idle_timeout", &mut config.idle_timeout),
+        ] {
+            *timeout = section.duration(key).unwrap_or(*timeout);
+        }
         section.finish();
     }
     config

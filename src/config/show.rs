@@ -17,12 +17,14 @@ use toml::{Table, Value};
 /// Every key with the value in force, defaults included.
 pub fn show(config: &Config) -> String {
     let mut root = Table::new();
-    let reload = Value::Boolean(config.server.reload);
-    let stop_timeout = text(duration_text(config.server.stop_timeout));
+    let server = &config.server;
     let server = [
-        ("listen", text(config.server.listen)),
-        ("reload", reload),
-        ("stop_timeout", stop_timeout),
+        ("listen", text(server.listen)),
+        ("reload", Value::Boolean(server.reload)),
+        ("stop_timeout", text(duration_text(server.stop_timeout))),
+        ("connections_max", integer(server.connections_max as u64)),
+        ("header_timeout", text(duration_text(server.header_timeout))),
+        ("idle_timeout", text(duration_text(server.idle_timeout))),
     ];
     root.insert("server".into(), table(server));
     let mut state = vec![

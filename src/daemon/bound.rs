@@ -5,7 +5,7 @@ use crate::config::Model;
 use crate::error::Result;
 use crate::export::live::{LiveModel, LiveSource};
 use crate::monitor::snapshot::{ModelSnapshot, WindowSnapshot};
-use crate::source;
+use crate::source::{self, SourceConfig};
 use crate::store::{ModelStore, Store};
 use crate::telemetry::{ModelTelemetry, SourceTelemetry};
 use crate::time::Timestamp;
@@ -18,6 +18,11 @@ pub type ModelLabel = (String, String);
 /// The name and version of a configured model.
 pub fn label(model: &Model) -> ModelLabel {
     (model.model.name.clone(), model.model.version.clone())
+}
+
+/// Names a source among those of all models.
+pub fn owner(model: &Model, source: &SourceConfig) -> String {
+    format!("{} {} {}", model.model.name, model.model.version, source.name)
 }
 
 /// A model whose ports are taken and whose part of the state is open.
@@ -45,12 +50,12 @@ impl BoundModel {
     pub fn bind(
         model: Model,
         store: &Arc<Store>,
-        listeners: &source::Listeners,
+        shared: &source::SharedByAll,
         counts_bytes_max: usize,
     ) -> Result<BoundModel> {
         let mut sources = Vec::new();
         for config in &model.sources {
-            let source = config.kind.bind(&config.settings, listeners)?;
+            let source = config.kind.bind(&config.settings, &owner(&model, config), shared)?;
             if let Some(address) = source.address() {
                 info!(model = model.model.name, source = config.name, address, "taking rows");
             }
@@ -82,7 +87,7 @@ impl BoundModel {
         let (name, version) = self.label();
         let sources = self.sources.iter().map(|source| {
             let (name, telemetry) = (source.name.clone(), Arc::clone(&source.telemetry));
-            LiveSource { name, telemetry }
+            LiveSource { name, listens: source.source.address().is_some(), telemetry }
         });
         let sources = sources.collect();
         LiveModel { name, version, created: self.created, telemetry, sources }

@@ -32,18 +32,14 @@ pub fn resume(
     store: &ModelStore,
     now: Timestamp,
 ) -> Result<(Arc<Reference>, Restored), StateError> {
-    let LoadedReference { reference, record, profile } = loaded;
-    let reference = Arc::new(reference);
+    let LoadedReference { reference, record } = loaded;
     let before = store.known_windows()?;
     let record_before = store.reference_record()?;
-    // The profile in the state may be another than when this one was loaded.
     let is_stored = |before: &ReferenceRecord| {
         before.settings == record.settings && contents(&before.files).eq(contents(&record.files))
     };
-    let profile = match profile {
-        None if !record_before.as_ref().is_some_and(is_stored) => Some(reference.to_chunks()),
-        profile => profile,
-    };
+    let is_stored = record_before.as_ref().is_some_and(is_stored);
+    let profile = (!is_stored).then(|| reference.to_chunks());
     let is_same = record_before.as_ref() == Some(&record) && before == config.windows;
     if !is_same {
         let mut commit = Commit::default();

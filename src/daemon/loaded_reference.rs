@@ -1,17 +1,21 @@
 //! The reference of a model: from its profile, from the state, from its files, or from the first
 //! files that come.
 
+use super::references::{ReferenceShape, References, SimilarReferences};
 use crate::config::{Model, ReferenceSource};
 use crate::error::{Error, Fault, Result, StateError};
 use crate::format::parquet::ParquetTable;
 use crate::format::{FileTable, OpenFile};
 use crate::monitor::reference::Reference;
+use crate::monitor::table::ProgressTable;
+use crate::net::stop::Stop;
 use crate::source::SourceConfig;
 use crate::source::inputs::{self, Input};
 use crate::source::warm_up::WarmUp;
 use crate::store::ModelStore;
 use crate::store::reference_record::{ReferenceFile, ReferenceRecord};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_128;
@@ -23,26 +27,33 @@ enum Origin {
     WarmUp,
     Profile,
     State,
+    /// It has the same.
+    OtherModel,
+}
+
+impl Origin {
+    fn name(self) -> &'static str {
+        match self {
+            Origin::Files => "files",
+            Origin::WarmUp => "warm-up",
+            Origin::Profile => "profile",
+            Origin::State => "state",
+            Origin::OtherModel => "another model",
+        }
+    }
 }
 
 /// A reference, and what the state is to remember of it.
 pub struct LoadedReference {
-    pub reference: Reference,
+    pub reference: Arc<Reference>,
     pub record: ReferenceRecord,
-    /// Its profile in chunks, unless that is the one in the state.
-    pub profile: Option<Vec<Vec<u8>>>,
 }
 
-impl LoadedReference {
-    fn new(reference: Reference, record: ReferenceRecord) -> LoadedReference {
-        let profile = Some(reference.to_chunks());
-        LoadedReference { reference, record, profile }
-    }
-
-    fn from_state(store: &ModelStore, record: ReferenceRecord) -> Result<LoadedReference> {
-        let reference = stored(store)?;
-        Ok(LoadedReference { reference, record, profile: None })
-    }
+/// Loads references of models.
+pub struct ReferenceLoader<'a> {
+    pub references: &'a References,
+    /// Given up when this is on.
+    pub stop: &'a Stop,
 }
 
 /// The reference whose profile the state has.
@@ -51,34 +62,181 @@ pub fn stored(store: &ModelStore) -> Result<Reference, StateError> {
     Reference::from_chunks(&store.reference_profile()?).map_err(damaged)
 }
 
-/// Loads a model's reference. Files are profiled once and then kept in the state, as long as
-/// neither they nor the configuration of their columns change. None while a warm-up waits for
-/// files.
-pub fn load(model: &Model, store: &ModelStore) -> Result<Option<LoadedReference>> {
-    let started = Instant::now();
-    let found = match &model.reference_source {
-        ReferenceSource::Path(path) => Some(find(model, path, store)?),
-        ReferenceSource::WarmUp(warm_up) => warm(model, warm_up, store)?,
-    };
-    let Some((loaded, origin)) = found else { return Ok(None) };
-    let reference = &loaded.reference;
-    info!(
-        model = model.model.name,
-        rows = reference.rows,
-        features = reference.features.len(),
-        seconds = started.elapsed().as_secs_f64(),
-        from = match origin {
-            Origin::Files => "files",
-            Origin::WarmUp => "warm-up",
-            Origin::Profile => "profile",
-            Origin::State => "state",
-        },
-        "reference loaded"
-    );
-    if reference.features.is_empty() {
-        return Err(Error::new("no column of the reference is a feature; see model.columns"));
+impl ReferenceLoader<'_> {
+    /// Loads a model's reference. Files are profiled once and then kept in the state, as long as
+    /// neither they nor the configuration of their columns change. None while a warm-up waits for
+    /// files.
+    pub fn load(&self, model: &Model, store: &ModelStore) -> Result<Option<LoadedReference>> {
+        let started = Instant::now();
+        let found = match &model.reference_source {
+            ReferenceSource::Path(path) => Some(self.find(model, path, store)?),
+            ReferenceSource::WarmUp(warm_up) => self.warm(model, warm_up, store)?,
+        };
+        let Some((loaded, origin)) = found else { return Ok(None) };
+        let reference = &loaded.reference;
+        info!(
+            model = model.model.name,
+            rows = reference.rows,
+            features = reference.features.len(),
+            seconds = started.elapsed().as_secs_f64(),
+            from = origin.name(),
+            "reference loaded"
+        );
+        if reference.features.is_empty() {
+            return Err(Error::new("no column of the reference is a feature; see model.columns"));
+        }
+        Ok(Some(loaded))
     }
-    Ok(Some(loaded))
+
+    /// Whether what is configured as the reference is another than what the state has, as far as
+    /// can be told without reading it. A reference that is being loaded is none yet.
+    pub fn is_another(&self, model: &Model, store: &ModelStore) -> Result<bool> {
+        let ReferenceSource::Path(path) = &model.reference_source else { return Ok(false) };
+        let Some(kept) = store.reference_record()? else { return Ok(false) };
+        let input = inputs::resolve(path).map_err(in_reference(path))?;
+        Ok(match input {
+            Input::Profile(file) => profile_settings(model, &file)? != kept.settings,
+            Input::Parquet(paths) => {
+                let files = open_all(&paths).map_err(in_reference(path))?;
+                !is_untouched(&files, &kept.files) && contents_differ(&files, &kept.files)?
+            }
+        })
+    }
+
+    /// The reference that the first files were, or now are.
+    fn warm(
+        &self,
+        model: &Model,
+        warm_up: &WarmUp,
+        store: &ModelStore,
+    ) -> Result<Option<(LoadedReference, Origin)>> {
+        let settings = settings(model);
+        if let Some(record) = store.reference_record()?.filter(|kept| kept.settings == settings) {
+            let reference = Arc::new(stored(store)?);
+            return Ok(Some((LoadedReference { reference, record }, Origin::State)));
+        }
+        let gathered = warm_up.gather(&directories(model))?;
+        if !gathered.is_enough {
+            return Ok(None);
+        }
+        let (files, tables): (Vec<_>, Vec<_>) = gathered.files.into_iter().unzip();
+        let reference = Arc::new(self.build(model, &tables)?);
+        files.iter().try_for_each(OpenFile::check_untouched)?;
+        let record = ReferenceRecord { files: identify(&files, &tables)?, settings };
+        Ok(Some((LoadedReference { reference, record }, Origin::WarmUp)))
+    }
+
+    fn find(
+        &self,
+        model: &Model,
+        path: &Path,
+        store: &ModelStore,
+    ) -> Result<(LoadedReference, Origin)> {
+        let paths = match inputs::resolve(path).map_err(in_reference(path))? {
+            Input::Profile(file) => return self.profile(model, path, &file, store),
+            Input::Parquet(paths) => paths,
+        };
+        let files = open_all(&paths).map_err(in_reference(path))?;
+        let settings = settings(model);
+        let sizes = files.iter().map(|file| file.stat.size).collect();
+        let shape = ReferenceShape { settings, sizes };
+        self.references
+            .with_similar(shape, |similar| self.find_or_build(model, &files, store, similar))
+            .map_err(in_reference(path))
+    }
+
+    /// The reference of these files: of another model, from the state, or made now.
+    fn find_or_build(
+        &self,
+        model: &Model,
+        files: &[OpenFile],
+        store: &ModelStore,
+        similar: &mut SimilarReferences,
+    ) -> Result<(LoadedReference, Origin)> {
+        let settings = settings(model);
+        let kept = store.reference_record()?.filter(|kept| kept.settings == settings);
+        if let Some(record) = kept.as_ref().filter(|kept| is_untouched(files, &kept.files)) {
+            return from_state(store, record.clone(), similar);
+        }
+        if let Some((record, reference)) = similar.find(|known| is_untouched(files, known)) {
+            return Ok((LoadedReference { reference, record }, Origin::OtherModel));
+        }
+        let tables = hashing(files)?;
+        // Another place or time, such as that of a new container, and maybe the same content.
+        if kept.is_some() || !similar.is_empty() {
+            let record = ReferenceRecord { files: identify(files, &tables)?, settings };
+            if kept.is_some_and(|kept| contents(&kept.files).eq(contents(&record.files))) {
+                return from_state(store, record, similar);
+            }
+            if let Some(reference) = same_content(similar, &record) {
+                return Ok((LoadedReference { reference, record }, Origin::OtherModel));
+            }
+        }
+        let reference = Arc::new(self.build(model, &tables)?);
+        files.iter().try_for_each(OpenFile::check_untouched)?;
+        let record = ReferenceRecord { files: identify(files, &tables)?, settings };
+        similar.add(&record, &reference);
+        Ok((LoadedReference { reference, record }, Origin::Files))
+    }
+
+    /// A reference that was profiled elsewhere. It is kept as well, for panes that are open when
+    /// another takes its place.
+    fn profile(
+        &self,
+        model: &Model,
+        path: &Path,
+        file: &Path,
+        store: &ModelStore,
+    ) -> Result<(LoadedReference, Origin)> {
+        let settings = profile_settings(model, file)?;
+        let record = ReferenceRecord { files: Vec::new(), settings };
+        let shape = ReferenceShape { settings, sizes: Vec::new() };
+        self.references.with_similar(shape, |similar| {
+            if let Some(reference) = same_content(similar, &record) {
+                return Ok((LoadedReference { reference, record }, Origin::OtherModel));
+            }
+            if store.reference_record()?.is_some_and(|kept| kept.settings == settings) {
+                let (loaded, _) = from_state(store, record, similar)?;
+                return Ok((loaded, Origin::Profile));
+            }
+            let reference = Arc::new(inputs::reference(path, &model.reference, &|_| {})?);
+            similar.add(&record, &reference);
+            Ok((LoadedReference { reference, record }, Origin::Profile))
+        })
+    }
+
+    /// Profiles files, unless it is to stop before they are read.
+    fn build(&self, model: &Model, tables: &[ParquetTable]) -> Result<Reference> {
+        let on_read = || match self.stop.is_on() {
+            true => Err(Fault::incomplete("driftd was stopped before it was read")),
+            false => Ok(()),
+        };
+        let tables: Vec<_> =
+            tables.iter().map(|table| ProgressTable { table, on_read: &on_read }).collect();
+        inputs::build(&tables, &model.reference, &|_| {})
+    }
+}
+
+/// The reference whose profile is in the state, or one of the same content that another model has.
+fn from_state(
+    store: &ModelStore,
+    record: ReferenceRecord,
+    similar: &mut SimilarReferences,
+) -> Result<(LoadedReference, Origin)> {
+    let reference = match same_content(similar, &record) {
+        Some(reference) => reference,
+        None => {
+            let reference = Arc::new(stored(store)?);
+            similar.add(&record, &reference);
+            reference
+        }
+    };
+    Ok((LoadedReference { reference, record }, Origin::State))
+}
+
+fn same_content(similar: &SimilarReferences, record: &ReferenceRecord) -> Option<Arc<Reference>> {
+    let is_same = |files: &[ReferenceFile]| contents(files).eq(contents(&record.files));
+    similar.find(is_same).map(|(_, reference)| reference)
 }
 
 /// Directories that a model watches.
@@ -86,81 +244,37 @@ pub fn directories(model: &Model) -> Vec<PathBuf> {
     model.sources.iter().filter_map(SourceConfig::directory).collect()
 }
 
-/// The reference that the first files were, or now are.
-fn warm(
-    model: &Model,
-    warm_up: &WarmUp,
-    store: &ModelStore,
-) -> Result<Option<(LoadedReference, Origin)>> {
-    let settings = settings(model);
-    if let Some(kept) = store.reference_record()?.filter(|kept| kept.settings == settings) {
-        return Ok(Some((LoadedReference::from_state(store, kept)?, Origin::State)));
-    }
-    let gathered = warm_up.gather(&directories(model))?;
-    if !gathered.is_enough {
-        return Ok(None);
-    }
-    let (files, tables): (Vec<_>, Vec<_>) = gathered.files.into_iter().unzip();
-    let reference = inputs::build(&tables, &model.reference, &|_| {})?;
-    files.iter().try_for_each(OpenFile::check_untouched)?;
-    let files = identify(&files, &tables)?;
-    Ok(Some((LoadedReference::new(reference, ReferenceRecord { files, settings }), Origin::WarmUp)))
+fn in_reference(path: &Path) -> impl Fn(Error) -> Error {
+    move |error| error.context(format_args!("reference {}", path.display()))
 }
 
-fn find(model: &Model, path: &Path, store: &ModelStore) -> Result<(LoadedReference, Origin)> {
-    let context = |error: Error| error.context(format_args!("reference {}", path.display()));
-    let faulty = |fault: Fault| context(fault.into());
-    let paths = match inputs::resolve(path).map_err(context)? {
-        Input::Profile(file) => return profile(model, path, &file, store),
-        Input::Parquet(paths) => paths,
-    };
+fn open_all(paths: &[PathBuf]) -> Result<Vec<OpenFile>> {
     let files = paths.iter().map(|path| OpenFile::open(Path::new(""), path));
-    let files = files.collect::<Result<Vec<_>, Fault>>().map_err(faulty)?;
-    let settings = settings(model);
-    let kept = store.reference_record()?.filter(|kept| kept.settings == settings);
-    let is_untouched = |kept: &ReferenceRecord| {
-        let stats = files.iter().map(|file| (&file.path, file.stat));
-        stats.eq(kept.files.iter().map(|file| (&file.path, file.stat)))
-    };
-    let kept = match kept {
-        Some(kept) if is_untouched(&kept) => {
-            return Ok((LoadedReference::from_state(store, kept)?, Origin::State));
-        }
-        kept => kept,
-    };
-    let tables = files.iter().map(|file| Ok(ParquetTable::open(file)?.hashing()));
-    let tables = tables.collect::<Result<Vec<_>, Fault>>().map_err(faulty)?;
-    // Another place or time, such as that of a new container, and maybe the same content.
-    let sizes = files.iter().map(|file| file.stat.size);
-    if let Some(kept) = kept.filter(|kept| sizes.eq(kept.files.iter().map(|f| f.stat.size))) {
-        let now = identify(&files, &tables)?;
-        if contents(&now).eq(contents(&kept.files)) {
-            let kept = ReferenceRecord { files: now, ..kept };
-            return Ok((LoadedReference::from_state(store, kept)?, Origin::State));
-        }
-    }
-    let reference = inputs::build(&tables, &model.reference, &|_| {}).map_err(context)?;
-    files.iter().try_for_each(OpenFile::check_untouched).map_err(faulty)?;
-    let files = identify(&files, &tables)?;
-    Ok((LoadedReference::new(reference, ReferenceRecord { files, settings }), Origin::Files))
+    Ok(files.collect::<Result<Vec<_>, Fault>>()?)
 }
 
-/// A reference that was profiled elsewhere. It is kept as well, for panes that are open when
-/// another takes its place.
-fn profile(
-    model: &Model,
-    path: &Path,
-    file: &Path,
-    store: &ModelStore,
-) -> Result<(LoadedReference, Origin)> {
+fn is_untouched(files: &[OpenFile], known: &[ReferenceFile]) -> bool {
+    let stats = files.iter().map(|file| (&file.path, file.stat));
+    stats.eq(known.iter().map(|file| (&file.path, file.stat)))
+}
+
+/// All that a reference from a profile depends on.
+fn profile_settings(model: &Model, file: &Path) -> Result<u128> {
     let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
-    let settings = settings(model) ^ xxh3_128(&bytes);
-    if let Some(kept) = store.reference_record()?.filter(|kept| kept.settings == settings) {
-        return Ok((LoadedReference::from_state(store, kept)?, Origin::Profile));
+    Ok(settings(model) ^ xxh3_128(&bytes))
+}
+
+fn hashing(files: &[OpenFile]) -> Result<Vec<ParquetTable>, Fault> {
+    files.iter().map(|file| Ok(ParquetTable::open(file)?.hashing())).collect()
+}
+
+/// Whether files that were touched hold something else than those that are known.
+fn contents_differ(files: &[OpenFile], known: &[ReferenceFile]) -> Result<bool> {
+    let sizes = files.iter().map(|file| file.stat.size);
+    if !sizes.eq(known.iter().map(|file| file.stat.size)) {
+        return Ok(true);
     }
-    let reference = inputs::reference(path, &model.reference, &|_| {})?;
-    let kept = ReferenceRecord { files: Vec::new(), settings };
-    Ok((LoadedReference::new(reference, kept), Origin::Profile))
+    Ok(!contents(&identify(files, &hashing(files)?)?).eq(contents(known)))
 }
 
 fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<ReferenceFile>> {

@@ -5,8 +5,11 @@ mod clock;
 mod epoch;
 mod health;
 mod loaded_reference;
+mod page_body;
 mod pipeline;
 mod readiness;
+mod references;
+mod reload;
 pub mod replay;
 mod routes;
 mod running_model;
@@ -21,22 +24,33 @@ use crate::export::live::{LiveModels, registry};
 use crate::export::page::Pages;
 use crate::monitor::snapshot::Published;
 use crate::net;
+use crate::net::connections::Connections;
+use crate::net::descriptors::Descriptors;
+use crate::net::http_thread::{ANSWERS_MAX, HttpThread};
 use crate::net::stop::Stop;
+use crate::source::{Listeners, SharedByAll};
 use crate::store::Store;
 use crate::telemetry::{ModelTelemetry, ProcessTelemetry};
 use crate::time::Clock;
 use health::Health;
 use readiness::Readiness;
+use references::References;
 use routes::ServerState;
 use sd_notify::NotifyState;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use supervisor::{Supervisor, WatchedModels};
-use tokio::sync::mpsc;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info};
 
 /// Requests to reload that wait; more are answered when there is room.
 const RELOADS_MAX: usize = 8;
+
+/// Threads that models work on, however many models there are. Counting fans out to the cores
+/// beside these; a thread here mostly waits for the disk.
+const WORKERS_MIN: usize = 8;
 
 /// What all models share.
 #[derive(Clone)]
@@ -44,10 +58,38 @@ struct Shared {
     published: Arc<Published>,
     process: Arc<ProcessTelemetry>,
     readiness: Arc<Readiness>,
+    references: Arc<References>,
+    /// References that may be loaded at a time, so that models that count are not held up.
+    loads: Arc<Semaphore>,
     /// Of the model that this is given to.
     model: Arc<ModelTelemetry>,
     clock: Arc<dyn Clock>,
     stop: Stop,
+}
+
+impl Shared {
+    fn new(clock: Arc<dyn Clock>, stop: Stop) -> Shared {
+        Shared {
+            published: Arc::default(),
+            process: Arc::default(),
+            readiness: Arc::default(),
+            references: Arc::default(),
+            loads: Arc::new(Semaphore::new(workers() / 2)),
+            model: Arc::default(),
+            clock,
+            stop,
+        }
+    }
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).max(WORKERS_MIN)
+}
+
+/// The runtime of everything but the HTTP server.
+pub fn runtime() -> std::io::Result<Runtime> {
+    // Work that waits for a thread is begun in the order that it came.
+    Builder::new_multi_thread().max_blocking_threads(workers()).enable_all().build()
 }
 
 /// Runs the configuration of `file` until SIGTERM or SIGINT. A file that was begun then is
@@ -55,26 +97,21 @@ struct Shared {
 pub async fn run(config: Config, file: &Path) -> Result<()> {
     let stop = Stop::on_signal()?;
     // The ports first: nothing is loaded for a daemon that cannot be reached.
-    let listener = net::bind(config.server.listen).await?;
+    let listen = config.server.listen;
+    let listener = net::bind(listen)
+        .map_err(|error| Error::new(format!("cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr().map_err(|error| Error::new(error.to_string()))?;
     info!(%address, "listening");
     check_sources(&config.models)?;
     let store = Arc::new(Store::open(&config.state)?);
-    let shared = Shared {
-        published: Arc::default(),
-        process: Arc::default(),
-        readiness: Arc::default(),
-        model: Arc::default(),
-        clock: Arc::new(clock::SystemClock::new()),
-        stop: stop.clone(),
-    };
+    let shared = Shared::new(Arc::new(clock::SystemClock::new()), stop.clone());
     shared.process.reload_successful.set(1);
     shared.process.reload_success.set(shared.clock.now().0);
     let (live, watched) = (LiveModels::default(), Arc::<RwLock<WatchedModels>>::default());
-    let published = Arc::clone(&shared.published);
-    let health = Health { models: live.clone(), clock: Arc::clone(&shared.clock) };
-    let registry = registry(live.clone(), published, Arc::clone(&shared.process));
-    let published = Arc::clone(&shared.published);
+    let (published, process) = (Arc::clone(&shared.published), Arc::clone(&shared.process));
+    let clock = Arc::clone(&shared.clock);
+    let health = Health { models: live.clone(), process: Arc::clone(&process), clock };
+    let registry = registry(live.clone(), Arc::clone(&published), process);
     let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
     let (reload, reloads) = mpsc::channel(RELOADS_MAX);
     let state = ServerState {
@@ -83,24 +120,37 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
         readiness: Arc::clone(&shared.readiness),
         health: health.clone(),
         models: Arc::clone(&watched),
+        // Pages are made beside them.
+        state_reads: Semaphore::new(ANSWERS_MAX / 2),
         reload: config.server.reload.then_some(reload),
     };
+    let descriptors = Descriptors::raise();
+    let file_events = Arc::default();
+    let sources = Arc::new(SharedByAll { listeners: Listeners::new(descriptors), file_events });
+    let process = Arc::clone(&shared.process);
+    let connections_max = descriptors.for_http(config.server.connections_max);
+    let connections = Connections::new(connections_max, Duration::ZERO, move |connections| {
+        process.http_connections.set(connections as i64);
+    });
     let mut supervisor =
-        Supervisor::new(&config, file.to_owned(), store, shared, pages, live, watched);
+        Supervisor::new(&config, file.to_owned(), store, sources, shared, pages, live, watched);
     // The last windows are there before anyone can ask, however long a reference takes to load:
     // an alert must not resolve because of a restart.
     let bound = supervisor.bind_all(config.models)?;
-    let server = tokio::spawn(net::serve(listener, routes::routes(state), stop.subscribe()));
+    let (routes, server) = (routes::routes(state), config.server);
+    let mut server = HttpThread::start(listener, routes, connections, server, stop.clone())
+        .map_err(|error| Error::new(format!("the HTTP server cannot be started: {error}")))?;
     bound.into_iter().for_each(|bound| supervisor.start(bound));
-    let outcome = supervisor.supervise(address, reloads, &health).await;
+    let watchdog = tokio::spawn(health::feed_watchdog(health));
+    let outcome = tokio::select! {
+        outcome = supervisor.supervise(address, reloads) => outcome,
+        () = server.ended_unasked() => Err(Error::new("the HTTP server failed")),
+    };
     stop.trigger();
+    watchdog.abort();
     tell_systemd(&[NotifyState::Stopping]);
     let ended = supervisor.end().await;
-    match server.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(server_error(&error)),
-        Err(error) => return Err(server_error(&error)),
-    }
+    server.ended().await;
     info!("stopped");
     outcome.and(ended)
 }
@@ -116,10 +166,6 @@ pub fn check_sources(models: &[Model]) -> Result<()> {
     });
     let faults: Vec<String> = faults.collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::new(faults.join("\n"))) }
-}
-
-fn server_error(error: &dyn std::error::Error) -> Error {
-    Error::new(format!("the HTTP server failed: {error}"))
 }
 
 /// Outside systemd there is nobody to tell.

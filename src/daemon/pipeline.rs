@@ -11,8 +11,7 @@ use super::bound::ModelLabel;
 use crate::error::{Fault, FaultKind, Result, StateError};
 use crate::identity::Identity;
 use crate::journal::{
-    BatchRecord, COMMIT_INTERVAL, Confirmed, Earlier, FileRecord, Flush, Journal, Known, ModelView,
-    SourceLabel,
+    BatchRecord, Confirmed, Earlier, FileRecord, Flush, Journal, Known, ModelView, SourceLabel,
 };
 use crate::monitor::close::Closing;
 use crate::monitor::figures::WindowFigures;
@@ -30,7 +29,10 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 /// Deliveries are taken for so long before everything else has its turn.
-const TURN: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(500);
+
+/// When to come again if there is nothing to wait for; whoever waits comes sooner, or is woken.
+const IDLE: Duration = Duration::from_secs(3_600);
 
 /// Bytes of counts after which is committed without waiting.
 pub const COMMIT_BYTES: usize = 64 << 20;
@@ -105,7 +107,7 @@ impl Pipeline {
         }
         let closes = self.monitor.deadline().filter(|_| !is_behind);
         let next = [polled, closes, self.journal.deadline()].into_iter().flatten().min();
-        Ok(next.unwrap_or(now.plus(COMMIT_INTERVAL)))
+        Ok(next.unwrap_or(now.plus(IDLE)))
     }
 
     /// Takes what is ready, each source in turn, for a while; when there will be more.
@@ -147,8 +149,8 @@ impl Pipeline {
         let now = self.now();
         match poll {
             Poll::Ready(delivery) => {
-                let Delivery { id, rows, happened, bytes, rejected } = *delivery;
-                let counts = RowCounts { bytes, rejected, ..RowCounts::default() };
+                let Delivery { id, rows, happened, bytes, rejected, unknown_keys } = *delivery;
+                let counts = RowCounts { bytes, rejected, unknown_keys, ..RowCounts::default() };
                 let mut from = Envelope { source, label, id, happened, counts };
                 match rows {
                     Rows::File(file) => self.take_file(&from, &file)?,
@@ -288,7 +290,10 @@ impl Pipeline {
         let encode = file.on_rewrite == OnRewrite::Replace;
         // A large file takes longer than a loop may stand still.
         let Shared { model, clock, .. } = &self.shared;
-        let on_read = || model.last_progress.set(clock.now().0);
+        let on_read = || {
+            model.last_progress.set(clock.now().0);
+            Ok(())
+        };
         let table = ProgressTable { table: &*file.table, on_read: &on_read };
         let counted = self.monitor.count(&table, time, earlier, encode);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.

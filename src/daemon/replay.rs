@@ -2,12 +2,14 @@
 //! state that ends with it.
 
 use super::bound::BoundModel;
-use super::{Shared, clock, loaded_reference, task};
+use super::loaded_reference::ReferenceLoader;
+use super::references::References;
+use super::{Shared, clock, task};
 use crate::config::Model;
 use crate::error::{Error, Result};
 use crate::journal::Flush;
 use crate::net::stop::Stop;
-use crate::source::Listeners;
+use crate::source::SharedByAll;
 use crate::store::{ModelStore, StateConfig, Store};
 use crate::time::{Clock, Timestamp};
 use std::sync::Arc;
@@ -49,20 +51,15 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
     }
     let config = StateConfig { path: None, windows_max: i64::MAX as u64, memory_max };
     let store = Arc::new(Store::open(&config)?);
-    let bound = BoundModel::bind(model, &store, &Listeners::default(), memory_max as usize)?;
+    let bound = BoundModel::bind(model, &store, &SharedByAll::default(), memory_max as usize)?;
     let store = bound.store.clone();
-    let loaded = loaded_reference::load(&bound.model, &store)?
+    let (references, stop) = (&References::default(), &Stop::default());
+    let loaded = ReferenceLoader { references, stop }
+        .load(&bound.model, &store)?
         .ok_or_else(|| Error::new(format!("model {name:?}: too few files for its warm-up")))?;
     let clock =
         Arc::new(ReplayClock { system: clock::SystemClock::new(), ahead: AtomicU64::new(0) });
-    let shared = Shared {
-        published: Arc::default(),
-        process: Arc::default(),
-        readiness: Arc::default(),
-        model: Arc::default(),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        stop: Stop::default(),
-    };
+    let shared = Shared::new(Arc::clone(&clock) as Arc<dyn Clock>, Stop::default());
     let mut pipeline = task::open(bound, loaded, &Arc::default(), shared)?;
     // Everything is seen by the first listing, and ready at the second.
     pipeline.tick()?;

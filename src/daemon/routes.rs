@@ -1,6 +1,7 @@
 //! What the daemon answers over HTTP.
 
 use super::health::Health;
+use super::page_body::PageBody;
 use super::readiness::Readiness;
 use super::supervisor::{ReloadRequest, WatchedModels};
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
@@ -18,7 +19,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, RwLock};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// What the routes read; none of them changes anything.
 pub struct ServerState {
@@ -27,6 +28,8 @@ pub struct ServerState {
     pub readiness: Arc<Readiness>,
     pub health: Health,
     pub models: Arc<RwLock<WatchedModels>>,
+    /// Answers from the state at a time, so that those never hold up a page.
+    pub state_reads: Semaphore,
     /// Where requests to reload go; none when those are refused.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
 }
@@ -63,17 +66,14 @@ pub fn routes(state: ServerState) -> Router {
 
 async fn metrics(State(state): State<Arc<ServerState>>, headers: HeaderMap) -> Response {
     let encoding = if accepts_gzip(&headers) { Encoding::Gzip } else { Encoding::Plain };
-    // Encoding many series takes a while, and the threads here also accept connections.
+    // Encoding many series takes a while, and the thread here also accepts connections.
     let page = tokio::task::spawn_blocking(move || state.pages.render(encoding)).await;
-    match (page, encoding) {
-        (Err(_), _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        (Ok(page), Encoding::Plain) => {
-            ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response()
-        }
-        (Ok(page), Encoding::Gzip) => {
-            let headers =
-                [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CONTENT_ENCODING, "gzip")];
-            (headers, page).into_response()
+    let Ok(page) = page else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let (page, content_type) = (PageBody::response(page), [(header::CONTENT_TYPE, CONTENT_TYPE)]);
+    match encoding {
+        Encoding::Plain => (content_type, page).into_response(),
+        Encoding::Gzip => {
+            (content_type, [(header::CONTENT_ENCODING, "gzip")], page).into_response()
         }
     }
 }
@@ -164,13 +164,25 @@ async fn past_feature(
     past(state, model, query, move |past| history::feature(&past, &feature)).await
 }
 
+/// Reads the state for an answer, beside a few others at most.
+async fn read_state<T: Send + 'static>(
+    state: Arc<ServerState>,
+    read: impl FnOnce(&ServerState) -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    let turn = state.state_reads.acquire().await.expect("it is never closed");
+    let reader = Arc::clone(&state);
+    let read = tokio::task::spawn_blocking(move || read(&reader)).await;
+    drop(turn);
+    read.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 async fn past(
     state: Arc<ServerState>,
     model: String,
     QueryString(query): QueryString<PastQuery>,
     write: impl FnOnce(Vec<Past>) -> String + Send + 'static,
 ) -> Response {
-    let read = move || -> Result<String, (StatusCode, String)> {
+    let read = move |state: &ServerState| -> Result<String, (StatusCode, String)> {
         let bad = |key: &str| (StatusCode::BAD_REQUEST, format!("{key}: no time, see ISO 8601\n"));
         let time = |key, text: Option<&String>| match text {
             None => Ok(None),
@@ -178,15 +190,15 @@ async fn past(
         };
         let limit = Some(query.limit.unwrap_or(PAST_DEFAULT).min(PAST_MAX));
         let (from, to) = (time("from", query.from.as_ref())?, time("to", query.to.as_ref())?);
-        let found = past_of(&state, &model, &query, &Query { from, to, limit });
+        let found = past_of(state, &model, &query, &Query { from, to, limit });
         let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
         let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
         Ok(write(found.ok_or_else(none)?))
     };
-    match tokio::task::spawn_blocking(read).await {
+    match read_state(state, read).await {
         Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Ok(Err(error)) => error.into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(panicked) => panicked.into_response(),
     }
 }
 
@@ -209,16 +221,16 @@ fn past_of(
 }
 
 async fn totals(State(state): State<Arc<ServerState>>) -> Response {
-    let read = move || -> crate::error::Result<Value> {
+    let read = |state: &ServerState| -> crate::error::Result<Value> {
         let models = state.models().into_iter().map(|((name, version), store)| {
             let totals = store.totals()?;
             Ok(json!({ "model": name, "version": version, "totals": totals }))
         });
         Ok(json!({ "models": models.collect::<crate::error::Result<Vec<_>>>()? }))
     };
-    match tokio::task::spawn_blocking(read).await {
+    match read_state(state, read).await {
         Ok(Ok(totals)) => axum::Json(totals).into_response(),
         Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(panicked) => panicked.into_response(),
     }
 }

@@ -29,39 +29,121 @@ pub struct Ended {
     pub is_panic: bool,
 }
 
-/// The model of a configuration, and its task.
+/// A model of the configuration in force, with its task or the time of its next start.
 pub struct RunningModel {
     /// As it was configured.
     pub model: Model,
     pub telemetry: Arc<ModelTelemetry>,
-    stop: Stop,
-    id: Id,
-    task: JoinHandle<Result<()>>,
-    started: Instant,
     /// Failures one after the other.
     failures: u32,
-    /// When to start it again; none while it runs.
-    pub restart_at: Option<Instant>,
+    state: State,
+}
+
+enum State {
+    Running {
+        task: ModelTask,
+        started: Instant,
+    },
+    /// It has failed, and is started again then.
+    Waiting(Instant),
+}
+
+/// A task that can be asked to stop.
+pub struct ModelTask {
+    stop: Stop,
+    id: Id,
+    handle: JoinHandle<Result<()>>,
 }
 
 impl RunningModel {
-    /// Starts the task of a model. Should it end unasked, `ended` is told.
+    /// Starts the task of a model, in place of one before it. Should it end unasked, `ended` is
+    /// told.
     pub fn start(
         bound: BoundModel,
         shared: &Shared,
         telemetry: Arc<ModelTelemetry>,
         ended: mpsc::UnboundedSender<Ended>,
+        before: Option<RunningModel>,
     ) -> RunningModel {
-        let (label, model) = (bound.label(), bound.model.clone());
-        let stop = shared.stop.child();
-        let shared = Shared { stop: stop.clone(), model: Arc::clone(&telemetry), ..shared.clone() };
+        let model = bound.model.clone();
+        let failures = match before {
+            Some(RunningModel { failures, state: State::Waiting(_), .. }) => {
+                telemetry.restarts.add(1);
+                failures
+            }
+            _ => 0,
+        };
         telemetry.last_progress.set(0);
         telemetry.up.set(1);
+        let task = ModelTask::start(bound, shared, Arc::clone(&telemetry), ended);
+        let state = State::Running { task, started: Instant::now() };
+        RunningModel { model, telemetry, failures, state }
+    }
+
+    /// A model that could not be started, and will be.
+    pub fn failed(model: Model, telemetry: Arc<ModelTelemetry>) -> RunningModel {
+        let mut failed =
+            RunningModel { model, telemetry, failures: 0, state: State::Waiting(Instant::now()) };
+        failed.fail();
+        failed
+    }
+
+    /// Whether it is this one that has ended, and not one before it.
+    pub fn is(&self, ended: &Ended) -> bool {
+        match (&self.state, ended.task) {
+            (State::Running { task, .. }, Some(id)) => task.id == id,
+            (State::Waiting(_), None) => true,
+            _ => false,
+        }
+    }
+
+    /// It has failed; the pause until it is started again.
+    pub fn fail(&mut self) -> Duration {
+        if let State::Running { started, .. } = &self.state
+            && started.elapsed() >= RECOVERED_AFTER
+        {
+            self.failures = 0;
+        }
+        let pause = RESTART_PAUSE.saturating_mul(1 << self.failures.min(6)).min(RESTART_PAUSE_MAX);
+        self.failures += 1;
+        self.telemetry.up.set(0);
+        self.state = State::Waiting(Instant::now() + pause);
+        pause
+    }
+
+    /// When to start it again; none while it runs.
+    pub fn restart_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Running { .. } => None,
+            State::Waiting(at) => Some(at),
+        }
+    }
+
+    /// Asks the task to stop, if there is one.
+    pub fn stop(self) -> Option<ModelTask> {
+        match self.state {
+            State::Running { task, .. } => {
+                task.stop.trigger();
+                Some(task)
+            }
+            State::Waiting(_) => None,
+        }
+    }
+}
+
+impl ModelTask {
+    fn start(
+        bound: BoundModel,
+        shared: &Shared,
+        telemetry: Arc<ModelTelemetry>,
+        ended: mpsc::UnboundedSender<Ended>,
+    ) -> ModelTask {
+        let (label, stop) = (bound.label(), Stop::default());
+        let shared = Shared { stop: stop.clone(), model: telemetry, ..shared.clone() };
         // A task of its own, whose panic is an answer like any other.
         let own = tokio::spawn(task::run(bound, shared));
-        let id = own.id();
-        let asked = stop.clone();
-        let task = tokio::spawn(async move {
+        let (id, asked) = (own.id(), stop.clone());
+        let handle = tokio::spawn(async move {
             let (outcome, is_panic) = match own.await {
                 Ok(outcome) => (outcome, false),
                 Err(panic) => (Err(panicked(panic)), true),
@@ -76,40 +158,12 @@ impl RunningModel {
             }
             outcome
         });
-        let (started, failures, restart_at) = (Instant::now(), 0, None);
-        RunningModel { model, telemetry, stop, id, task, started, failures, restart_at }
+        ModelTask { stop, id, handle }
     }
 
-    /// Whether it is this one that has ended, and not one before it.
-    pub fn is(&self, ended: &Ended) -> bool {
-        ended.task.is_none_or(|id| id == self.id)
-    }
-
-    /// It has failed; the pause until it is started again.
-    pub fn fail(&mut self) -> Duration {
-        if self.restart_at.is_none() && self.started.elapsed() >= RECOVERED_AFTER {
-            self.failures = 0;
-        }
-        let pause = RESTART_PAUSE.saturating_mul(1 << self.failures.min(6)).min(RESTART_PAUSE_MAX);
-        self.failures += 1;
-        self.telemetry.up.set(0);
-        self.restart_at = Some(Instant::now() + pause);
-        pause
-    }
-
-    /// It takes the place of one that failed.
-    pub fn after(self, failed: &RunningModel) -> RunningModel {
-        self.telemetry.restarts.add(1);
-        RunningModel { failures: failed.failures, ..self }
-    }
-
-    /// Asks the task to stop, and waits until all that it counted is in the state. A model that had
-    /// failed has told so.
-    pub async fn stop(self) -> Result<()> {
-        self.stop.trigger();
-        let outcome = self.task.await.unwrap_or_else(|panic| Err(panicked(panic)));
-        self.telemetry.up.set(0);
-        if self.restart_at.is_some() { Ok(()) } else { outcome }
+    /// Waits until all that it counted is in the state.
+    pub async fn end(&mut self) -> Result<()> {
+        (&mut self.handle).await.unwrap_or_else(|panic| Err(panicked(panic)))
     }
 }
 

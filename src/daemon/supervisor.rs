@@ -1,36 +1,33 @@
-//! Which models are watched: started, stopped and exchanged when the configuration is reloaded.
+//! Which models are watched: started, stopped, started again after a failure, and exchanged when
+//! the configuration is reloaded.
 //!
 //! A model that changes is stopped and started anew over the same state, so that its open windows
-//! go on as after a restart; the others never notice. Everything that can fail is tried before
-//! anything is stopped.
+//! go on as after a restart; the others never notice. A reload has two steps. First everything that
+//! can fail is tried beside the models that go on, and only then is anything stopped.
 
-use super::bound::{BoundModel, ModelLabel, label};
-use super::health::Health;
-use super::loaded_reference::LoadedReference;
-use super::running_model::{Ended, RunningModel};
-use super::{Shared, check_sources, loaded_reference, tell_systemd};
-use crate::config::{Config, Model, load};
+use super::bound::{BoundModel, ModelLabel};
+use super::reload::{Change, ChangedModel, InForce, listeners};
+use super::running_model::{Ended, ModelTask, RunningModel};
+use super::{Shared, tell_systemd};
+use crate::config::{Config, Model};
 use crate::error::{Error, Result};
 use crate::export::live::LiveModels;
 use crate::export::page::Pages;
 use crate::net::ServerConfig;
-use crate::source::{BoundSource, Listeners, Resource, SourceConfig};
+use crate::source::SharedByAll;
 use crate::store::{ModelStore, StateConfig, Store};
 use crate::telemetry::ModelTelemetry;
 use sd_notify::NotifyState;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::block_in_place;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{error, info};
-
-/// How often nothing is told to systemd.
-const WATCHDOG_IDLE: Duration = Duration::from_secs(3_600);
 
 /// Models and their part of the state.
 pub type WatchedModels = Vec<(ModelLabel, ModelStore)>;
@@ -44,7 +41,7 @@ pub struct Supervisor {
     server: ServerConfig,
     state: StateConfig,
     store: Arc<Store>,
-    listeners: Listeners,
+    sources: Arc<SharedByAll>,
     shared: Shared,
     pages: Arc<Pages>,
     live: LiveModels,
@@ -54,13 +51,50 @@ pub struct Supervisor {
     telemetry: BTreeMap<ModelLabel, Arc<ModelTelemetry>>,
     /// Models tell here that they ended unasked.
     ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    reloading: Reloading,
+    /// Tasks that were asked to stop and have not ended, with the names of their models.
+    stopping: Vec<(String, ModelTask)>,
+}
+
+/// The reload that is under way, and those that wait for it.
+#[derive(Default)]
+struct Reloading {
+    /// What it will change is being found out; none when there is no reload.
+    comparing: Option<JoinHandle<Result<Change>>>,
+    /// Where the answer to it goes; none of a signal.
+    answer: Option<ReloadRequest>,
+    waiting: VecDeque<Option<ReloadRequest>>,
+}
+
+impl Reloading {
+    /// Adds a request. What a signal asks for is done by any reload that has not begun.
+    fn ask(&mut self, request: Option<ReloadRequest>) {
+        if request.is_some() || self.waiting.is_empty() {
+            self.waiting.push_back(request);
+        }
+    }
+
+    /// What the reload that is under way will change, once that is known; never without one.
+    async fn compared(&mut self) -> Result<Change> {
+        match &mut self.comparing {
+            None => std::future::pending().await,
+            Some(comparing) => {
+                let compared = comparing.await;
+                self.comparing = None;
+                let failed = |error| Error::new(format!("the reload failed: {error}"));
+                compared.map_err(failed)?
+            }
+        }
+    }
 }
 
 impl Supervisor {
+    #[expect(clippy::too_many_arguments, reason = "it is what the parts of the daemon share")]
     pub fn new(
         config: &Config,
         file: PathBuf,
         store: Arc<Store>,
+        sources: Arc<SharedByAll>,
         shared: Shared,
         pages: Arc<Pages>,
         live: LiveModels,
@@ -71,7 +105,7 @@ impl Supervisor {
             server: config.server.clone(),
             state: config.state.clone(),
             store,
-            listeners: Listeners::default(),
+            sources,
             shared,
             pages,
             live,
@@ -79,46 +113,50 @@ impl Supervisor {
             running: BTreeMap::new(),
             telemetry: BTreeMap::new(),
             ended: mpsc::unbounded_channel(),
+            reloading: Reloading::default(),
+            stopping: Vec::new(),
         }
     }
 
     /// Takes what the models need, and shows their last windows.
     pub fn bind_all(&self, models: Vec<Model>) -> Result<Vec<BoundModel>> {
-        let counts_bytes_max = self.state.memory_max as usize / models.len().max(1);
-        let bound = models.into_iter().map(|model| self.bind(model, counts_bytes_max));
+        let n_models = models.len();
+        self.sources.listeners.share_among(listeners(&models).len());
+        let bound = models.into_iter().map(|model| self.bind(model, n_models));
         let bound = bound.collect::<Result<Vec<_>>>()?;
         for bound in &bound {
             self.shared.readiness.expect(&bound.label());
-            self.show_restored(bound)?;
+            self.shared.published.publish(bound.restored_snapshot()?);
         }
         Ok(bound)
     }
 
-    fn bind(&self, model: Model, counts_bytes_max: usize) -> Result<BoundModel> {
-        BoundModel::bind(model, &self.store, &self.listeners, counts_bytes_max)
-    }
-
-    fn show_restored(&self, bound: &BoundModel) -> Result<()> {
-        self.shared.published.publish(bound.restored_snapshot()?);
-        Ok(())
+    fn bind(&self, model: Model, n_models: usize) -> Result<BoundModel> {
+        let counts_bytes_max = self.state.memory_max as usize / n_models.max(1);
+        BoundModel::bind(model, &self.store, &self.sources, counts_bytes_max)
     }
 
     /// Starts a model's task.
     pub fn start(&mut self, bound: BoundModel) {
         let label = bound.label();
-        let mut watched = self.watched.write().expect("no writer panics");
-        watched.retain(|(known, _)| *known != label);
-        watched.push((label.clone(), bound.store.clone()));
-        drop(watched);
-        let telemetry = Arc::clone(self.telemetry.entry(label.clone()).or_default());
+        self.watch(&label, Some(bound.store.clone()));
+        let telemetry = self.telemetry(&label);
         self.live.replace(bound.live(Arc::clone(&telemetry)));
         self.shared.readiness.expect(&label);
-        let running = RunningModel::start(bound, &self.shared, telemetry, self.ended.0.clone());
-        let running = match self.running.get(&label) {
-            Some(failed) => running.after(failed),
-            None => running,
-        };
+        let (ended, before) = (self.ended.0.clone(), self.running.remove(&label));
+        let running = RunningModel::start(bound, &self.shared, telemetry, ended, before);
         self.running.insert(label, running);
+    }
+
+    fn telemetry(&mut self, label: &ModelLabel) -> Arc<ModelTelemetry> {
+        Arc::clone(self.telemetry.entry(label.clone()).or_default())
+    }
+
+    /// Lets requests find a model's part of the state, or not any more.
+    fn watch(&self, label: &ModelLabel, store: Option<ModelStore>) {
+        let mut watched = self.watched.write().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|(known, _)| known != label);
+        watched.extend(store.map(|store| (label.clone(), store)));
     }
 
     /// A model has ended unasked. Before the daemon was ready for the first time that is a failed
@@ -138,18 +176,17 @@ impl Supervisor {
 
     /// When the next model is to be started again.
     fn next_restart(&self) -> Option<Instant> {
-        self.running.values().filter_map(|running| running.restart_at).min()
+        self.running.values().filter_map(RunningModel::restart_at).min()
     }
 
     /// Starts the models again whose pause is over.
     fn restart_due(&mut self) {
-        let now = Instant::now();
-        let is_due = |running: &RunningModel| running.restart_at.is_some_and(|at| at <= now);
+        let (now, n_models) = (Instant::now(), self.running.len());
+        let is_due = |running: &RunningModel| running.restart_at().is_some_and(|at| at <= now);
         let due = self.running.iter().filter(|(_, running)| is_due(running));
         let due: Vec<_> = due.map(|(label, own)| (label.clone(), own.model.clone())).collect();
-        let counts_bytes_max = self.state.memory_max as usize / self.running.len().max(1);
         for (label, model) in due {
-            match self.bind(model, counts_bytes_max) {
+            match self.bind(model, n_models) {
                 Ok(bound) => {
                     info!(model = label.0, "starting the model again");
                     self.start(bound);
@@ -167,17 +204,14 @@ impl Supervisor {
         &mut self,
         address: SocketAddr,
         mut reloads: mpsc::Receiver<ReloadRequest>,
-        health: &Health,
     ) -> Result<()> {
         let mut hangup = signal(SignalKind::hangup())
             .map_err(|error| Error::new(format!("cannot listen for signals: {error}")))?;
         let stop = self.shared.stop.clone();
         let mut readiness = tokio::time::interval(Duration::from_millis(100));
-        // None outside systemd, or when it does not ask for it; then the tick is only idle.
-        let watchdog = sd_notify::watchdog_enabled();
-        let mut feed = tokio::time::interval(watchdog.map_or(WATCHDOG_IDLE, |limit| limit / 3));
         let mut is_ready = false;
         loop {
+            self.begin_reload();
             let restart = self.next_restart();
             tokio::select! {
                 () = stop.wait() => return Ok(()),
@@ -185,16 +219,18 @@ impl Supervisor {
                 () = sleep_until(restart.unwrap_or_else(Instant::now)), if restart.is_some() => {
                     self.restart_due();
                 }
-                _ = feed.tick(), if watchdog.is_some() => {
-                    if health.stalled().is_empty() {
-                        tell_systemd(&[NotifyState::Watchdog]);
-                    }
-                }
-                _ = hangup.recv() => { self.reload_and_tell().await.ok(); }
-                Some(answer) = reloads.recv() => {
-                    let outcome = self.reload_and_tell().await;
-                    // Whoever asked may have gone.
-                    let _ = answer.send(outcome.map_err(|error| error.to_string()));
+                _ = hangup.recv() => self.reloading.ask(None),
+                Some(answer) = reloads.recv() => self.reloading.ask(Some(answer)),
+                compared = self.reloading.compared() => {
+                    let outcome = match compared {
+                        Ok(change) => self.apply(change).await,
+                        Err(error) => {
+                            self.keep_listeners();
+                            let kept = "the configuration before stays in force";
+                            Err(error.context(format_args!("not reloaded; {kept}")))
+                        }
+                    };
+                    self.tell_reloaded(&outcome);
                 }
                 _ = readiness.tick(), if !is_ready => {
                     if self.shared.readiness.is_reached() {
@@ -207,10 +243,30 @@ impl Supervisor {
         }
     }
 
-    async fn reload_and_tell(&mut self) -> Result<()> {
-        let process = Arc::clone(&self.shared.process);
-        let outcome = self.reload().await;
-        match &outcome {
+    /// Begins the next reload that was asked for, unless one is under way.
+    fn begin_reload(&mut self) {
+        if self.reloading.comparing.is_some() {
+            return;
+        }
+        let Some(answer) = self.reloading.waiting.pop_front() else { return };
+        let models = self.running.iter().map(|(label, own)| (label.clone(), own.model.clone()));
+        let in_force = InForce {
+            file: self.file.clone(),
+            server: self.server.clone(),
+            state: self.state.clone(),
+            models: models.collect(),
+            store: Arc::clone(&self.store),
+            sources: Arc::clone(&self.sources),
+            references: Arc::clone(&self.shared.references),
+            stop: self.shared.stop.clone(),
+        };
+        self.reloading.answer = answer;
+        self.reloading.comparing = Some(spawn_blocking(move || in_force.compare()));
+    }
+
+    fn tell_reloaded(&mut self, outcome: &Result<()>) {
+        let process = &self.shared.process;
+        match outcome {
             Ok(()) => {
                 process.reload_success.set(self.shared.clock.now().0);
                 process.reload_successful.set(1);
@@ -218,80 +274,106 @@ impl Supervisor {
             }
             Err(error) => {
                 process.reload_successful.set(0);
-                error!(%error, "configuration not reloaded; the one before stays in force");
+                error!(%error, "the reload failed");
             }
         }
-        outcome
+        if let Some(answer) = self.reloading.answer.take() {
+            // Whoever asked may have gone.
+            let _ = answer.send(outcome.clone().map_err(|error| error.to_string()));
+        }
     }
 
-    async fn reload(&mut self) -> Result<()> {
-        let config = load(&self.file).map_err(|faults| Error::new(faults.to_string()))?;
-        if config.server != self.server || config.state != self.state {
-            return Err(Error::new(
-                "[server] or [state] has changed, which takes a restart to apply",
-            ));
-        }
-        check_sources(&config.models)?;
-        let counts_bytes_max = self.state.memory_max as usize / config.models.len().max(1);
-        let labels: BTreeSet<ModelLabel> = config.models.iter().map(label).collect();
-        let wanted: BTreeSet<Resource> = resources(&config.models).collect();
-        let gone: Vec<ModelLabel> =
-            self.running.keys().filter(|label| !labels.contains(*label)).cloned().collect();
-        let mut changed = Vec::new();
-        for model in config.models {
-            let before = self.running.get(&label(&model));
-            if before.is_none_or(|running| running.model != model) {
-                changed.push(self.prepare(model)?);
-            }
-        }
-        // Nothing is likely to fail from here on.
+    /// Exchanges the models. One that cannot be started although everything was tried before has
+    /// failed, and is started again like any other.
+    async fn apply(&mut self, change: Change) -> Result<()> {
+        let Change { export, n_models, gone, changed, listeners } = change;
+        // What was sent to a socket that goes is for the model that it was sent to.
+        let deadline = Instant::now() + self.server.time_for_connections();
+        self.sources.listeners.retain(|key| listeners.contains(key), deadline);
+        let changed_labels = changed.iter().map(|own| super::bound::label(&own.model));
+        let stopping: Vec<ModelLabel> = gone.iter().cloned().chain(changed_labels).collect();
+        self.stop_all(&stopping).await?;
         for label in gone {
-            self.stop(&label).await;
-            self.watched.write().expect("no writer panics").retain(|(known, _)| *known != label);
+            self.watch(&label, None);
             self.live.remove(&label.0, &label.1);
             self.shared.readiness.remove(&label);
             self.shared.published.remove(&label.0, &label.1);
         }
-        for Prepared { model, reference, .. } in changed {
-            self.stop(&label(&model)).await;
-            let mut bound = self.bind(model, counts_bytes_max)?;
-            bound.reference = reference;
-            self.show_restored(&bound)?;
-            self.start(bound);
+        let mut faults = Vec::new();
+        for changed in changed {
+            faults.extend(self.exchange(changed, n_models).err());
         }
-        self.listeners.retain(|resource| wanted.contains(resource));
-        self.pages.configure(config.export);
+        self.pages.configure(export);
+        match faults.into_iter().next() {
+            None => Ok(()),
+            Some(error) => Err(error.context("reloaded, but it will be started again")),
+        }
+    }
+
+    fn exchange(&mut self, changed: ChangedModel, n_models: usize) -> Result<()> {
+        let ChangedModel { model, reference } = changed;
+        let label = super::bound::label(&model);
+        let bound = self.bind(model.clone(), n_models).and_then(|mut bound| {
+            bound.reference = reference;
+            self.shared.published.publish(bound.restored_snapshot()?);
+            Ok(bound)
+        });
+        match bound {
+            Ok(bound) => {
+                self.start(bound);
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.readiness.expect(&label);
+                let failed = RunningModel::failed(model, self.telemetry(&label));
+                self.running.insert(label.clone(), failed);
+                Err(error.context(format_args!("model {:?}", label.0)))
+            }
+        }
+    }
+
+    /// Stops models, and waits until all that they counted is in the state. One that fails even now
+    /// is of no interest any more. Fails when the daemon is to stop meanwhile.
+    async fn stop_all(&mut self, labels: &[ModelLabel]) -> Result<()> {
+        let asked = labels.iter().filter_map(|label| {
+            let task = self.running.remove(label)?.stop()?;
+            Some((label.0.clone(), task))
+        });
+        self.stopping.extend(asked);
+        let stop = self.shared.stop.clone();
+        while let Some((_, task)) = self.stopping.last_mut() {
+            tokio::select! {
+                ended = task.end() => {
+                    self.stopping.pop();
+                    if let Err(error) = ended {
+                        error!(%error, "the model failed before it was stopped");
+                    }
+                }
+                () = stop.wait() => return Err(Error::new("driftd is stopping")),
+            }
+        }
         Ok(())
     }
 
-    /// Tries what can fail: loads the reference, binds what is not bound yet.
-    fn prepare(&self, model: Model) -> Result<Prepared> {
-        let name = model.model.name.clone();
-        let store = self.store.model(&name, &model.model.version)?;
-        let reference = block_in_place(|| loaded_reference::load(&model, &store));
-        let reference = reference.map_err(|e| e.context(format_args!("model {name:?}")))?;
-        let bind = |source: &SourceConfig| source.kind.bind(&source.settings, &self.listeners);
-        let sources = model.sources.iter().map(bind).collect::<Result<_>>()?;
-        Ok(Prepared { model, reference, _sources: sources })
+    /// Closes sockets that a reload has opened and that failed after that.
+    fn keep_listeners(&self) {
+        let models: Vec<Model> = self.running.values().map(|own| own.model.clone()).collect();
+        let wanted = listeners(&models);
+        self.sources.listeners.share_among(wanted.len());
+        self.sources.listeners.retain(|key| wanted.contains(key), Instant::now());
     }
 
-    /// Stops a model, and waits until all that it counted is in the state. One that fails even now
-    /// is of no interest any more.
-    async fn stop(&mut self, label: &ModelLabel) {
-        if let Some(running) = self.running.remove(label)
-            && let Err(error) = running.stop().await
-        {
-            error!(%error, "the model failed before it was stopped");
-        }
-    }
-
-    /// Waits for all tasks, which have been told to stop, for as long as a stop may take.
+    /// Takes all that was sent, then stops all models, for as long as a stop may take.
     pub async fn end(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let deadline = begun + self.server.stop_timeout;
+        self.sources.listeners.retain(|_| false, begun + self.server.time_for_connections());
+        for ((name, _), running) in std::mem::take(&mut self.running) {
+            self.stopping.extend(running.stop().map(|task| (name, task)));
+        }
         let mut outcome = Ok(());
-        let deadline = Instant::now() + self.server.stop_timeout;
-        while let Some(((name, _), running)) = self.running.pop_first() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let ended = timeout(left, running.stop()).await.unwrap_or_else(|_| {
+        for (name, task) in &mut self.stopping {
+            let ended = timeout_at(deadline, task.end()).await.unwrap_or_else(|_| {
                 Err(Error::new(format!(
                     "model {name:?} did not stop within server.stop_timeout; what it has not \
                      committed is counted after the next start"
@@ -301,19 +383,4 @@ impl Supervisor {
         }
         outcome
     }
-}
-
-/// A changed model whose reference and addresses were found to be good, before anything is
-/// stopped for it.
-struct Prepared {
-    model: Model,
-    /// None while a warm-up waits.
-    reference: Option<LoadedReference>,
-    /// Bound once, so that they can be bound again.
-    _sources: Vec<Box<dyn BoundSource>>,
-}
-
-/// What the sources of all models read or listen on.
-fn resources(models: &[Model]) -> impl Iterator<Item = Resource> {
-    models.iter().flat_map(|model| model.sources.iter().map(SourceConfig::resource))
 }

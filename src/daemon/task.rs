@@ -2,21 +2,22 @@
 //! for time.
 
 use super::bound::{BoundModel, ModelSource};
-use super::loaded_reference::LoadedReference;
+use super::loaded_reference::{LoadedReference, ReferenceLoader};
 use super::pipeline::{COMMIT_BYTES, Pipeline, PipelineSource};
-use super::{Shared, epoch, loaded_reference};
+use super::{Shared, epoch};
 use crate::error::{Error, Result};
-use crate::format::ndjson::LineFeature;
+use crate::format::ndjson::{LineFeature, LineSchema};
 use crate::journal::{Flush, Journal, SourceLabel, Writer};
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::Reference;
 use crate::source::SourceContext;
 use crate::source::directory::listing;
 use crate::store::ModelStore;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::block_in_place;
+use tokio::task::spawn_blocking;
 use tracing::info;
 
 /// How often to look for the files of a warm-up.
@@ -31,42 +32,70 @@ const TURN_INTERVAL: Duration = Duration::from_secs(10);
 /// While the daemon stops, sources are asked at least this often whether they have ended.
 const END_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs one model until the daemon stops.
+/// Runs one model until it is stopped.
 pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
     let label = bound.label();
     let loaded = match bound.reference.take() {
         Some(loaded) => Some(loaded),
         None => load(&bound, &shared).await?,
     };
-    // None when the daemon was stopped while it waited.
+    // None when it was stopped while it waited.
     let Some(loaded) = loaded else { return Ok(()) };
     shared.readiness.expect(&label);
     let wake = Arc::new(Notify::new());
-    let mut pipeline = block_in_place(|| open(bound, loaded, &wake, shared))?;
-    pipeline.publish_restored();
-    drive(&mut pipeline, &wake).await?;
-    block_in_place(|| {
+    let opened = Arc::clone(&wake);
+    let pipeline = on_worker(move || {
+        let pipeline = open(bound, loaded, &opened, shared)?;
+        pipeline.publish_restored();
+        Ok::<_, Error>(pipeline)
+    });
+    let mut pipeline = drive(pipeline.await?, &wake).await?;
+    on_worker(move || {
         pipeline.flush(Flush::Wait)?;
         pipeline.publish_confirmed();
         Ok(())
     })
+    .await
+}
+
+/// Works on one of the threads that all models share; whoever comes first is served first.
+async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The process ends.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 /// Loads the reference, or waits for the files that become it. A model that waits is ready: it
 /// does what it is there for.
 async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedReference>> {
-    let model = &bound.model;
     let mut is_logged = false;
     while !shared.stop.is_on() {
-        if let Some(loaded) = block_in_place(|| loaded_reference::load(model, &bound.store))? {
+        let turn = Arc::clone(&shared.loads).acquire_owned().await.expect("it is never closed");
+        let (model, store, own) = (bound.model.clone(), bound.store.clone(), shared.clone());
+        let loaded = on_worker(move || {
+            let Shared { references, stop, .. } = &own;
+            let loaded = ReferenceLoader { references, stop }.load(&model, &store);
+            drop(turn);
+            // What fails because it is to stop is no failure.
+            if stop.is_on() { Ok(None) } else { loaded }
+        });
+        if let Some(loaded) = loaded.await? {
             return Ok(Some(loaded));
         }
-        if !is_logged {
+        if !is_logged && !shared.stop.is_on() {
             is_logged = true;
             shared.readiness.reached(&bound.label());
-            info!(model = model.model.name, "waiting for the files that become the reference");
+            info!(
+                model = bound.model.model.name,
+                "waiting for the files that become the reference"
+            );
         }
-        for (config, source) in model.sources.iter().zip(&bound.sources) {
+        for (config, source) in bound.model.sources.iter().zip(&bound.sources) {
             if let Some(directory) = config.directory()
                 && let Ok(listing) = listing::list(&directory)
             {
@@ -92,7 +121,8 @@ pub fn open(
     let BoundModel { model, store, counts_bytes_max, sources, .. } = bound;
     let now = shared.clock.now();
     let (reference, restored) = epoch::resume(&model.model, loaded, &store, now)?;
-    let features = line_features(&reference, &model.model);
+    let columns = model.reference.columns.clone();
+    let schema = Arc::new(LineSchema::new(line_features(&reference, &model.model), columns));
     let monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
     let mut journal = open_journal(&store, reference, &shared)?;
     let mut started = Vec::new();
@@ -100,7 +130,7 @@ pub fn open(
         let label = Arc::new(SourceLabel { index, id: store.source(&name)?, name });
         let context = SourceContext {
             name: label.name.clone(),
-            features: Arc::clone(&features),
+            schema: Arc::clone(&schema),
             telemetry: Arc::clone(&telemetry),
             paths: store.paths(label.id)?,
             positions: journal.resume(label.id)?,
@@ -116,14 +146,14 @@ pub fn open(
 
 /// The journal of a model whose state is `store`.
 fn open_journal(store: &ModelStore, reference: Arc<Reference>, shared: &Shared) -> Result<Journal> {
-    let Shared { process, model, clock, stop, .. } = shared.clone();
-    let writer = Writer { store: store.clone(), process, model, clock, stop, retry: COMMIT_RETRY };
+    let Shared { process, clock, stop, .. } = shared.clone();
+    let writer = Writer { store: store.clone(), process, clock, stop, retry: COMMIT_RETRY };
     Ok(Journal::open(writer, reference)?)
 }
 
 /// What a line of a stream is read for: the features, the time of its row, and the key that it is
 /// sampled by.
-fn line_features(reference: &Reference, model: &ModelConfig) -> Arc<[LineFeature]> {
+fn line_features(reference: &Reference, model: &ModelConfig) -> Vec<LineFeature> {
     let features = reference.grids().map(LineFeature::from);
     let is_feature = |name: &&String| reference.grids().any(|grid| grid.name == **name);
     let time = model.time.as_ref().map(|time| &time.name);
@@ -132,27 +162,27 @@ fn line_features(reference: &Reference, model: &ModelConfig) -> Arc<[LineFeature
     features.chain(time.into_iter().chain(key).map(|name| LineFeature::key(name))).collect()
 }
 
-/// Waits for sources and time, and lets the pipeline work.
-async fn drive(pipeline: &mut Pipeline, wake: &Notify) -> Result<()> {
+/// Waits for sources and time, and lets the pipeline work, until it is stopped and its sources have
+/// delivered what they had taken.
+async fn drive(mut pipeline: Pipeline, wake: &Notify) -> Result<Pipeline> {
     let stop = pipeline.shared.stop.clone();
-    while !stop.is_on() {
-        let next = block_in_place(|| pipeline.tick())?;
-        let wait = next.since(pipeline.now()).min(TURN_INTERVAL);
-        tokio::select! {
-            () = stop.wait() => {}
-            () = wake.notified() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-    // Connections hand over what they have read, then end.
     loop {
-        block_in_place(|| pipeline.tick())?;
-        if pipeline.has_ended() {
-            return Ok::<(), Error>(());
+        let (own, next) = on_worker(move || {
+            let next = pipeline.tick();
+            (pipeline, next)
+        })
+        .await;
+        pipeline = own;
+        let next = next?;
+        let is_stopping = stop.is_on();
+        if is_stopping && pipeline.has_ended() {
+            return Ok(pipeline);
         }
+        let turn = if is_stopping { END_INTERVAL } else { TURN_INTERVAL };
         tokio::select! {
+            () = stop.wait(), if !is_stopping => {}
             () = wake.notified() => {}
-            () = tokio::time::sleep(END_INTERVAL) => {}
+            () = tokio::time::sleep(next.since(pipeline.now()).min(turn)) => {}
         }
     }
 }

@@ -19,6 +19,8 @@ use std::sync::{Arc, RwLock};
 #[derive(Debug, Clone)]
 pub struct LiveSource {
     pub name: String,
+    /// Whether rows can be sent to it.
+    pub listens: bool,
     pub telemetry: Arc<SourceTelemetry>,
 }
 
@@ -96,6 +98,8 @@ impl Collector for LiveCollector {
         let models = self.models.0.read().expect("no writer panics");
         let mut samples = Samples::default();
         samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        let connections = self.process.http_connections.get();
+        samples.add(&metrics::HTTP_CONNECTIONS, &[], connections as f64);
         let errors = self.process.state_write_errors.get();
         samples.add(&metrics::STATE_WRITE_ERRORS, &[], errors as f64);
         let reload = self.process.reload_successful.get();
@@ -112,6 +116,10 @@ impl Collector for LiveCollector {
                 let labels = [labels[0], labels[1], source.name.as_str()];
                 add_counters(&mut samples, labels, totals);
                 add_gauges(&mut samples, labels, &source.telemetry);
+                if source.listens {
+                    let connections = source.telemetry.connections.get();
+                    samples.add(&metrics::SOURCE_CONNECTIONS, &labels, connections as f64);
+                }
             }
         }
         samples.families().collect()
@@ -144,6 +152,7 @@ fn add_counters<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], totals: &To
         (&metrics::SOURCE_LATE, totals::ROWS_LATE),
         (&metrics::SOURCE_UNTIMED, totals::ROWS_UNTIMED),
         (&metrics::SOURCE_REPLACED, totals::ROWS_REPLACED),
+        (&metrics::SOURCE_UNKNOWN_KEYS, totals::UNKNOWN_KEYS),
     ] {
         samples.add(metric, &labels, total(name));
     }

@@ -228,6 +228,17 @@ pub const SOURCE_REPLACED: Metric = counter(
     SOURCE,
     "Rows that gave way to another version of their file, or came with one again.",
 );
+pub const SOURCE_UNKNOWN_KEYS: Metric = counter(
+    "driftd_source_unknown_keys_total",
+    SOURCE,
+    "Keys of lines that are no feature, each time that one came; the log names them.",
+);
+pub const SOURCE_CONNECTIONS: Metric = gauge(
+    "driftd_source_connections",
+    None,
+    SOURCE,
+    "Connections that are open; only of sources that listen.",
+);
 pub const SOURCE_ERRORS: Metric = counter(
     "driftd_source_errors_total",
     &["model_name", "model_version", "source", "reason"],
@@ -276,6 +287,8 @@ pub const MODEL_CREATED: Metric = gauge(
 );
 pub const BUILD_INFO: Metric =
     gauge("driftd_build_info", None, &["version"], "1; the version is in the label.");
+pub const HTTP_CONNECTIONS: Metric =
+    gauge("driftd_http_connections", None, &[], "HTTP connections that are open.");
 pub const STATE_WRITE_ERRORS: Metric = counter(
     "driftd_state_write_errors_total",
     &[],
@@ -374,7 +387,9 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_LATE,
     &SOURCE_UNTIMED,
     &SOURCE_REPLACED,
+    &SOURCE_UNKNOWN_KEYS,
     &SOURCE_ERRORS,
+    &SOURCE_CONNECTIONS,
     &SOURCE_FILES,
     &SOURCE_LAST_SUCCESS,
     &SOURCE_OLDEST_PENDING,
@@ -383,6 +398,7 @@ pub const LIVE: &[&Metric] = &[
     &MODEL_PROGRESS,
     &MODEL_CREATED,
     &BUILD_INFO,
+    &HTTP_CONNECTIONS,
     &STATE_WRITE_ERRORS,
     &RELOAD_SUCCESSFUL,
     &RELOAD_SUCCESS_TIME,

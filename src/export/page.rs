@@ -3,6 +3,7 @@
 use super::ExportConfig;
 use super::snapshot::samples;
 use crate::monitor::snapshot::{Published, Snapshot};
+use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use prometheus::{Registry, TextEncoder};
 use std::sync::{Arc, Mutex, RwLock};
@@ -25,14 +26,14 @@ pub struct Pages {
     config: RwLock<ExportConfig>,
     /// The lock of each is held while it is made, so that many scrapers of a new snapshot wait for
     /// one encoding instead of making many.
-    plain: Mutex<Option<Cached<String>>>,
-    deflated: Mutex<Option<Cached<Deflated>>>,
+    plain: Mutex<Option<Cached<Bytes>>>,
+    deflated: Mutex<Option<Cached<Arc<Deflated>>>>,
 }
 
 /// A page of the snapshot with this generation.
 struct Cached<T> {
     generation: u64,
-    page: Arc<T>,
+    page: T,
     made: Instant,
     /// How long it took to make.
     cost: Duration,
@@ -52,7 +53,7 @@ impl<T> Cached<T> {
 
 /// Compressed text that more can follow, and the checksum of the text.
 struct Deflated {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     crc: Crc,
 }
 
@@ -68,20 +69,20 @@ impl Pages {
         self.published.renew();
     }
 
-    /// The whole page.
-    pub fn render(&self, encoding: Encoding) -> Vec<u8> {
+    /// The whole page in parts. Those of the snapshot are shared by all who read them.
+    pub fn render(&self, encoding: Encoding) -> Vec<Bytes> {
         let snapshot = self.published.load();
         let config = self.config.read().expect("no writer panics").clone();
         let text = || text(&snapshot, &config);
         let live = self.live_text();
         match encoding {
             Encoding::Plain => {
-                let page = cached(&self.plain, snapshot.generation, text);
-                [page.as_bytes(), live.as_bytes()].concat()
+                let page = cached(&self.plain, snapshot.generation, || Bytes::from(text()));
+                vec![page, live.into()]
             }
             Encoding::Gzip => {
                 let head = cached(&self.deflated, snapshot.generation, || {
-                    Deflated::new(&text(), MORE_FOLLOWS)
+                    Arc::new(Deflated::new(&text(), MORE_FOLLOWS))
                 });
                 gzip(&head, &Deflated::new(&live, LAST))
             }
@@ -93,16 +94,16 @@ impl Pages {
     }
 }
 
-fn cached<T>(cache: &Mutex<Option<Cached<T>>>, generation: u64, make: impl Fn() -> T) -> Arc<T> {
+fn cached<T: Clone>(cache: &Mutex<Option<Cached<T>>>, generation: u64, make: impl Fn() -> T) -> T {
     let mut cache = cache.lock().expect("encoding does not panic");
     if let Some(cached) = cache.as_ref().filter(|cached| cached.is_good_for(generation)) {
-        return Arc::clone(&cached.page);
+        return cached.page.clone();
     }
     let started = Instant::now();
-    let page = Arc::new(make());
+    let page = make();
     let made = Instant::now();
     let cost = made - started;
-    *cache = Some(Cached { generation, page: Arc::clone(&page), made, cost });
+    *cache = Some(Cached { generation, page: page.clone(), made, cost });
     page
 }
 
@@ -123,7 +124,7 @@ impl Deflated {
             // Over only when there was room left; until then with the same flush again, as zlib's
             // manual asks. The library's own writers do not.
             if compress.total_in() == text.len() as u64 && bytes.len() < bytes.capacity() {
-                return Deflated { bytes, crc };
+                return Deflated { bytes: bytes.into(), crc };
             }
             bytes.reserve(bytes.capacity());
         }
@@ -132,14 +133,15 @@ impl Deflated {
 
 /// One gzip member of two parts. Two members would be legal too, but some clients, curl among
 /// them, stop after the first.
-fn gzip(head: &Deflated, tail: &Deflated) -> Vec<u8> {
+fn gzip(head: &Deflated, tail: &Deflated) -> Vec<Bytes> {
     // RFC 1952: magic, deflate, no flags, no time, fastest, unknown system.
-    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+    const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
     let mut crc = Crc::new();
     crc.combine(&head.crc);
     crc.combine(&tail.crc);
-    let (sum, length) = (crc.sum().to_le_bytes(), crc.amount().to_le_bytes());
-    [&HEADER[..], &head.bytes, &tail.bytes, &sum, &length].concat()
+    let trailer = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
+    let (head, tail) = (head.bytes.clone(), tail.bytes.clone());
+    vec![Bytes::from_static(HEADER), head, tail, trailer.into()]
 }
 
 /// A snapshot as text, format 0.0.4. One metric at a time: the encoder's own form of a sample has
@@ -178,9 +180,8 @@ mod tests {
     fn a_dear_page_is_not_made_for_every_snapshot() {
         let is_shown = |cost: Duration, age: Duration| {
             let made = Instant::now().checked_sub(age).expect("the machine is up for a minute");
-            let cache =
-                Mutex::new(Some(Cached { generation: 1, page: Arc::default(), made, cost }));
-            *cached(&cache, 2, || 7) != 7
+            let cache = Mutex::new(Some(Cached { generation: 1, page: 0, made, cost }));
+            cached(&cache, 2, || 7) != 7
         };
         let dear = CHEAP * 2;
         assert!(!is_shown(CHEAP, Duration::ZERO));
@@ -199,7 +200,9 @@ mod tests {
             let tail: String = (0..n_tail).map(line).collect();
             let page = gzip(&Deflated::new(&head, MORE_FOLLOWS), &Deflated::new(&tail, LAST));
             let mut text = String::new();
-            flate2::read::GzDecoder::new(page.as_slice()).read_to_string(&mut text).unwrap();
+            flate2::read::GzDecoder::new(page.concat().as_slice())
+                .read_to_string(&mut text)
+                .unwrap();
             assert!(text == head + &tail, "{n_head} and {n_tail} lines");
         }
     }

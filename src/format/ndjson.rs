@@ -10,6 +10,7 @@ use crate::monitor::table::{Blocks, Table};
 use crate::profile::block::{Block, ValueFaults};
 use crate::profile::column::number_text;
 use crate::profile::feature::FeatureGrid;
+use crate::schema::columns::ColumnsConfig;
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
 use arrow_array::builder::{BooleanBuilder, Float64Builder, StringBuilder};
@@ -18,10 +19,34 @@ use arrow_array::{ArrayRef, Float64Array, PrimitiveArray};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{Field, Schema};
 use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// What a line's values are read as; made once per source from the reference.
+/// Names of unknown keys that a batch remembers.
+const UNKNOWN_NAMES_MAX: usize = 20;
+
+/// Bytes of a rejected line that are remembered.
+const REJECTED_BYTES_MAX: usize = 100;
+
+/// What lines are read for; made once per source from the reference.
+#[derive(Debug)]
+pub struct LineSchema {
+    features: Vec<LineFeature>,
+    /// Where in `features` a key is.
+    places: HashMap<String, usize>,
+    /// Says which keys are left out on purpose.
+    columns: ColumnsConfig,
+}
+
+impl LineSchema {
+    pub fn new(features: Vec<LineFeature>, columns: ColumnsConfig) -> LineSchema {
+        let places = features.iter().enumerate().map(|(place, own)| (own.name.clone(), place));
+        LineSchema { places: places.collect(), features, columns }
+    }
+}
+
+/// What a line's value is read as.
 #[derive(Debug, Clone)]
 pub struct LineFeature {
     pub name: String,
@@ -52,8 +77,20 @@ pub struct Batch {
     fingerprint: u64,
     /// Bytes of the lines, the rejected included.
     pub bytes: u64,
+    pub faults: LineFaults,
+}
+
+/// What was wrong with lines.
+#[derive(Debug, Default)]
+pub struct LineFaults {
     /// Lines that are no rows.
     pub rejected: Rejected,
+    /// Why the first of them is none, and how it begins.
+    pub first_rejected: Option<(RejectReason, String)>,
+    /// Keys that are no feature, each time that one comes.
+    pub unknown_keys: u64,
+    /// Some of their names.
+    pub unknown_names: BTreeSet<String>,
 }
 
 impl Table for Batch {
@@ -81,24 +118,27 @@ impl Table for Batch {
 /// Builds batches, line by line.
 #[derive(Debug)]
 pub struct BatchBuilder {
-    features: Arc<[LineFeature]>,
+    schema: Arc<LineSchema>,
     columns: Vec<ColumnBuilder>,
     rows: u64,
     fingerprint: u64,
     bytes: u64,
-    rejected: Rejected,
+    faults: LineFaults,
+    /// The values of one line, by feature.
+    values: Vec<Option<Value>>,
 }
 
 impl BatchBuilder {
-    pub fn new(features: Arc<[LineFeature]>) -> BatchBuilder {
-        let columns = features.iter().map(|feature| ColumnBuilder::new(feature.kind)).collect();
+    pub fn new(schema: Arc<LineSchema>) -> BatchBuilder {
+        let features = &schema.features;
         BatchBuilder {
-            features,
-            columns,
+            columns: features.iter().map(|feature| ColumnBuilder::new(feature.kind)).collect(),
+            values: vec![None; features.len()],
+            schema,
             rows: 0,
             fingerprint: 0,
             bytes: 0,
-            rejected: Rejected::default(),
+            faults: LineFaults::default(),
         }
     }
 
@@ -111,46 +151,60 @@ impl BatchBuilder {
         self.rows * self.columns.len() as u64
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0 && self.bytes == 0 && self.rejected.sum() == 0
-    }
-
     /// Bytes that arrived, whether or not they become rows.
     pub fn add_bytes(&mut self, bytes: u64) {
         self.bytes += bytes;
     }
 
-    /// A line that is no row.
-    pub fn reject(&mut self, reason: RejectReason) {
-        self.rejected.add(reason, 1);
+    /// A line that is no row, and how it begins.
+    pub fn reject(&mut self, reason: RejectReason, line: &[u8]) {
+        self.faults.rejected.add(reason, 1);
+        self.faults.first_rejected.get_or_insert_with(|| {
+            let head = &line[..line.len().min(REJECTED_BYTES_MAX)];
+            (reason, String::from_utf8_lossy(head).into_owned())
+        });
     }
 
     /// Reads one line, without its line feed.
     pub fn push(&mut self, line: &[u8]) -> std::result::Result<(), RejectReason> {
         let object = parse(line)?;
-        self.push_object(&object);
+        self.push_object(object);
         self.fingerprint = xxh3_64_with_seed(line, self.fingerprint);
         Ok(())
     }
 
-    fn push_object(&mut self, object: &Map<String, Value>) {
-        for (feature, column) in self.features.iter().zip(&mut self.columns) {
-            column.push(object.get(&feature.name), feature.declared);
+    fn push_object(&mut self, object: Map<String, Value>) {
+        for (key, value) in object {
+            match self.schema.places.get(&key) {
+                Some(place) => self.values[*place] = Some(value),
+                None if self.schema.columns.is_feature(&key) => self.note_unknown(key),
+                None => {}
+            }
+        }
+        let values = self.schema.features.iter().zip(&mut self.values);
+        for ((feature, value), column) in values.zip(&mut self.columns) {
+            column.push(value.take().as_ref(), feature.declared);
         }
         self.rows += 1;
     }
 
-    /// The rows so far; the builder starts anew.
-    pub fn take(&mut self) -> Batch {
-        let fresh = BatchBuilder::new(Arc::clone(&self.features));
-        let BatchBuilder { features, columns, rows, fingerprint, bytes, rejected } =
-            std::mem::replace(self, fresh);
+    fn note_unknown(&mut self, key: String) {
+        let faults = &mut self.faults;
+        faults.unknown_keys += 1;
+        if faults.unknown_names.len() < UNKNOWN_NAMES_MAX {
+            faults.unknown_names.insert(key);
+        }
+    }
+
+    /// The rows.
+    pub fn finish(self) -> Batch {
+        let BatchBuilder { schema, columns, rows, fingerprint, bytes, faults, .. } = self;
         let columns: Vec<Block> = columns.into_iter().map(ColumnBuilder::finish).collect();
-        let fields = features.iter().zip(&columns).map(|(feature, block)| {
+        let fields = schema.features.iter().zip(&columns).map(|(feature, block)| {
             Field::new(&feature.name, block.values().data_type().clone(), true)
         });
         let schema = Schema::new(fields.collect::<Vec<_>>());
-        Batch { schema, rows: [rows], columns, fingerprint, bytes, rejected }
+        Batch { schema, rows: [rows], columns, fingerprint, bytes, faults }
     }
 }
 
@@ -293,7 +347,9 @@ mod tests {
     use super::*;
 
     fn builder(kind: Kind) -> BatchBuilder {
-        BatchBuilder::new([LineFeature { name: "x".into(), kind, declared: false }].into())
+        let feature = LineFeature { name: "x".into(), kind, declared: false };
+        let columns = ColumnsConfig { id: Some("request".into()), ..ColumnsConfig::default() };
+        BatchBuilder::new(Arc::new(LineSchema::new(vec![feature], columns)))
     }
 
     #[test]
@@ -312,7 +368,7 @@ mod tests {
         assert_eq!(builder.push(b"{\"x\":\"\xff\"}"), Err(RejectReason::NotUtf8));
         assert_eq!(builder.rows(), 0);
         builder.push(b"{\"x\":1}").unwrap();
-        assert_eq!(builder.take().rows, [1]);
+        assert_eq!(builder.finish().rows, [1]);
     }
 
     #[test]
@@ -324,8 +380,23 @@ mod tests {
         for number in numbers {
             builder.push(format!("{{\"x\":{number:?}}}").as_bytes()).unwrap();
         }
-        let batch = builder.take();
+        let batch = builder.finish();
         assert_eq!(batch.columns[0].values().as_primitive::<Float64Type>().values(), &numbers);
+    }
+
+    #[test]
+    fn keys_that_are_no_feature_are_counted_and_named() {
+        let mut builder = builder(Kind::Numeric);
+        for line in ["{\"x\":1,\"X\":2}", "{\"request\":\"r1\"}", "{\"X\":1,\"y z\":[1]}"] {
+            builder.push(line.as_bytes()).unwrap();
+        }
+        builder.reject(RejectReason::Malformed, b"{\"x\":");
+        builder.reject(RejectReason::NotAnObject, b"[]");
+        let faults = builder.finish().faults;
+        assert_eq!(faults.unknown_keys, 3);
+        assert_eq!(faults.unknown_names.iter().collect::<Vec<_>>(), ["X", "y z"]);
+        assert_eq!(faults.first_rejected, Some((RejectReason::Malformed, "{\"x\":".to_owned())));
+        assert_eq!(faults.rejected.sum(), 2);
     }
 
     #[test]
@@ -334,7 +405,7 @@ mod tests {
         for line in ["{\"x\":1.5}", "{\"x\":null}", "{}", "{\"x\":\"a\"}", "{\"x\":\"NaN\"}"] {
             builder.push(line.as_bytes()).unwrap();
         }
-        let batch = builder.take();
+        let batch = builder.finish();
         let block = &batch.columns[0];
         assert_eq!((block.rows(), block.n_missing()), (5, 3));
         let faults = block.faults().unwrap();

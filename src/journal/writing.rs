@@ -9,7 +9,7 @@ use crate::monitor::snapshot::ModelSnapshot;
 use crate::net::stop::Stop;
 use crate::store::ModelStore;
 use crate::store::commit::Commit;
-use crate::telemetry::{ModelTelemetry, ProcessTelemetry};
+use crate::telemetry::ProcessTelemetry;
 use crate::time::Clock;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,7 +21,6 @@ use tracing::{debug, error};
 pub struct Writer {
     pub store: ModelStore,
     pub process: Arc<ProcessTelemetry>,
-    pub model: Arc<ModelTelemetry>,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
     /// Pause before a failed commit is tried again.
@@ -49,8 +48,7 @@ impl Writer {
         let begun = Instant::now();
         while let Err(error) = self.store.commit(commit) {
             self.process.state_write_errors.add(1);
-            // A full disk has an alert of its own; starting the model again would not help.
-            self.model.last_progress.set(self.clock.now().0);
+            self.process.state_write_failed.set(self.clock.now().0);
             if error.is_damage() || self.stop.is_on() {
                 return Err(error);
             }

@@ -31,10 +31,10 @@ pub trait Table: Sync {
 /// The blocks of one column of one row group, in row order.
 pub type Blocks<'a> = Box<dyn Iterator<Item = Result<Block, Fault>> + 'a>;
 
-/// A table that tells whenever a column of a row group is about to be read.
+/// A table that asks before a column of a row group is read; a fault ends the reading.
 pub struct ProgressTable<'a> {
     pub table: &'a dyn Table,
-    pub on_read: &'a (dyn Fn() + Sync),
+    pub on_read: &'a (dyn Fn() -> Result<(), Fault> + Sync),
 }
 
 impl Table for ProgressTable<'_> {
@@ -59,7 +59,7 @@ impl Table for ProgressTable<'_> {
     }
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
-        (self.on_read)();
+        (self.on_read)()?;
         self.table.read(row_group, column)
     }
 }

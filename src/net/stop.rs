@@ -28,19 +28,6 @@ impl Stop {
         Ok(stop)
     }
 
-    /// A switch that is turned on with this one, or alone.
-    pub fn child(&self) -> Stop {
-        let (parent, child) = (self.clone(), Stop::default());
-        let both = child.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = parent.wait() => both.trigger(),
-                () = both.wait() => {}
-            }
-        });
-        child
-    }
-
     pub fn trigger(&self) {
         self.0.send_replace(true);
     }
@@ -52,10 +39,6 @@ impl Stop {
     pub async fn wait(&self) {
         // An error would mean that the switch is gone, and `self` is it.
         let _ = self.0.subscribe().wait_for(|stop| *stop).await;
-    }
-
-    pub fn subscribe(&self) -> watch::Receiver<bool> {
-        self.0.subscribe()
     }
 }
 

@@ -97,7 +97,7 @@ pub fn reference(
 
 /// Profiles files as one reference; `step` as in [`reference`].
 pub fn build(
-    tables: &[ParquetTable],
+    tables: &[impl Table],
     config: &ReferenceConfig,
     step: &(dyn Fn(usize) + Sync),
 ) -> Result<Reference> {

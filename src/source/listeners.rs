@@ -1,88 +1,96 @@
 //! Sockets that are listened on, open as long as any configuration names them.
 //!
-//! A model that is started anew finds its socket still open, and whoever connects meanwhile waits
-//! instead of being refused.
+//! A model that is started anew finds its socket still open, with its connections and what they
+//! have sent.
 
 use super::Resource;
+use super::lines::{LineLimits, LineListener};
+use crate::error::Result;
+use crate::net::descriptors::Descriptors;
 use std::collections::BTreeMap;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// What a socket is known by: what it listens on, and whose it is where that is any free port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListenerKey {
+    pub resource: Resource,
+    pub owner: Option<String>,
+}
+
+impl ListenerKey {
+    /// The key of the socket of `owner`, which names a model and its source. A free port is
+    /// another one for each.
+    pub fn new(resource: Resource, owner: &str) -> ListenerKey {
+        let is_free = matches!(&resource, Resource::Address(address) if address.port() == 0);
+        ListenerKey { resource, owner: is_free.then(|| owner.to_owned()) }
+    }
+}
 
 /// The sockets of the daemon.
-#[derive(Debug, Default)]
-pub struct Listeners(Mutex<BTreeMap<Resource, OwnedFd>>);
+pub struct Listeners {
+    descriptors: Descriptors,
+    /// How many sources there are to share the connections.
+    sources: Mutex<usize>,
+    open: Mutex<BTreeMap<ListenerKey, Arc<LineListener>>>,
+}
+
+impl Default for Listeners {
+    fn default() -> Listeners {
+        Listeners::new(Descriptors { limit: None })
+    }
+}
 
 impl Listeners {
-    /// The socket of a resource, which `bind` opens when nobody has yet. A free port is another one
-    /// each time.
-    pub fn take(
-        &self,
-        resource: Resource,
-        bind: impl FnOnce() -> io::Result<OwnedFd>,
-    ) -> io::Result<OwnedFd> {
-        if matches!(&resource, Resource::Address(address) if address.port() == 0) {
-            return bind();
-        }
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(socket) = open.get(&resource) {
-            return socket.try_clone();
-        }
-        let socket = bind()?;
-        open.insert(resource, socket.try_clone()?);
-        Ok(socket)
+    pub fn new(descriptors: Descriptors) -> Listeners {
+        Listeners { descriptors, sources: Mutex::new(1), open: Mutex::default() }
     }
 
-    /// Closes the sockets that are not wanted any more.
-    pub fn retain(&self, is_wanted: impl Fn(&Resource) -> bool) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|resource, _| {
-            let stays = is_wanted(resource);
-            if let Resource::SocketFile(path) = resource
-                && !stays
-            {
-                // Nobody can connect to it any more; gone already is as good.
-                let _ = std::fs::remove_file(path);
+    /// So many sources share the descriptors that there are for connections.
+    pub fn share_among(&self, sources: usize) {
+        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+    }
+
+    /// The socket with this key, which `open` opens when nobody has yet.
+    pub fn take(
+        &self,
+        key: ListenerKey,
+        limits: LineLimits,
+        open: impl FnOnce(LineLimits) -> Result<LineListener>,
+    ) -> Result<Arc<LineListener>> {
+        let sources = *self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections_max = self.descriptors.for_source(limits.connections_max, sources);
+        if connections_max < limits.connections_max {
+            let (wanted, listen) = (limits.connections_max, key.resource.to_string());
+            warn!(
+                listen,
+                wanted, connections_max, "the limit of open files allows fewer connections"
+            );
+        }
+        let mut listeners = self.open();
+        if let Some(listener) = listeners.get(&key) {
+            listener.set_connections_max(connections_max);
+            return Ok(Arc::clone(listener));
+        }
+        let listener = Arc::new(open(LineLimits { connections_max, ..limits })?);
+        listeners.insert(key, Arc::clone(&listener));
+        Ok(listener)
+    }
+
+    /// Closes the sockets that are not wanted any more. Their models are to take what was sent,
+    /// until the deadline.
+    pub fn retain(&self, is_wanted: impl Fn(&ListenerKey) -> bool, deadline: Instant) {
+        self.open().retain(|key, listener| {
+            let stays = is_wanted(key);
+            if !stays {
+                listener.stop(deadline);
             }
             stays
         });
     }
-}
 
-impl Drop for Listeners {
-    fn drop(&mut self) {
-        self.retain(|_| false);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::{SocketAddr, TcpListener, TcpStream};
-
-    #[test]
-    fn a_socket_stays_open_while_it_is_wanted() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (listeners, resource) = (Listeners::default(), Resource::Address(free));
-        let bind = || TcpListener::bind(free).map(OwnedFd::from);
-        drop(listeners.take(resource.clone(), bind).unwrap());
-        // Nobody accepts, and still nobody is refused.
-        TcpStream::connect(free).unwrap();
-        let again = listeners.take(resource, || panic!("it is open")).unwrap();
-        drop(again);
-        listeners.retain(|_| false);
-        assert!(TcpStream::connect(free).is_err());
-    }
-
-    #[test]
-    fn free_ports_are_not_shared() {
-        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let listeners = Listeners::default();
-        let take = || {
-            let bind = || TcpListener::bind(any).map(OwnedFd::from);
-            TcpListener::from(listeners.take(Resource::Address(any), bind).unwrap())
-        };
-        let (a, b) = (take(), take());
-        assert_ne!(a.local_addr().unwrap(), b.local_addr().unwrap());
+    fn open(&self) -> MutexGuard<'_, BTreeMap<ListenerKey, Arc<LineListener>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

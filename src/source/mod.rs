@@ -27,10 +27,11 @@ mod tcp;
 mod unix;
 pub mod warm_up;
 
-pub use listeners::Listeners;
+pub use directory::events::FileEvents;
+pub use listeners::{ListenerKey, Listeners};
 
 use crate::error::{Fault, Result};
-use crate::format::ndjson::LineFeature;
+use crate::format::ndjson::LineSchema;
 use crate::format::{FileTable, OpenFile};
 use crate::identity::{Identity, Stat};
 use crate::monitor::table::Table;
@@ -99,6 +100,8 @@ pub struct Delivery {
     pub bytes: u64,
     /// Lines that arrived with these rows, and are none.
     pub rejected: Rejected,
+    /// Keys of lines that are no feature, each time that one came.
+    pub unknown_keys: u64,
 }
 
 /// Rows, and how they are known when they come again.
@@ -168,7 +171,7 @@ pub struct SourceContext {
     /// Label `source`.
     pub name: String,
     /// What rows without columns of their own are read for.
-    pub features: Arc<[LineFeature]>,
+    pub schema: Arc<LineSchema>,
     pub telemetry: Arc<SourceTelemetry>,
     /// What the state knows of the paths of this source.
     pub paths: Vec<(PathBuf, PathRecord)>,
@@ -198,8 +201,21 @@ pub trait SourceType: Sync {
         Ok(())
     }
 
-    /// Takes what only one can have, such as a port, before anything is loaded.
-    fn bind(&self, settings: &Settings, listeners: &Listeners) -> Result<Box<dyn BoundSource>>;
+    /// Takes what only one can have, such as a port, before anything is loaded. `owner` names the
+    /// model and its source.
+    fn bind(
+        &self,
+        settings: &Settings,
+        owner: &str,
+        shared: &SharedByAll,
+    ) -> Result<Box<dyn BoundSource>>;
+}
+
+/// What the sources of all models have together.
+#[derive(Default)]
+pub struct SharedByAll {
+    pub listeners: Listeners,
+    pub file_events: Arc<FileEvents>,
 }
 
 /// A source that can be started.
@@ -252,6 +268,14 @@ impl PartialEq for SourceConfig {
 impl SourceConfig {
     pub fn resource(&self) -> Resource {
         self.kind.resource(&self.settings)
+    }
+
+    /// What its socket is known by, if it has one.
+    pub fn listener(&self, owner: &str) -> Option<ListenerKey> {
+        match self.resource() {
+            Resource::Directory(_) => None,
+            resource => Some(ListenerKey::new(resource, owner)),
+        }
     }
 
     /// The directory that it reads, if it reads one.

@@ -1,19 +1,13 @@
 //! Lines over TCP.
 
-use super::lines::{Acceptor, CONNECTIONS_MAX, LINE_BYTES_MAX, LineSource};
-use super::{BoundSource, Listeners, Resource, Source, SourceContext, SourceType};
+use super::lines::{self, BoundLines, CONNECTIONS_MAX, LINE_BYTES_MAX, LineListener};
+use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceType};
 use crate::error::{Error, Result};
+use crate::net;
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
-use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use std::net::TcpListener;
-use std::time::Duration;
-use tokio::net::TcpStream;
-use tracing::debug;
-
-/// A silent peer is asked whether it is still there after this time.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+use tokio::net::TcpListener;
 
 const LISTEN: &str = "listen";
 
@@ -43,46 +37,22 @@ impl SourceType for Tcp {
         Resource::Address(settings.address(LISTEN))
     }
 
-    fn bind(&self, settings: &Settings, listeners: &Listeners) -> Result<Box<dyn BoundSource>> {
-        let address = settings.address(LISTEN);
-        let bind = || TcpListener::bind(address).map(Into::into);
-        let socket = listeners.take(Resource::Address(address), bind);
-        let failed = |error| Error::new(format!("cannot listen on {address}: {error}"));
-        let listener = TcpListener::from(socket.map_err(failed)?);
-        Ok(Box::new(BoundTcp { listener, settings: settings.clone() }))
-    }
-}
-
-struct BoundTcp {
-    listener: TcpListener,
-    settings: Settings,
-}
-
-impl BoundSource for BoundTcp {
-    fn address(&self) -> Option<String> {
-        Some(self.listener.local_addr().ok()?.to_string())
-    }
-
-    fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
-        let BoundTcp { listener, settings } = *self;
-        let listener = listener
-            .set_nonblocking(true)
-            .and_then(|()| tokio::net::TcpListener::from_std(listener))
-            .map_err(|error| Error::new(format!("cannot listen: {error}")))?;
-        Ok(Box::new(LineSource::start(listener, &settings, context)))
-    }
-}
-
-impl Acceptor for tokio::net::TcpListener {
-    type Stream = TcpStream;
-
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = tokio::net::TcpListener::accept(self).await?;
-        // A peer that vanished must not keep its place for ever.
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
-            debug!(%error, "no keepalive");
-        }
-        Ok(stream)
+    fn bind(
+        &self,
+        settings: &Settings,
+        owner: &str,
+        shared: &SharedByAll,
+    ) -> Result<Box<dyn BoundSource>> {
+        let (address, limits) = (settings.address(LISTEN), lines::limits(settings));
+        let key = ListenerKey::new(Resource::Address(address), owner);
+        let listener = shared.listeners.take(key, limits, |limits| {
+            let open = || -> io::Result<LineListener> {
+                let listener = TcpListener::from_std(net::bind(address)?)?;
+                let bound = listener.local_addr()?.to_string();
+                Ok(LineListener::open(listener, bound, limits))
+            };
+            open().map_err(|error| Error::new(format!("cannot listen on {address}: {error}")))
+        });
+        Ok(Box::new(BoundLines { listener: listener?, limits }))
     }
 }

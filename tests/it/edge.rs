@@ -6,13 +6,14 @@ use arrow_array::{
 };
 use driftd::drift::verdict::DriftConfig;
 use driftd::feature::Status;
-use driftd::format::ndjson::{BatchBuilder, LineFeature};
+use driftd::format::ndjson::{BatchBuilder, LineFeature, LineSchema};
 use driftd::monitor::figures::FeatureFigures;
 use driftd::monitor::model::{ArrivalTime, ModelConfig, Monitor, Restored};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
 use driftd::position::Arrival;
 use driftd::profile::feature::Values;
+use driftd::schema::columns::ColumnsConfig;
 use driftd::time::Timestamp;
 use driftd::window::{WindowConfig, WindowKind};
 use std::sync::Arc;
@@ -72,9 +73,11 @@ fn the_width_of_a_number_is_no_drift() {
     let lines: Vec<String> = double().map(|x| format!("{{\"x\":{x}}}")).collect();
     for one in columns {
         let reference = reference(&MemoryTable::new(vec![("x", Arc::clone(one))]));
-        let mut batch = BatchBuilder::new(reference.grids().map(LineFeature::from).collect());
+        let features = reference.grids().map(LineFeature::from).collect();
+        let schema = LineSchema::new(features, ColumnsConfig::default());
+        let mut batch = BatchBuilder::new(Arc::new(schema));
         lines.iter().for_each(|line| batch.push(line.as_bytes()).unwrap());
-        let batch = batch.take();
+        let batch = batch.finish();
         let mut tables: Vec<Box<dyn Table>> = vec![Box::new(batch)];
         for other in columns {
             tables.push(Box::new(MemoryTable::new(vec![("x", Arc::clone(other))])));

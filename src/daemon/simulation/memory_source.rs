@@ -81,6 +81,7 @@ impl Source for MemorySource {
             happened: None,
             bytes: 0,
             rejected: Rejected::default(),
+            unknown_keys: 0,
         }))
     }
 

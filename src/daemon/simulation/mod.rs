@@ -21,13 +21,14 @@ use super::pipeline::{Pipeline, PipelineSource};
 use super::{Shared, epoch};
 use crate::drift::verdict::DriftConfig;
 use crate::error::StateError;
+use crate::format::ndjson::LineSchema;
 use crate::journal::{Journal, SourceLabel, Writer};
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::net::stop::Stop;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::settings::Settings;
-use crate::source::{Listeners, SOURCE_TYPES, Source, SourceContext};
+use crate::source::{SOURCE_TYPES, SharedByAll, Source, SourceContext};
 use crate::store::closed_windows::Query;
 use crate::store::reference_record::ReferenceRecord;
 use crate::store::{ModelStore, StateConfig, Store};
@@ -176,24 +177,15 @@ impl Simulation {
     fn open(&mut self) -> Pipeline {
         let store = self.store();
         let loaded = LoadedReference {
-            reference: (*self.reference).clone(),
+            reference: Arc::clone(&self.reference),
             record: ReferenceRecord { files: Vec::new(), settings: 0 },
-            profile: Some(self.reference.to_chunks()),
         };
         let now = self.clock.now();
         let (_, restored) = epoch::resume(&self.model, loaded, &store, now).unwrap();
-        let shared = Shared {
-            published: Arc::default(),
-            process: Arc::default(),
-            readiness: Arc::default(),
-            model: Arc::default(),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            stop: Stop::default(),
-        };
+        let shared = Shared::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Stop::default());
         let writer = Writer {
             store: store.clone(),
             process: Arc::clone(&shared.process),
-            model: Arc::clone(&shared.model),
             clock: Arc::clone(&shared.clock),
             stop: shared.stop.clone(),
             retry: Duration::ZERO,
@@ -246,14 +238,14 @@ impl Simulation {
         let settings = Settings::complete(kind.keys(), [("path", path)]).unwrap();
         let context = SourceContext {
             name: label.name.clone(),
-            features: Arc::new([]),
+            schema: Arc::new(LineSchema::new(Vec::new(), ColumnsConfig::default())),
             telemetry: Arc::default(),
             paths: store.paths(label.id).unwrap(),
             positions: BTreeMap::new(),
             wake: Arc::default(),
             stop: stop.clone(),
         };
-        kind.bind(&settings, &Listeners::default()).unwrap().start(context).unwrap()
+        kind.bind(&settings, "m logs", &SharedByAll::default()).unwrap().start(context).unwrap()
     }
 
     fn advance(&self, by: Duration) {

@@ -1,7 +1,7 @@
 //! A directory while it is watched: when to list it, which file is next, what was last logged.
 
 use super::DirectoryConfig;
-use super::events::{self, EventFlag};
+use super::events::{FileEvents, Subscription};
 use super::path_states::{PathState, PathStates, ScanResult};
 use crate::error::{Fault, FaultKind, Result};
 use crate::format::OpenFile;
@@ -12,7 +12,6 @@ use crate::source::{Delivery, DeliveryId, Fate, FileDelivery, Poll, Rows, Source
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use crate::time::Timestamp;
 use crate::totals::Rejected;
-use notify::RecommendedWatcher;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,10 +35,8 @@ pub struct DirectorySource {
     paths: PathStates,
     telemetry: Arc<SourceTelemetry>,
     stop: Stop,
-    /// Raised when something seems to have changed.
-    changed: EventFlag,
-    /// None where the system gives no events; the source then lives by its listing.
-    _watcher: Option<RecommendedWatcher>,
+    /// Says when something seems to have changed.
+    events: Subscription,
     /// When to list next.
     at: Timestamp,
     /// When an event may bring that forward to.
@@ -57,22 +54,24 @@ pub struct DirectorySource {
 }
 
 impl DirectorySource {
-    pub fn start(config: DirectoryConfig, context: SourceContext) -> DirectorySource {
+    pub fn start(
+        config: DirectoryConfig,
+        events: &Arc<FileEvents>,
+        context: SourceContext,
+    ) -> DirectorySource {
         let SourceContext { name, telemetry, paths, wake, stop, .. } = context;
         for (path, reason) in paths.iter().filter_map(|(p, r)| Some((p, r.quarantined.as_ref()?))) {
             // The alert sends people to the log, which may be that of an earlier process.
             warn!(path = %path.display(), reason, "still quarantined, until it changes");
         }
-        let changed = EventFlag::default();
-        let watcher = events::watch(&config.path, changed.clone(), wake, Arc::clone(&telemetry));
+        let events = events.subscribe(&config.path, wake, Arc::clone(&telemetry));
         DirectorySource {
             name,
             paths: PathStates::new(config.path.clone(), config.stuck_after, paths),
             config,
             telemetry,
             stop,
-            changed,
-            _watcher: watcher,
+            events,
             at: Timestamp(0),
             not_before: Timestamp(0),
             is_listed: false,
@@ -142,8 +141,9 @@ impl DirectorySource {
                 let DirectoryConfig { on_duplicate, on_rewrite, .. } = self.config;
                 let table = Box::new(table);
                 let rows = Rows::File(FileDelivery { file, table, on_duplicate, on_rewrite });
-                let rejected = Rejected::default();
-                Poll::Ready(Box::new(Delivery { id, rows, happened, bytes, rejected }))
+                let (rejected, unknown_keys) = (Rejected::default(), 0);
+                let delivery = Delivery { id, rows, happened, bytes, rejected, unknown_keys };
+                Poll::Ready(Box::new(delivery))
             }
             Err(fault) if fault.kind() == FaultKind::Unreadable => {
                 Poll::Unreadable { id, path: path.to_owned(), stat, fault }
@@ -201,7 +201,7 @@ impl Source for DirectorySource {
             // What was not begun is counted after the next start.
             return Poll::Ended;
         }
-        if self.changed.take() {
+        if self.events.take() {
             self.at = self.at.min(now.plus(EVENT_PAUSE).max(self.not_before));
         }
         if let Some(gone) = self.scan(now) {

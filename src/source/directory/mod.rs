@@ -1,18 +1,20 @@
 //! A directory of Parquet files, watched with all its subdirectories.
 
 mod directory_source;
-mod events;
+pub mod events;
 pub mod listing;
 mod path_states;
 
 use super::{
-    BoundSource, Listeners, OnDuplicate, OnRewrite, Resource, Source, SourceContext, SourceType,
+    BoundSource, OnDuplicate, OnRewrite, Resource, SharedByAll, Source, SourceContext, SourceType,
 };
 use crate::error::Result;
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
 use directory_source::DirectorySource;
+use events::FileEvents;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PATH: &str = "path";
@@ -86,8 +88,13 @@ impl SourceType for Directory {
         Ok(())
     }
 
-    fn bind(&self, settings: &Settings, _listeners: &Listeners) -> Result<Box<dyn BoundSource>> {
-        Ok(Box::new(DirectoryConfig {
+    fn bind(
+        &self,
+        settings: &Settings,
+        _owner: &str,
+        shared: &SharedByAll,
+    ) -> Result<Box<dyn BoundSource>> {
+        let config = DirectoryConfig {
             path: settings.path(PATH).to_owned(),
             reconcile_interval: settings.duration(RECONCILE_INTERVAL),
             stuck_after: settings.duration(STUCK_AFTER),
@@ -100,16 +107,23 @@ impl SourceType for Directory {
                 "ignore" => OnRewrite::Ignore,
                 _ => OnRewrite::Replace,
             },
-        }))
+        };
+        let events = Arc::clone(&shared.file_events);
+        Ok(Box::new(BoundDirectory { config, events }))
     }
 }
 
-impl BoundSource for DirectoryConfig {
+struct BoundDirectory {
+    config: DirectoryConfig,
+    events: Arc<FileEvents>,
+}
+
+impl BoundSource for BoundDirectory {
     fn address(&self) -> Option<String> {
         None
     }
 
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
-        Ok(Box::new(DirectorySource::start(*self, context)))
+        Ok(Box::new(DirectorySource::start(self.config, &self.events, context)))
     }
 }

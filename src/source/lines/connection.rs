@@ -1,124 +1,130 @@
-//! One connection: bytes, lines, batches.
+//! One connection: bytes, whole lines, the inbox.
 
-use super::ConnectionContext;
-use super::splitter::LineSplitter;
-use crate::format::ndjson::BatchBuilder;
-use crate::telemetry::{ErrorReason, RejectReason};
+use super::inbox::{Chunk, Inbox};
+use super::line_buffer::{LineBuffer, Lines};
+use crate::net::connections::{Connection, Phase};
+use crate::telemetry::ErrorReason;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
-/// Rows after which a batch is handed over: enough to be worth a task per column.
-const BATCH_ROWS: u64 = 8_192;
+/// While the daemon stops, a connection that sends nothing for so long has sent all. One that is
+/// inside a line is waited for.
+const QUIET: Duration = Duration::from_secs(1);
 
-/// Values, rows times features, after which a batch is handed over in any case.
-const BATCH_CELLS: u64 = 4_000_000;
-
-/// Bytes that are cut into lines before the batch is looked at.
-const PIECE_BYTES: usize = 4 * 1024;
-
-/// After this time a batch is handed over with what it has.
-const BATCH_TIME: Duration = Duration::from_millis(100);
-
-/// Bytes of a rejected line that are logged.
-const LOGGED_BYTES_MAX: usize = 100;
-
-/// Bytes asked of the connection at a time.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Lines of one connection, on their way into batches.
-struct Connection {
-    lines: LineSplitter,
-    builder: BatchBuilder,
-    /// When to hand over what the builder has, while it has anything.
-    flush_at: Option<Instant>,
-    context: ConnectionContext,
+/// What a connection needs; one per socket, cloned per connection.
+#[derive(Clone)]
+pub struct ConnectionContext {
+    pub inbox: Arc<Inbox>,
+    pub line_bytes_max: usize,
+    /// Until when connections may go on, once their socket is to be closed.
+    pub deadline: watch::Receiver<Option<Instant>>,
 }
 
-/// Reads one connection to its end, or to the stop.
-pub async fn read(mut stream: impl AsyncRead + Unpin, context: ConnectionContext) {
-    let mut connection = Connection {
-        lines: LineSplitter::new(context.line_bytes_max),
-        builder: BatchBuilder::new(Arc::clone(&context.features)),
-        flush_at: None,
-        context,
-    };
+/// How a connection went.
+enum End {
+    /// All that it sent was taken.
+    Whole,
+    Broken(io::Error),
+    /// It had to give way, or the time was up.
+    CutOff,
+}
+
+/// Reads one connection to its end.
+pub async fn read(
+    mut stream: impl AsyncRead + Unpin,
+    peer: String,
+    mut context: ConnectionContext,
+    connection: Connection,
+) {
+    let peer = Arc::<str>::from(peer);
+    let mut buffer = LineBuffer::new(context.line_bytes_max);
+    let end = take_all(&mut stream, &mut buffer, &peer, &mut context, &connection).await;
+    match &end {
+        End::Whole => {}
+        End::Broken(error) => {
+            context.inbox.note_error(ErrorReason::Connection);
+            debug!(%peer, %error, "a connection broke");
+        }
+        End::CutOff => {
+            context.inbox.note_error(ErrorReason::CutOff);
+            debug!(%peer, "a connection was closed before its end");
+        }
+    }
+    // A client may end its last line with the connection; of one that was cut off it is half a
+    // line.
+    if !matches!(end, End::CutOff)
+        && let Some(lines) = buffer.finish()
+    {
+        hand_over(lines, &peer, &mut context, &connection).await;
+    }
+}
+
+async fn take_all(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut LineBuffer,
+    peer: &Arc<str>,
+    context: &mut ConnectionContext,
+    connection: &Connection,
+) -> End {
     loop {
-        let mut buffer = Vec::with_capacity(READ_BYTES);
-        let is_open = tokio::select! {
+        let deadline = *context.deadline.borrow_and_update();
+        let is_quiet_the_end = deadline.is_some() && !buffer.is_inside_line();
+        let read = tokio::select! {
             biased;
-            () = connection.context.stop.wait() => break,
-            () = due(connection.flush_at) => connection.hand_over().await,
-            read = stream.read_buf(&mut buffer) => match read {
-                Ok(0) => break,
-                Ok(_) => connection.take(&buffer).await,
-                Err(error) => {
-                    connection.context.telemetry.errors(ErrorReason::Connection).add(1);
-                    debug!(%error, "a connection broke");
-                    break;
-                }
-            },
-        };
-        if !is_open {
-            return;
-        }
-    }
-    connection.finish().await;
-}
-
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-impl Connection {
-    /// Takes bytes that were read. False when the model is gone, and the daemon with it.
-    async fn take(&mut self, bytes: &[u8]) -> bool {
-        self.builder.add_bytes(bytes.len() as u64);
-        // In pieces: short lines of many features take much more room than their text.
-        for piece in bytes.chunks(PIECE_BYTES) {
-            let builder = &mut self.builder;
-            self.lines.push(piece, |line| accept_line(builder, line));
-            let is_full = builder.cells() >= BATCH_CELLS || builder.rows() >= BATCH_ROWS;
-            if is_full && !self.hand_over().await {
-                return false;
+            () = connection.gives_way() => return End::CutOff,
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                return End::CutOff;
             }
-        }
-        if !self.builder.is_empty() {
-            self.flush_at.get_or_insert_with(|| Instant::now() + BATCH_TIME);
-        }
-        true
-    }
-
-    /// Waits until the model takes the rows. False when it is gone.
-    async fn hand_over(&mut self) -> bool {
-        self.flush_at = None;
-        let is_sent = self.context.batches.send(self.builder.take()).await.is_ok();
-        self.context.wake.notify_one();
-        is_sent
-    }
-
-    /// A client may end its last line with the connection.
-    async fn finish(mut self) {
-        let builder = &mut self.builder;
-        self.lines.finish(|line| accept_line(builder, line));
-        if !self.builder.is_empty() {
-            self.hand_over().await;
+            // The socket is to be closed.
+            Ok(()) = context.deadline.changed() => continue,
+            read = stream.read_buf(buffer.space()) => read,
+            () = sleep(QUIET), if is_quiet_the_end => return End::Whole,
+        };
+        match read {
+            Ok(0) => return End::Whole,
+            Ok(read) => {
+                if let Some(lines) = buffer.take(read)
+                    && !hand_over(lines, peer, context, connection).await
+                {
+                    return End::CutOff;
+                }
+            }
+            Err(error) => return End::Broken(error),
         }
     }
 }
 
-fn accept_line(builder: &mut BatchBuilder, line: Result<&[u8], RejectReason>) {
-    if let Err(reason) = line.and_then(|line| builder.push(line)) {
-        builder.reject(reason);
-        let head =
-            &line.unwrap_or_default()[..line.map_or(0, |line| line.len().min(LOGGED_BYTES_MAX))];
-        let head = String::from_utf8_lossy(head);
-        // Each at debug level; a client that sends nonsense must not fill the log.
-        debug!(reason = reason.name(), line = %head, "a line was rejected");
+/// Waits until there is room for the lines. False when the time is up before.
+async fn hand_over(
+    lines: Lines,
+    peer: &Arc<str>,
+    context: &mut ConnectionContext,
+    connection: &Connection,
+) -> bool {
+    // It waits for its model now, not the other way round.
+    connection.set_phase(Phase::Working);
+    let Lines { lines, bytes, too_long } = lines;
+    let room = tokio::select! {
+        biased;
+        room = context.inbox.room_for(lines.len()) => room,
+        () = time_is_up(&mut context.deadline) => return false,
+    };
+    let peer = Arc::clone(peer);
+    context.inbox.push(Chunk { lines, read: 0, bytes, too_long, peer, room });
+    connection.idle();
+    true
+}
+
+/// Waits for the deadline, once there is one.
+pub async fn time_is_up(deadline: &mut watch::Receiver<Option<Instant>>) {
+    match deadline.wait_for(Option::is_some).await.map(|deadline| *deadline) {
+        Ok(Some(deadline)) => sleep_until(deadline).await,
+        // Nobody is there any more who could set one.
+        _ => std::future::pending().await,
     }
 }

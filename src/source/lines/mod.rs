@@ -1,33 +1,39 @@
 //! Newline-delimited JSON over any stream of bytes: one object per line, feature names as keys.
 //!
-//! Back-pressure is not reading: batches go through a bounded channel, and while it is full no
-//! byte is taken from the connection, so that the sender waits and nothing is dropped.
+//! ```text
+//! connection ──▶ whole lines ──▶ inbox of the socket ──▶ batches, in the turn of the model
+//! ```
+//!
+//! The socket, its connections and its inbox outlive the model that takes the lines, so that a
+//! model can be exchanged without losing a row.
 
 mod connection;
-mod splitter;
+mod inbox;
+mod line_buffer;
+mod line_listener;
+mod parse;
 
-use super::{Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
-use crate::format::ndjson::{Batch, LineFeature};
+pub use line_listener::{LineLimits, LineListener};
+
+use super::{BoundSource, Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
+use crate::error::Result;
+use crate::format::ndjson::{Batch, LineFaults, LineSchema};
 use crate::net::stop::Stop;
 use crate::settings::{Key, SettingKind, Settings};
-use crate::telemetry::{ErrorReason, SourceTelemetry};
+use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
-use std::io;
+use inbox::Taken;
+use parse::{ParsedBatch, TakenLines};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncRead;
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
-use tracing::warn;
+use tracing::{info, warn};
 
-/// Batches of rows that wait between connections and their model; while there are so many nothing
-/// is read.
-const BATCHES_MAX: usize = 4;
+/// Rejected lines are logged at most this often.
+const REJECTED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Pause after a failed accept, such as for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Keys that are no feature are named until there are so many.
+const UNKNOWN_NAMES_MAX: usize = 100;
 
 pub const LINE_BYTES_MAX: Key = Key {
     name: "line_bytes_max",
@@ -40,72 +46,98 @@ pub const CONNECTIONS_MAX: Key = Key {
     name: "connections_max",
     kind: SettingKind::Integer(1),
     default: Some("256"),
-    meaning: "further connections wait to be accepted",
+    meaning: "one more takes the place of the one that is silent longest, 10s at least",
 };
 
-/// Accepts connections that send lines.
-pub trait Acceptor: Send + Sync + 'static {
-    type Stream: AsyncRead + Unpin + Send + 'static;
-
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+/// What is set for the socket of a source whose settings have [`LINE_BYTES_MAX`] and
+/// [`CONNECTIONS_MAX`].
+pub fn limits(settings: &Settings) -> LineLimits {
+    LineLimits {
+        line_bytes_max: settings.integer(LINE_BYTES_MAX.name) as usize,
+        connections_max: settings.integer(CONNECTIONS_MAX.name) as usize,
+    }
 }
 
-/// What a connection needs; one per source, cloned per connection.
-#[derive(Clone)]
-struct ConnectionContext {
-    line_bytes_max: usize,
-    features: Arc<[LineFeature]>,
-    telemetry: Arc<SourceTelemetry>,
-    /// To the model; bounded.
-    batches: mpsc::Sender<Batch>,
-    wake: Arc<Notify>,
-    stop: Stop,
+/// An open socket, as a source that can be started.
+pub struct BoundLines {
+    pub listener: Arc<LineListener>,
+    pub limits: LineLimits,
+}
+
+impl BoundSource for BoundLines {
+    fn address(&self) -> Option<String> {
+        Some(self.listener.address.clone())
+    }
+
+    fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
+        let SourceContext { name, schema, telemetry, wake, stop, .. } = context;
+        self.listener.inbox.attach(wake, Arc::clone(&telemetry));
+        Ok(Box::new(LineSource {
+            name,
+            listener: self.listener,
+            line_bytes_max: self.limits.line_bytes_max,
+            schema,
+            telemetry,
+            stop,
+            taken: TakenLines::default(),
+            deliveries: 0,
+            log: LineLog::default(),
+        }))
+    }
 }
 
 /// A source whose rows are lines of connections.
-pub struct LineSource {
-    batches: mpsc::Receiver<Batch>,
+struct LineSource {
+    name: String,
+    listener: Arc<LineListener>,
+    line_bytes_max: usize,
+    schema: Arc<LineSchema>,
     telemetry: Arc<SourceTelemetry>,
+    stop: Stop,
+    taken: TakenLines,
     deliveries: u64,
+    log: LineLog,
 }
 
 impl LineSource {
-    /// Accepts connections from now on. `settings` have [`LINE_BYTES_MAX`] and
-    /// [`CONNECTIONS_MAX`].
-    pub fn start(
-        acceptor: impl Acceptor,
-        settings: &Settings,
-        context: SourceContext,
-    ) -> LineSource {
-        let (sender, batches) = mpsc::channel(BATCHES_MAX);
-        let SourceContext { features, telemetry, wake, stop, .. } = context;
-        let connections_max = settings.integer(CONNECTIONS_MAX.name) as usize;
-        let connection = ConnectionContext {
-            line_bytes_max: settings.integer(LINE_BYTES_MAX.name) as usize,
-            features,
-            telemetry: Arc::clone(&telemetry),
-            batches: sender,
-            wake,
-            stop,
-        };
-        tokio::spawn(serve(acceptor, connections_max, connection));
-        LineSource { batches, telemetry, deliveries: 0 }
+    fn next(&mut self) -> Option<ParsedBatch> {
+        self.taken.next(&self.schema, self.line_bytes_max)
+    }
+
+    fn deliver(&mut self, parsed: ParsedBatch, now: Timestamp) -> Poll {
+        let ParsedBatch { batch, rejected_peer } = parsed;
+        self.telemetry.last_success.set(now.0);
+        self.log.note(&self.name, &batch.faults, rejected_peer.as_deref(), now);
+        self.deliveries += 1;
+        let id = DeliveryId(self.deliveries);
+        let Batch { bytes, faults: LineFaults { rejected, unknown_keys, .. }, .. } = batch;
+        let rows = Rows::Batch { table: Box::new(batch), positions: Vec::new() };
+        Poll::Ready(Box::new(Delivery { id, rows, happened: None, bytes, rejected, unknown_keys }))
     }
 }
 
 impl Source for LineSource {
     fn poll(&mut self, now: Timestamp) -> Poll {
-        match self.batches.try_recv() {
-            Ok(batch) => {
-                self.telemetry.last_success.set(now.0);
-                self.deliveries += 1;
-                let (bytes, rejected) = (batch.bytes, batch.rejected);
-                let rows = Rows::Batch { table: Box::new(batch), positions: Vec::new() };
-                let id = DeliveryId(self.deliveries);
-                Poll::Ready(Box::new(Delivery { id, rows, happened: None, bytes, rejected }))
+        let inbox = Arc::clone(&self.listener.inbox);
+        for reason in inbox.take_errors() {
+            self.telemetry.errors(reason).add(1);
+        }
+        if let Some(parsed) = self.next() {
+            return self.deliver(parsed, now);
+        }
+        // Only this model is to stop: what waits is for the one that takes its place.
+        if self.stop.is_on() && !self.listener.is_stopping() {
+            return Poll::Ended;
+        }
+        match inbox.take() {
+            Taken::Chunks(chunks) => {
+                self.taken.extend(chunks);
+                let parsed = self.next().expect("there are lines");
+                self.deliver(parsed, now)
             }
-            Err(TryRecvError::Empty) => Poll::Idle,
-            Err(TryRecvError::Disconnected) => Poll::Ended,
+            Taken::In(wait) => Poll::At(now.plus(wait)),
+            Taken::Nothing => Poll::Idle,
+            Taken::Ended => Poll::Ended,
         }
     }
 
@@ -124,42 +156,28 @@ impl Source for LineSource {
     fn update_gauges(&mut self, _now: Timestamp) {}
 }
 
-/// Accepts connections until the stop; returns when the last one has handed over its rows.
-async fn serve(acceptor: impl Acceptor, connections_max: usize, context: ConnectionContext) {
-    let limit = Arc::new(Semaphore::new(connections_max));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = context.stop.wait() => break,
-            accepted = accept(&acceptor, &limit) => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        match accepted {
-            Ok((stream, permit)) => {
-                let context = context.clone();
-                connections.spawn(async move {
-                    connection::read(stream, context).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                context.telemetry.errors(ErrorReason::Connection).add(1);
-                warn!(%error, "a connection was not accepted");
-                sleep(ACCEPT_PAUSE).await;
+/// What is said about lines, and how often: a client that sends nonsense must not fill the log.
+#[derive(Default)]
+struct LineLog {
+    /// Since the last time that it was said.
+    rejected: u64,
+    said: Option<Timestamp>,
+    named: BTreeSet<String>,
+}
+
+impl LineLog {
+    fn note(&mut self, source: &str, faults: &LineFaults, peer: Option<&str>, now: Timestamp) {
+        self.rejected += faults.rejected.sum();
+        let is_due = self.said.is_none_or(|said| now.since(said) >= REJECTED_LOG_INTERVAL);
+        if let (Some((reason, line)), true) = (&faults.first_rejected, is_due) {
+            let (reason, lines) = (reason.name(), std::mem::take(&mut self.rejected));
+            warn!(source, peer, reason, line, lines, "lines were rejected, such as this one");
+            self.said = Some(now);
+        }
+        for key in &faults.unknown_names {
+            if self.named.len() < UNKNOWN_NAMES_MAX && self.named.insert(key.clone()) {
+                info!(source, key, "a key of the lines is no feature of the reference");
             }
         }
     }
-    while connections.join_next().await.is_some() {}
-    // With the last sender gone, the source has ended; its model waits to hear of that.
-    let wake = Arc::clone(&context.wake);
-    drop(context);
-    wake.notify_one();
-}
-
-async fn accept<A: Acceptor>(
-    acceptor: &A,
-    limit: &Arc<Semaphore>,
-) -> io::Result<(A::Stream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(limit).acquire_owned().await.expect("the limit is never closed");
-    Ok((acceptor.accept().await?, permit))
 }

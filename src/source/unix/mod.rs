@@ -4,16 +4,19 @@
 #[cfg(test)]
 mod tests;
 
-use super::lines::{Acceptor, CONNECTIONS_MAX, LINE_BYTES_MAX, LineSource};
-use super::{BoundSource, Listeners, Resource, Source, SourceContext, SourceType};
+use super::lines::{self, BoundLines, CONNECTIONS_MAX, LINE_BYTES_MAX, LineListener};
+use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceType};
 use crate::error::{Error, Result};
+use crate::net::listener::{Listener, turn_away};
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use tokio::net::UnixStream;
 
 const PATH: &str = "path";
 const MODE: &str = "mode";
@@ -50,17 +53,54 @@ impl SourceType for Unix {
         Resource::SocketFile(settings.path(PATH).to_owned())
     }
 
-    fn bind(&self, settings: &Settings, listeners: &Listeners) -> Result<Box<dyn BoundSource>> {
-        let path = settings.path(PATH);
+    fn bind(
+        &self,
+        settings: &Settings,
+        owner: &str,
+        shared: &SharedByAll,
+    ) -> Result<Box<dyn BoundSource>> {
+        let (path, mode) = (settings.path(PATH), settings.mode(MODE));
         let failed = |error| Error::new(format!("cannot listen on {}: {error}", path.display()));
-        let mode = settings.mode(MODE);
-        let open = || listen(path, mode).map(Into::into);
-        let socket = listeners.take(self.resource(settings), open).map_err(failed)?;
-        let listener = UnixListener::from(socket);
+        let limits = lines::limits(settings);
+        let key = ListenerKey::new(self.resource(settings), owner);
+        let listener = shared.listeners.take(key, limits, |limits| {
+            let file = SocketFile::open(path, mode).map_err(failed)?;
+            Ok(LineListener::open(file, path.display().to_string(), limits))
+        })?;
         // Of a socket that was open already the mode may have changed.
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
-        let (path, settings) = (path.to_owned(), settings.clone());
-        Ok(Box::new(BoundUnix { listener, path, settings }))
+        Ok(Box::new(BoundLines { listener, limits }))
+    }
+}
+
+/// A socket that is listened on, and its file.
+struct SocketFile {
+    listener: tokio::net::UnixListener,
+    path: PathBuf,
+}
+
+impl SocketFile {
+    fn open(path: &Path, mode: u32) -> io::Result<SocketFile> {
+        let listener = listen(path, mode)?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        Ok(SocketFile { listener, path: path.to_owned() })
+    }
+}
+
+impl Listener for SocketFile {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, String)> {
+        let (stream, _) = self.listener.accept().await?;
+        let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        Ok((stream, process.map_or_else(String::new, |process| format!("process {process}"))))
+    }
+
+    fn turn_away(&self) {
+        // Nobody can connect to it any more; gone already is as good.
+        let _ = fs::remove_file(&self.path);
+        turn_away(self.listener.as_fd());
     }
 }
 
@@ -73,7 +113,7 @@ fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(io::Error::other("there is a file, and it is no socket"));
         }
-        Ok(_) => match UnixStream::connect(path) {
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(io::Error::other("another process listens on it")),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(error) => return Err(error),
@@ -91,34 +131,5 @@ fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
             let _ = fs::remove_file(&hidden);
             Err(error)
         }
-    }
-}
-
-struct BoundUnix {
-    listener: UnixListener,
-    path: PathBuf,
-    settings: Settings,
-}
-
-impl BoundSource for BoundUnix {
-    fn address(&self) -> Option<String> {
-        Some(self.path.display().to_string())
-    }
-
-    fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
-        let BoundUnix { listener, path, settings } = *self;
-        let listener = listener
-            .set_nonblocking(true)
-            .and_then(|()| tokio::net::UnixListener::from_std(listener))
-            .map_err(|error| Error::new(format!("cannot listen on {}: {error}", path.display())))?;
-        Ok(Box::new(LineSource::start(listener, &settings, context)))
-    }
-}
-
-impl Acceptor for tokio::net::UnixListener {
-    type Stream = tokio::net::UnixStream;
-
-    async fn accept(&self) -> io::Result<Self::Stream> {
-        Ok(tokio::net::UnixListener::accept(self).await?.0)
     }
 }

@@ -2,31 +2,34 @@
 
 use super::*;
 use crate::feature::Kind;
-use crate::format::ndjson::LineFeature;
+use crate::format::ndjson::{LineFeature, LineSchema};
 use crate::monitor::table::rows;
 use crate::net::stop::Stop;
+use crate::schema::columns::ColumnsConfig;
 use crate::settings::Setting;
-use crate::source::{Poll, Rows};
+use crate::source::{Poll, Rows, Source, SourceContext};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 fn settings(path: &Path) -> Settings {
     let path = ("path", Setting::Path(path.to_owned()));
     Settings::complete(Unix.keys(), [path]).unwrap()
 }
 
-fn bind(path: &Path, listeners: &Listeners) -> Result<Box<dyn BoundSource>> {
-    Unix.bind(&settings(path), listeners)
+fn bind(path: &Path, shared: &SharedByAll) -> Result<Box<dyn BoundSource>> {
+    Unix.bind(&settings(path), "model source", shared)
 }
 
 fn context(stop: &Stop) -> SourceContext {
     let feature = LineFeature { name: "x".to_owned(), kind: Kind::Numeric, declared: false };
     SourceContext {
         name: "lines".to_owned(),
-        features: Arc::new([feature]),
+        schema: Arc::new(LineSchema::new(vec![feature], ColumnsConfig::default())),
         telemetry: Arc::default(),
         paths: Vec::new(),
         positions: BTreeMap::new(),
@@ -35,11 +38,11 @@ fn context(stop: &Stop) -> SourceContext {
     }
 }
 
-/// Rows and rejected lines until the source ends.
-async fn drain(mut source: Box<dyn Source>) -> (u64, u64) {
+/// Rows and rejected lines until the source ends, or until there are so many rows.
+async fn drain(source: &mut Box<dyn Source>, until: u64) -> (u64, u64) {
     let (mut n_rows, mut rejected) = (0, 0);
     let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
+    while n_rows < until {
         assert!(Instant::now() < deadline, "{n_rows} rows and {rejected} rejected so far");
         match source.poll(Timestamp(1)) {
             Poll::Ready(delivery) => {
@@ -48,46 +51,75 @@ async fn drain(mut source: Box<dyn Source>) -> (u64, u64) {
                     n_rows += rows(&*table);
                 }
             }
-            Poll::Ended => return (n_rows, rejected),
+            Poll::Ended => break,
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     }
+    (n_rows, rejected)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_is_delivered() {
+async fn what_was_sent_is_delivered_whoever_takes_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sock");
-    let (listeners, stop) = (Listeners::default(), Stop::default());
-    let bound = bind(&path, &listeners).unwrap();
+    let shared = SharedByAll::default();
+    let bound = bind(&path, &shared).unwrap();
     assert_eq!(bound.address().as_deref(), path.to_str());
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o660);
-    let source = bound.start(context(&stop)).unwrap();
-    let mut sender = UnixStream::connect(&path).unwrap();
-    for row in 0..20_000 {
-        writeln!(sender, "{{\"x\": {row}}}").unwrap();
-    }
-    sender.write_all(b"no row\n{\"x\": 1}").unwrap();
-    drop(sender);
-    let drained = tokio::spawn(drain(source));
-    // A moment for the connection to be read, and then the end.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stop = Stop::default();
+    let mut source = bound.start(context(&stop)).unwrap();
+    // One that goes on sending while its model is exchanged.
+    let mut stays = UnixStream::connect(&path).unwrap();
+    stays.write_all(b"{\"x\": 0}\n{\"x\": ").unwrap();
+    assert_eq!(drain(&mut source, 1).await, (1, 0));
     stop.trigger();
-    assert_eq!(drained.await.unwrap(), (20_001, 1));
-    assert!(path.exists(), "it is kept for the model that is started next");
-    drop(listeners);
+    assert_eq!(drain(&mut source, u64::MAX).await, (0, 0), "only this model is to stop");
+    // Others come, send and go while nobody takes anything.
+    let text = "{\"x\": 1}\n".repeat(20_000) + "no row\n{\"x\": 1}";
+    let senders: Vec<_> = (0..3)
+        .map(|_| {
+            let (path, text) = (path.clone(), text.clone());
+            std::thread::spawn(move || {
+                UnixStream::connect(&path).unwrap().write_all(text.as_bytes()).unwrap();
+            })
+        })
+        .collect();
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    stays.write_all(b"2}\n").unwrap();
+    let mut source = bind(&path, &shared).unwrap().start(context(&Stop::default())).unwrap();
+    // Some of it is still on its way; the end waits for that, and for who has gone silent.
+    shared.listeners.retain(|_| false, Instant::now() + Duration::from_secs(30));
+    assert_eq!(drain(&mut source, u64::MAX).await, (60_004, 3));
     assert!(!path.exists());
 }
 
-#[test]
-fn a_stale_socket_is_replaced_and_what_is_in_use_is_not() {
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_is_cut_off_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sock");
-    let fault = |path: &Path| bind(path, &Listeners::default()).err().unwrap().to_string();
+    let shared = SharedByAll::default();
+    let context = context(&Stop::default());
+    let telemetry = Arc::clone(&context.telemetry);
+    let mut source = bind(&path, &shared).unwrap().start(context).unwrap();
+    let mut half = UnixStream::connect(&path).unwrap();
+    half.write_all(b"{\"x\": 0}\n{\"x\": ").unwrap();
+    let begun = Instant::now();
+    shared.listeners.retain(|_| false, begun + Duration::from_millis(1_500));
+    assert_eq!(drain(&mut source, u64::MAX).await, (1, 0));
+    assert!(begun.elapsed() >= Duration::from_millis(1_500), "{:?}", begun.elapsed());
+    let errors = telemetry.take_errors();
+    assert_eq!(errors, [(crate::telemetry::ErrorReason::CutOff, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_socket_is_replaced_and_what_is_in_use_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sock");
+    let fault = |path: &Path| bind(path, &SharedByAll::default()).err().unwrap().to_string();
     // A process that was killed leaves its file.
     drop(UnixListener::bind(&path).unwrap());
-    let listeners = Listeners::default();
-    bind(&path, &listeners).unwrap();
+    let shared = SharedByAll::default();
+    bind(&path, &shared).unwrap();
     UnixStream::connect(&path).unwrap();
     assert!(fault(&path).contains("another process listens on it"), "{}", fault(&path));
     assert!(path.exists());

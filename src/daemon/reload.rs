@@ -1,0 +1,100 @@
+//! What a reload is going to change. Everything that can fail is tried here, before anything is
+//! stopped.
+
+use super::bound::{ModelLabel, label, owner};
+use super::check_sources;
+use super::loaded_reference::{LoadedReference, ReferenceLoader};
+use super::references::References;
+use crate::config::{Config, Model, load};
+use crate::error::{Error, Result};
+use crate::export::ExportConfig;
+use crate::net::ServerConfig;
+use crate::net::stop::Stop;
+use crate::source::{ListenerKey, SharedByAll};
+use crate::store::{StateConfig, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// What is in force, for a reload to compare with.
+pub struct InForce {
+    pub file: PathBuf,
+    pub server: ServerConfig,
+    pub state: StateConfig,
+    pub models: BTreeMap<ModelLabel, Model>,
+    pub store: Arc<Store>,
+    pub sources: Arc<SharedByAll>,
+    pub references: Arc<References>,
+    pub stop: Stop,
+}
+
+/// A configuration that was found to be good, against what is in force.
+pub struct Change {
+    pub export: ExportConfig,
+    /// How many models there will be.
+    pub n_models: usize,
+    pub gone: Vec<ModelLabel>,
+    pub changed: Vec<ChangedModel>,
+    pub listeners: BTreeSet<ListenerKey>,
+}
+
+/// A model that is new, or another than before.
+pub struct ChangedModel {
+    pub model: Model,
+    /// None while a warm-up waits.
+    pub reference: Option<LoadedReference>,
+}
+
+impl InForce {
+    /// Reads the configuration, loads the references of what is changed, and opens the sockets that
+    /// are not open. Those that are of no use after a failure are the caller's to close.
+    pub fn compare(self) -> Result<Change> {
+        let config = load(&self.file).map_err(|faults| Error::new(faults.to_string()))?;
+        if config.server != self.server || config.state != self.state {
+            return Err(Error::new(
+                "[server] or [state] has changed, which takes a restart to apply",
+            ));
+        }
+        check_sources(&config.models)?;
+        let labels: BTreeSet<ModelLabel> = config.models.iter().map(label).collect();
+        let gone = self.models.keys().filter(|label| !labels.contains(*label)).cloned().collect();
+        let (n_models, listeners) = (config.models.len(), listeners(&config.models));
+        self.sources.listeners.share_among(listeners.len());
+        let Config { export, models, .. } = config;
+        let mut changed = Vec::new();
+        for model in models {
+            let named = |error: Error| error.context(format_args!("model {:?}", model.model.name));
+            changed.extend(self.changed(&model).map_err(named)?);
+        }
+        Ok(Change { export, n_models, gone, changed, listeners })
+    }
+
+    /// The model with its reference, if it or the reference is another than before.
+    fn changed(&self, model: &Model) -> Result<Option<ChangedModel>> {
+        let is_same = self.models.get(&label(model)).is_some_and(|before| before == model);
+        let store = self.store.model(&model.model.name, &model.model.version)?;
+        let loader = ReferenceLoader { references: &self.references, stop: &self.stop };
+        if is_same {
+            match loader.is_another(model, &store) {
+                Ok(true) => info!(model = model.model.name, "the reference is another"),
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    warn!(%error, "the reference cannot be looked at; the model goes on with it");
+                    return Ok(None);
+                }
+            }
+        }
+        let reference = loader.load(model, &store)?;
+        for source in &model.sources {
+            source.kind.bind(&source.settings, &owner(model, source), &self.sources)?;
+        }
+        Ok(Some(ChangedModel { model: model.clone(), reference }))
+    }
+}
+
+/// The sockets of all models.
+pub fn listeners(models: &[Model]) -> BTreeSet<ListenerKey> {
+    let sources = models.iter().flat_map(|model| model.sources.iter().map(move |own| (model, own)));
+    sources.filter_map(|(model, source)| source.listener(&owner(model, source))).collect()
+}

@@ -1,0 +1,209 @@
+//! The open connections of one listener: so many at most, and who gives way to whom.
+//!
+//! A client that connects and never sends a whole request costs nothing to make, so such clients
+//! must not keep others out. At the limit the connection that has waited longest without a whole
+//! request is closed for the new one; those that are being answered are left alone.
+
+use super::stop::Stop;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// The connections of one listener.
+pub struct Connections {
+    /// A connection that has waited for less than this gives way to nobody.
+    patience: Duration,
+    open: Mutex<Open>,
+    freed: Notify,
+    /// Told how many there are.
+    on_change: Box<dyn Fn(usize) + Send + Sync>,
+}
+
+struct Open {
+    limit: usize,
+    last: u64,
+    entries: BTreeMap<u64, Entry>,
+}
+
+struct Entry {
+    phase: Phase,
+    close: Stop,
+}
+
+/// What a connection is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Between requests, since then.
+    Idle(Instant),
+    /// A request has begun to arrive, then.
+    Arriving(Instant),
+    /// A whole request is being worked on.
+    Working,
+}
+
+/// A connection that was let in; closing it makes room for the next.
+pub struct Connection {
+    id: u64,
+    connections: Arc<Connections>,
+    close: Stop,
+}
+
+impl Connections {
+    pub fn new(
+        limit: usize,
+        patience: Duration,
+        on_change: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Arc<Connections> {
+        let open = Open { limit, last: 0, entries: BTreeMap::new() };
+        Arc::new(Connections {
+            patience,
+            open: Mutex::new(open),
+            freed: Notify::new(),
+            on_change: Box::new(on_change),
+        })
+    }
+
+    /// Lets in so many from now on; those that are open stay.
+    pub fn set_limit(&self, limit: usize) {
+        self.open().limit = limit.max(1);
+        self.freed.notify_waiters();
+    }
+
+    pub fn count(&self) -> usize {
+        self.open().entries.len()
+    }
+
+    /// Lets one in, as soon as there is room or another gives way.
+    pub async fn admit(self: &Arc<Connections>) -> Connection {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if let Some(connection) = self.try_admit() {
+                return connection;
+            }
+            match self.next_to_give_way() {
+                Some((since, close)) if since + self.patience <= Instant::now() => {
+                    close.trigger();
+                    freed.await;
+                }
+                Some((since, _)) => tokio::select! {
+                    () = freed => {}
+                    () = sleep_until(since + self.patience) => {}
+                },
+                None => freed.await,
+            }
+        }
+    }
+
+    fn try_admit(self: &Arc<Connections>) -> Option<Connection> {
+        let mut open = self.open();
+        if open.entries.len() >= open.limit {
+            return None;
+        }
+        let close = Stop::default();
+        open.last += 1;
+        let id = open.last;
+        let phase = Phase::Idle(Instant::now());
+        open.entries.insert(id, Entry { phase, close: close.clone() });
+        (self.on_change)(open.entries.len());
+        Some(Connection { id, connections: Arc::clone(self), close })
+    }
+
+    /// The connection that has waited longest without a whole request, and since when. One that
+    /// was already told to close is passed over.
+    fn next_to_give_way(&self) -> Option<(Instant, Stop)> {
+        let open = self.open();
+        let waiting = open.entries.values().filter_map(|entry| match entry.phase {
+            Phase::Idle(since) | Phase::Arriving(since) if !entry.close.is_on() => {
+                Some((since, entry.close.clone()))
+            }
+            _ => None,
+        });
+        waiting.min_by_key(|(since, _)| *since)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    pub fn phase(&self) -> Phase {
+        self.connections.open().entries[&self.id].phase
+    }
+
+    pub fn set_phase(&self, phase: Phase) {
+        if let Some(entry) = self.connections.open().entries.get_mut(&self.id) {
+            entry.phase = phase;
+        }
+    }
+
+    /// Between requests from now on.
+    pub fn idle(&self) {
+        self.set_phase(Phase::Idle(Instant::now()));
+    }
+
+    /// Waits until it has to give way to another.
+    pub async fn gives_way(&self) {
+        self.close.wait().await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        open.entries.remove(&self.id);
+        (self.connections.on_change)(open.entries.len());
+        drop(open);
+        self.connections.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::time::timeout;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn whoever_waited_longest_gives_way() {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let on_change = Arc::clone(&seen);
+        let connections =
+            Connections::new(3, Duration::ZERO, move |n| on_change.store(n, Ordering::Relaxed));
+        let works = connections.admit().await;
+        works.set_phase(Phase::Working);
+        let first = connections.admit().await;
+        let second = connections.admit().await;
+        // It was the first to come, and has been served since.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        first.idle();
+        let leaves = tokio::spawn(async move {
+            second.gives_way().await;
+            drop(second);
+        });
+        let third = connections.admit().await;
+        leaves.await.unwrap();
+        assert_eq!((connections.count(), seen.load(Ordering::Relaxed)), (3, 3));
+        assert!(timeout(SHORT, works.gives_way()).await.is_err());
+        assert!(timeout(SHORT, first.gives_way()).await.is_err());
+        drop((works, first, third));
+        assert_eq!(seen.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_gives_way_who_works_or_has_only_come() {
+        let connections = Connections::new(1, Duration::from_secs(3_600), |_| {});
+        let only = connections.admit().await;
+        assert!(timeout(SHORT, connections.admit()).await.is_err(), "it has only come");
+        only.set_phase(Phase::Working);
+        assert!(timeout(SHORT, connections.admit()).await.is_err(), "it works");
+        drop(only);
+        assert!(timeout(SHORT, connections.admit()).await.is_ok());
+    }
+}

@@ -1,0 +1,186 @@
+//! The HTTP server: connections that are let in, watched, and ended in good order.
+
+use super::ServerConfig;
+use super::connections::{Connection, Connections, Phase};
+use super::listener::{ACCEPT_PAUSE, Listener};
+use super::stop::Stop;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{debug, warn};
+
+/// How long a request that is under way can hold up the end.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Bytes of a request's head; longer ones are refused.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Answers requests until the stop, then finishes those under way.
+pub async fn serve<L: Listener>(
+    listener: L,
+    routes: Router,
+    connections: Arc<Connections>,
+    config: &ServerConfig,
+    stop: Stop,
+) {
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.wait() => break,
+            Some(_) = open.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "an HTTP connection was not accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = tokio::select! {
+            () = stop.wait() => break,
+            connection = connections.admit() => connection,
+        };
+        let timeouts = (config.header_timeout, config.idle_timeout);
+        open.spawn(converse(stream, connection, routes.clone(), timeouts, stop.clone()));
+    }
+    drop(listener);
+    let ended = async { while open.join_next().await.is_some() {} };
+    // Who is too slow is cut off.
+    let _ = timeout(GRACE, ended).await;
+}
+
+/// Answers the requests of one connection, one after the other.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Connection,
+    routes: Router,
+    (header_timeout, idle_timeout): (Duration, Duration),
+    stop: Stop,
+) {
+    let connection = Arc::new(connection);
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(|request| {
+        connection.set_phase(Phase::Working);
+        let (response, connection) = (routes.call(request), Arc::clone(&connection));
+        async move {
+            let response = response.await;
+            connection.idle();
+            response
+        }
+    });
+    let stream = WatchedStream { stream, connection: Arc::clone(&connection) };
+    let mut http = http1::Builder::new();
+    http.max_buf_size(HEAD_BYTES_MAX);
+    let mut conversation = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut is_stopping = false;
+    loop {
+        let deadline = match connection.phase() {
+            Phase::Idle(since) => since + idle_timeout,
+            Phase::Arriving(since) => since + header_timeout,
+            Phase::Working => Instant::now() + header_timeout,
+        };
+        tokio::select! {
+            ended = conversation.as_mut() => {
+                if let Err(error) = ended {
+                    debug!(%error, "an HTTP connection broke");
+                }
+                return;
+            }
+            () = connection.gives_way() => return,
+            () = stop.wait(), if !is_stopping => {
+                is_stopping = true;
+                conversation.as_mut().graceful_shutdown();
+            }
+            () = sleep_until(deadline) => {
+                if is_overdue(connection.phase(), header_timeout, idle_timeout) {
+                    debug!("an HTTP connection was closed: it sent or took nothing for too long");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn is_overdue(phase: Phase, header_timeout: Duration, idle_timeout: Duration) -> bool {
+    match phase {
+        Phase::Idle(since) => since.elapsed() >= idle_timeout,
+        Phase::Arriving(since) => since.elapsed() >= header_timeout,
+        Phase::Working => false,
+    }
+}
+
+/// A stream that notes when a request begins to arrive, and when a part of an answer is taken.
+struct WatchedStream<S> {
+    stream: S,
+    connection: Arc<Connection>,
+}
+
+impl<S> WatchedStream<S> {
+    fn note_written(&self, written: &Poll<io::Result<usize>>) {
+        if let (Poll::Ready(Ok(_)), Phase::Idle(_)) = (written, self.connection.phase()) {
+            self.connection.idle();
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if let (true, Phase::Idle(_)) = (buffer.filled().len() > before, self.connection.phase()) {
+            self.connection.set_phase(Phase::Arriving(Instant::now()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note_written(&written);
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.note_written(&written);
+        written
+    }
+
+    /// So that a page that is shared is written from where it is.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

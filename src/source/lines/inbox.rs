@@ -1,0 +1,172 @@
+//! Lines that connections have read and that no model has taken yet: so many bytes at most.
+//!
+//! It belongs to the socket and not to the model, so that what was sent while a model is stopped
+//! and started anew waits for it.
+
+use crate::telemetry::{ErrorReason, SourceTelemetry};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Bytes that wait at most. While there are so many, no byte is taken from any connection.
+pub const INBOX_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes that are worth a batch: enough rows for a task per column.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// After this time a batch is made of what there is.
+const BATCH_TIME: Duration = Duration::from_millis(100);
+
+/// Whole lines of one connection.
+pub struct Chunk {
+    /// Lines with their line feeds, the last maybe without.
+    pub lines: Vec<u8>,
+    /// Bytes of them that were read.
+    pub read: usize,
+    /// Bytes that arrived, those of lines that were too long included.
+    pub bytes: u64,
+    /// Lines that were too long to be kept.
+    pub too_long: u64,
+    pub peer: Arc<str>,
+    /// Its room in the inbox.
+    pub room: OwnedSemaphorePermit,
+}
+
+impl Chunk {
+    pub fn unread(&self) -> &[u8] {
+        &self.lines[self.read..]
+    }
+
+    /// The next line, without white space around it.
+    pub fn next_line(&mut self) -> Option<&[u8]> {
+        let begun = self.read;
+        let rest = &self.lines[begun..];
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        self.read = (begun + end + 1).min(self.lines.len());
+        (!rest.is_empty()).then(|| self.lines[begun..begun + end].trim_ascii())
+    }
+}
+
+/// The lines of one socket.
+pub struct Inbox {
+    room: Arc<Semaphore>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    /// When the oldest came.
+    since: Option<Instant>,
+    /// All connections have ended, and there will be no other.
+    has_ended: bool,
+    connections: usize,
+    errors: Vec<ErrorReason>,
+    reader: Option<Reader>,
+}
+
+/// The model that takes the lines.
+struct Reader {
+    wake: Arc<Notify>,
+    telemetry: Arc<SourceTelemetry>,
+}
+
+/// What there is to take.
+pub enum Taken {
+    Chunks(VecDeque<Chunk>),
+    /// Nothing for so long, unless the reader is woken.
+    In(Duration),
+    Nothing,
+    /// Nothing any more.
+    Ended,
+}
+
+impl Inbox {
+    pub fn new() -> Inbox {
+        Inbox { room: Arc::new(Semaphore::new(INBOX_BYTES_MAX)), waiting: Mutex::default() }
+    }
+
+    /// Waits until there is room for so many bytes; for a line larger than the inbox, all of it.
+    pub async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let permits = bytes.min(INBOX_BYTES_MAX) as u32;
+        let room = Arc::clone(&self.room).acquire_many_owned(permits).await;
+        room.expect("the inbox is never closed")
+    }
+
+    /// Takes lines for whoever reads.
+    pub fn push(&self, chunk: Chunk) {
+        let mut waiting = self.waiting();
+        let before = waiting.bytes;
+        waiting.bytes += chunk.lines.len();
+        let is_first = waiting.chunks.is_empty();
+        waiting.chunks.push_back(chunk);
+        waiting.since.get_or_insert_with(Instant::now);
+        let is_due = before < BATCH_BYTES && waiting.bytes >= BATCH_BYTES;
+        if is_first || is_due {
+            waiting.wake();
+        }
+    }
+
+    /// The lines, once they are worth a batch or have waited long enough.
+    pub fn take(&self) -> Taken {
+        let mut waiting = self.waiting();
+        let Some(since) = waiting.since else {
+            return if waiting.has_ended { Taken::Ended } else { Taken::Nothing };
+        };
+        let age = since.elapsed();
+        if waiting.bytes < BATCH_BYTES && age < BATCH_TIME && !waiting.has_ended {
+            return Taken::In(BATCH_TIME - age);
+        }
+        waiting.since = None;
+        waiting.bytes = 0;
+        Taken::Chunks(std::mem::take(&mut waiting.chunks))
+    }
+
+    /// From now on this model takes the lines.
+    pub fn attach(&self, wake: Arc<Notify>, telemetry: Arc<SourceTelemetry>) {
+        let mut waiting = self.waiting();
+        telemetry.connections.set(waiting.connections as i64);
+        waiting.reader = Some(Reader { wake, telemetry });
+        waiting.wake();
+    }
+
+    pub fn set_connections(&self, connections: usize) {
+        let mut waiting = self.waiting();
+        waiting.connections = connections;
+        if let Some(reader) = &waiting.reader {
+            reader.telemetry.connections.set(connections as i64);
+        }
+    }
+
+    /// Counts an error for the model that reads, now or next.
+    pub fn note_error(&self, reason: ErrorReason) {
+        self.waiting().errors.push(reason);
+    }
+
+    /// Errors since the last time that this was asked.
+    pub fn take_errors(&self) -> Vec<ErrorReason> {
+        std::mem::take(&mut self.waiting().errors)
+    }
+
+    /// All connections have ended, and there will be no other.
+    pub fn end(&self) {
+        let mut waiting = self.waiting();
+        waiting.has_ended = true;
+        waiting.wake();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn wake(&self) {
+        if let Some(reader) = &self.reader {
+            reader.wake.notify_one();
+        }
+    }
+}

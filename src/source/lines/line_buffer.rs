@@ -1,0 +1,142 @@
+//! Cuts what a connection sends after its last whole line, however the bytes arrive.
+
+/// Bytes asked of a connection at first, and at most.
+const READ_BYTES_MIN: usize = 4 << 10;
+const READ_BYTES_MAX: usize = 64 << 10;
+
+/// What was read of one connection and not handed over: the beginning of a line, mostly nothing.
+pub struct LineBuffer {
+    bytes: Vec<u8>,
+    line_bytes_max: usize,
+    /// In the rest of a line that was too long.
+    is_skipping: bool,
+    /// Bytes to ask for next: more from whoever sends more.
+    read_bytes: usize,
+    /// Since the last time that something was taken.
+    arrived: u64,
+    too_long: u64,
+}
+
+/// Whole lines, and what arrived with them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// With their line feeds, the last maybe without.
+    pub lines: Vec<u8>,
+    /// Bytes that arrived, those of lines that were too long included.
+    pub bytes: u64,
+    pub too_long: u64,
+}
+
+impl LineBuffer {
+    pub fn new(line_bytes_max: usize) -> LineBuffer {
+        LineBuffer {
+            bytes: Vec::new(),
+            line_bytes_max,
+            is_skipping: false,
+            read_bytes: READ_BYTES_MIN,
+            arrived: 0,
+            too_long: 0,
+        }
+    }
+
+    /// Where to read to; what was there stays in front.
+    pub fn space(&mut self) -> &mut Vec<u8> {
+        // An idle connection holds what it has, and nothing more is touched before it sends.
+        self.bytes.reserve(self.read_bytes);
+        &mut self.bytes
+    }
+
+    /// So many bytes were read. The whole lines that there are now.
+    pub fn take(&mut self, read: usize) -> Option<Lines> {
+        self.arrived += read as u64;
+        let is_full = read >= self.read_bytes;
+        let wanted = if is_full { self.read_bytes * 2 } else { self.read_bytes / 2 };
+        self.read_bytes = wanted.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        if self.is_skipping {
+            let end = self.bytes.iter().position(|byte| *byte == b'\n');
+            self.is_skipping = end.is_none();
+            self.bytes.drain(..end.map_or(self.bytes.len(), |end| end + 1));
+        }
+        // There is no line feed in what was there before.
+        let begun = self.bytes.len().saturating_sub(read);
+        let end = self.bytes[begun..].iter().rposition(|byte| *byte == b'\n');
+        let end = end.map_or(0, |end| begun + end + 1);
+        let rest = self.bytes.split_off(end);
+        let lines = std::mem::replace(&mut self.bytes, rest);
+        if self.bytes.len() > self.line_bytes_max {
+            self.bytes = Vec::new();
+            self.is_skipping = true;
+            self.too_long += 1;
+        }
+        let is_news = !lines.is_empty() || self.too_long > 0;
+        is_news.then(|| self.lines(lines))
+    }
+
+    /// The connection has ended, and maybe its last line with it.
+    pub fn finish(mut self) -> Option<Lines> {
+        let lines = std::mem::take(&mut self.bytes);
+        (self.arrived > 0 || !lines.is_empty()).then(|| self.lines(lines))
+    }
+
+    /// Whether a line has begun and not ended.
+    pub fn is_inside_line(&self) -> bool {
+        !self.bytes.is_empty() || self.is_skipping
+    }
+
+    fn lines(&mut self, lines: Vec<u8>) -> Lines {
+        let (bytes, too_long) = (self.arrived, self.too_long);
+        (self.arrived, self.too_long) = (0, 0);
+        Lines { lines, bytes, too_long }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_do_not_depend_on_how_bytes_arrive() {
+        let text = b"a\r\n\nbb\nlong line\nc\nlast";
+        let collect = |chunk: usize| {
+            let mut buffer = LineBuffer::new(8);
+            let mut all = Lines::default();
+            let mut add = |lines: Option<Lines>| {
+                let lines = lines.unwrap_or_default();
+                all.lines.extend(lines.lines);
+                all.bytes += lines.bytes;
+                all.too_long += lines.too_long;
+            };
+            for bytes in text.chunks(chunk) {
+                buffer.space().extend_from_slice(bytes);
+                add(buffer.take(bytes.len()));
+            }
+            assert!(buffer.is_inside_line());
+            add(buffer.finish());
+            all
+        };
+        for chunk in 1..=text.len() {
+            let all = collect(chunk);
+            assert_eq!(all.bytes, text.len() as u64, "in chunks of {chunk}");
+            let kept = String::from_utf8(all.lines).unwrap();
+            // A line that came whole is measured where it is read.
+            match all.too_long {
+                0 => assert_eq!(kept.as_bytes(), text, "in chunks of {chunk}"),
+                _ => assert_eq!(kept, "a\r\n\nbb\nc\nlast", "in chunks of {chunk}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_takes_no_more_than_its_limit() {
+        let mut buffer = LineBuffer::new(100_000);
+        for _ in 0..1_000 {
+            buffer.space().extend_from_slice(&[b'y'; 4_096]);
+            buffer.take(4_096);
+            assert!(buffer.bytes.capacity() < 400_000, "{}", buffer.bytes.capacity());
+        }
+        buffer.space().extend_from_slice(b"\n{}\n");
+        let lines = buffer.take(4).unwrap();
+        assert_eq!((lines.lines.as_slice(), lines.too_long), (&b"{}\n"[..], 0));
+        assert!(!buffer.is_inside_line());
+    }
+}
