@@ -5,6 +5,9 @@
 //! go on as after a restart; the others never notice. A reload has two steps. First everything that
 //! can fail is tried beside the models that go on, and only then is anything stopped.
 
+#[cfg(test)]
+mod tests;
+
 use super::bound::{BoundModel, ModelLabel};
 use super::reload::{Change, ChangedModel, InForce, listeners};
 use super::running_model::{Ended, ModelTask, RunningModel};

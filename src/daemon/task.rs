@@ -75,7 +75,10 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedReference>> {
     let mut is_logged = false;
     while !shared.stop.is_on() {
-        let turn = Arc::clone(&shared.loads).acquire_owned().await.expect("it is never closed");
+        let turn = tokio::select! {
+            turn = Arc::clone(&shared.loads).acquire_owned() => turn.expect("it is never closed"),
+            () = shared.stop.wait() => break,
+        };
         let (model, store, own) = (bound.model.clone(), bound.store.clone(), shared.clone());
         let loaded = on_worker(move || {
             let Shared { references, stop, .. } = &own;

@@ -190,6 +190,17 @@ mod tests {
         assert!(!is_shown(dear, dear * COSTS_SHOWN));
     }
 
+    #[test]
+    fn readers_share_a_page() {
+        let pages = Pages::new(Arc::default(), Registry::new(), ExportConfig::default());
+        for (encoding, part) in [(Encoding::Plain, 0), (Encoding::Gzip, 1)] {
+            let [one, other] = [(); 2].map(|()| pages.render(encoding));
+            assert!(!one[part].is_empty());
+            assert_eq!(one[part].as_ptr(), other[part].as_ptr(), "{encoding:?}");
+            assert_eq!(one.concat(), other.concat());
+        }
+    }
+
     /// Of any size: the library's buffers hold some 32 KiB, and a real page some megabytes.
     #[test]
     fn two_parts_are_one_member() {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 /// How long a request that is under way can hold up the end.
 const GRACE: Duration = Duration::from_secs(3);
@@ -37,7 +37,12 @@ pub async fn serve<L: Listener>(
     loop {
         let accepted = tokio::select! {
             () = stop.wait() => break,
-            Some(_) = open.join_next() => continue,
+            Some(ended) = open.join_next() => {
+                if let Err(error) = ended {
+                    error!(%error, "an HTTP connection failed");
+                }
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         let stream = match accepted {

@@ -63,3 +63,128 @@ impl HttpThread {
         let _ = self.ended.changed().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::bind;
+    use axum::routing::get;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpStream};
+    use std::time::{Duration, Instant};
+
+    const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    fn start(connections_max: usize, short: Duration) -> (HttpThread, SocketAddr) {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = ServerConfig {
+            listen: address,
+            reload: false,
+            stop_timeout: Duration::from_secs(30),
+            connections_max,
+            header_timeout: short,
+            idle_timeout: short * 2,
+        };
+        // Larger than what the system takes for a reader that does not read.
+        let large = "x".repeat(32 << 20);
+        let routes = Router::new()
+            .route("/", get(async || "hello"))
+            .route("/large", get(async || large))
+            .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(2)).await));
+        let connections = Connections::new(connections_max, Duration::ZERO, |_| {});
+        let server =
+            HttpThread::start(listener, routes, connections, config, Stop::default()).unwrap();
+        (server, address)
+    }
+
+    fn send(address: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    }
+
+    /// Everything until the server closes; what it sent, and how long that took.
+    fn read_all(mut stream: TcpStream) -> (String, Duration) {
+        let (begun, mut text) = (Instant::now(), Vec::new());
+        // A connection that was closed with something unread is reset.
+        let _ = stream.read_to_end(&mut text);
+        (String::from_utf8(text).unwrap(), begun.elapsed())
+    }
+
+    fn answer(stream: &mut TcpStream) -> String {
+        let mut text = vec![0; 4_096];
+        let read = stream.read(&mut text).unwrap();
+        String::from_utf8(text[..read].to_vec()).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn who_sends_half_a_request_keeps_nobody_out() {
+        let (_server, address) = start(3, LONG);
+        let mut served = send(address, HELLO);
+        assert!(answer(&mut served).ends_with("hello"));
+        let waiting = send(address, "GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let half = ["", "G", "GET /", "GET / HTTP/1.1\r\nHost: a\r\nX: "];
+        let held: Vec<_> = half.iter().cycle().take(40).map(|text| send(address, text)).collect();
+        for _ in 0..10 {
+            assert!(answer(&mut send(address, HELLO)).ends_with("hello"));
+        }
+        // A whole request that is being worked on is left alone.
+        assert!(read_all(waiting).0.starts_with("HTTP/1.1 200"));
+        drop(held);
+    }
+
+    #[test]
+    fn who_is_too_slow_is_closed() {
+        let short = Duration::from_millis(300);
+        let (_server, address) = start(10, short);
+        let (text, took) = read_all(send(address, "GET / HTTP/1.1\r\nHost: "));
+        assert_eq!(text, "");
+        assert!((short..LONG).contains(&took), "a half request: {took:?}");
+        let (text, took) = read_all(send(address, HELLO));
+        assert!(text.ends_with("hello"));
+        assert!((short..LONG).contains(&took), "after an answer: {took:?}");
+        let (_, took) = read_all(send(address, ""));
+        assert!((short..LONG).contains(&took), "nothing: {took:?}");
+        // A slow answer is none of the client's fault.
+        let slow = send(address, "GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert!(read_all(slow).0.starts_with("HTTP/1.1 200"));
+        // Who does not read is closed as well, and who reads slowly is not.
+        let mut reads =
+            send(address, "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let mut sleeps = send(address, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        let (mut part, mut read) = (vec![0; 4 << 20], 0);
+        while let Ok(n @ 1..) = reads.read(&mut part) {
+            read += n;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(read > 32 << 20, "{read} bytes");
+        std::thread::sleep(short * 4);
+        let mut rest = Vec::new();
+        let _ = sleeps.read_to_end(&mut rest);
+        assert!(rest.len() < 32 << 20, "{} bytes", rest.len());
+    }
+
+    #[test]
+    fn a_body_that_nobody_reads_is_not_waited_for() {
+        let (_server, address) = start(10, LONG);
+        let head = "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\nsome";
+        assert!(answer(&mut send(address, head)).ends_with("hello"));
+        let (text, _) =
+            read_all(send(address, &format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(1 << 20))));
+        assert!(text.starts_with("HTTP/1.1 431") || text.is_empty(), "{text:.40}");
+    }
+
+    /// The runtime of everything else is busy: this test is.
+    #[tokio::test]
+    async fn it_answers_while_everything_else_is_busy() {
+        let (mut server, address) = start(10, LONG);
+        assert!(answer(&mut send(address, HELLO)).ends_with("hello"));
+        server.stop.trigger();
+        server.ended().await;
+        assert!(TcpStream::connect(address).is_err());
+    }
+}

@@ -69,7 +69,8 @@ impl Listeners {
             );
         }
         let mut listeners = self.open();
-        if let Some(listener) = listeners.get(&key) {
+        // One that failed is opened anew, by whoever starts its model again.
+        if let Some(listener) = listeners.get(&key).filter(|listener| !listener.has_failed()) {
             listener.set_connections_max(connections_max);
             return Ok(Arc::clone(listener));
         }

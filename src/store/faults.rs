@@ -1,4 +1,4 @@
-//! StateFaults of the state for tests: the process ends at a chosen point, or commits fail.
+//! Faults of the state for tests: the process ends at a chosen point, or commits fail or panic.
 
 use crate::error::{Result, StateError};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -11,6 +11,7 @@ pub struct StateFaults {
     /// It has ended: nothing works any more.
     has_ended: AtomicBool,
     commits_to_fail: AtomicU64,
+    commits_to_panic: AtomicU64,
 }
 
 impl Default for StateFaults {
@@ -19,6 +20,7 @@ impl Default for StateFaults {
             points_left: AtomicI64::new(-1),
             has_ended: AtomicBool::new(false),
             commits_to_fail: AtomicU64::new(0),
+            commits_to_panic: AtomicU64::new(0),
         }
     }
 }
@@ -39,6 +41,10 @@ impl StateFaults {
         self.commits_to_fail.store(commits, Ordering::SeqCst);
     }
 
+    pub fn panic_in_commits(&self, commits: u64) {
+        self.commits_to_panic.store(commits, Ordering::SeqCst);
+    }
+
     pub fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::SeqCst)
     }
@@ -55,12 +61,16 @@ impl StateFaults {
         Ok(())
     }
 
-    /// A commit that may fail, as on a full disk.
+    /// A commit that may fail, as on a full disk, or panic.
     pub fn commit(&self) -> Result<(), StateError> {
-        let one_less = |left: u64| left.checked_sub(1);
-        match self.commits_to_fail.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
-            Ok(_) => Err(StateError::failed("the disk is full")),
-            Err(_) => Ok(()),
+        let take = |left: &AtomicU64| {
+            let one_less = |left: u64| left.checked_sub(1);
+            left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+        };
+        assert!(!take(&self.commits_to_panic), "a commit, as a test wants it");
+        if take(&self.commits_to_fail) {
+            return Err(StateError::failed("the disk is full"));
         }
+        Ok(())
     }
 }

@@ -82,3 +82,55 @@ fn it_goes_on_without_a_reader_of_its_log() {
     assert_eq!(daemon.get("/-/healthy").0, 200);
     daemon.stop();
 }
+
+/// A log that nobody reads, and one on a full disk.
+#[test]
+fn it_goes_on_whatever_becomes_of_its_log() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (unread, writer) = std::io::pipe().unwrap();
+    for log in [std::process::Stdio::from(full), std::process::Stdio::from(writer)] {
+        let folder = tempfile::tempdir().unwrap();
+        write_rows(&folder.path().join("reference.parquet"), 6_000, 0.0);
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let path = config(folder.path(), "reconcile_interval = \"200ms\"");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("127.0.0.1:0", &address.to_string())).unwrap();
+        // More lines than a pipe holds.
+        for i in 0..500_u16 {
+            write_rows(&folder.path().join(format!("logs/{i}.parquet")), 10 + usize::from(i), 0.0);
+        }
+        let mut daemon = Daemon::unread(&path, &address.to_string(), log);
+        let counted = ["driftd_source_files_total", "result=\"counted\""];
+        daemon.wait_for_sample(&counted, 500.0);
+        assert_eq!(daemon.get("/-/healthy").0, 200);
+        daemon.stop();
+    }
+    drop(unread);
+}
+
+/// As on a file system that does not answer: a named pipe that nobody writes.
+#[test]
+fn a_reference_that_never_loads_holds_up_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_rows(&path("reference.parquet"), 6_000, 0.0);
+    std::fs::create_dir_all(path("others")).unwrap();
+    let pipe = path("never.parquet");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let never = OTHER.replace("reference.parquet", "never*");
+    let config = config(folder.path(), &format!("{ROWS}{never}"));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let limited = text.replace("[server]\n", "[server]\nstop_timeout = \"2s\"\n");
+    std::fs::write(&config, limited).unwrap();
+    let mut daemon = Daemon::spawn(&config);
+    write_rows(&path("logs/a.parquet"), 3_000, 0.0);
+    daemon.wait_for_sample(&["driftd_open_window_rows", "\"rows\""], 3_000.0);
+    let names = "1 of 2 models are ready; not ready: other\n";
+    assert_eq!(daemon.get("/-/ready"), (503, names.to_owned()));
+    assert_eq!(daemon.get("/-/healthy").0, 200);
+    let begun = std::time::Instant::now();
+    daemon.signal("TERM");
+    let (code, log) = daemon.end();
+    assert!((2..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert_eq!(code, Some(2), "{log:#?}");
+}

@@ -20,6 +20,8 @@ mod health;
 mod laws;
 /// The whole `/metrics` page of the demo, and pages with hostile names.
 mod metrics;
+/// Clients that send, stop, hang and lie, and what becomes of their rows.
+mod network;
 /// Scores of samples without drift.
 mod noise;
 /// Every figure against scipy and numpy.

@@ -144,3 +144,74 @@ fn a_stream_goes_on_after_a_reload() {
     daemon.wait_for_sample(&["driftd_open_window_rows"], 3_002.0);
     daemon.stop();
 }
+
+/// The configuration is the same, and the file that it names is not.
+#[test]
+fn another_reference_at_the_same_place_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    config(folder.path(), &format!("{ROWS}{OTHER}"));
+    let mut daemon = Daemon::start(&folder.path().join("driftd.toml"));
+    daemon.wait_for_sample(&["driftd_open_window_rows", "\"m\""], 3_000.0);
+    let loaded = |d: &mut Daemon, rows: u64| {
+        let rows = format!("\"rows\":{rows},");
+        let lines = d.log().iter().filter(|line| line.contains("reference loaded"));
+        lines.filter(|line| line.contains(&rows)).count()
+    };
+    daemon.wait_for("both models", |d| loaded(d, 6_000) == 2);
+    // Touched, with the same content, it is the same.
+    let path = folder.path().join("reference.parquet");
+    let content = std::fs::read(&path).unwrap();
+    std::fs::write(&path, content).unwrap();
+    reload(&mut daemon, 1.0);
+    assert_eq!((loaded(&mut daemon, 6_000), daemon.get("/-/ready").0), (2, 200));
+    write_rows(&path, 7_000);
+    reload(&mut daemon, 1.0);
+    assert_eq!(loaded(&mut daemon, 7_000), 2);
+    daemon.wait_for("readiness", |d| d.get("/-/ready").0 == 200);
+    // Windows of before closed on their own grid, and what comes now is compared with the new one.
+    write_rows(&folder.path().join("logs/b.parquet"), 5_000);
+    daemon.wait_for("a window", |d| {
+        d.get("/api/v1/report").1.contains("\"reference\":{\"rows\":7000")
+    });
+    daemon.stop();
+}
+
+/// A model that still loads its reference is ready when it has loaded it, whatever is reloaded
+/// meanwhile; and a stop does not wait for it.
+#[test]
+fn a_reload_and_a_stop_while_a_reference_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let many = folder.path().join("many");
+    write_rows(&many.join("0.parquet"), 50_000);
+    for i in 1..80 {
+        std::fs::hard_link(many.join("0.parquet"), many.join(format!("{i}.parquet"))).unwrap();
+    }
+    let slow = OTHER.replace("reference.parquet", "many");
+    let path = config(folder.path(), &format!("{ROWS}{slow}"));
+    let mut daemon = Daemon::spawn(&path);
+    config(folder.path(), &format!("{ROWS}[model.drift]\nrows_min = 7\n{slow}"));
+    daemon.wait_for("the quick model", |d| {
+        sample_of(d, "driftd_source_rows_total", "m") == Some(3_000.0)
+    });
+    let (status, text) = daemon.get("/-/ready");
+    assert!(status == 503 && text.contains("not ready: other"), "{status} {text}");
+    assert_eq!(daemon.get("/-/healthy").0, 200);
+    reload(&mut daemon, 1.0);
+    daemon.wait_for("readiness", |d| d.get("/-/ready").0 == 200);
+    let loaded = daemon.log().iter().filter(|line| line.contains("reference loaded")).count();
+    assert!(loaded >= 2, "ready without its reference");
+    daemon.stop();
+
+    std::fs::remove_file(folder.path().join("driftd.db")).unwrap();
+    let daemon = Daemon::spawn(&path);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let begun = std::time::Instant::now();
+    daemon.signal("TERM");
+    let (code, log) = daemon.end();
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert!(begun.elapsed().as_secs() < 3, "{:?}", begun.elapsed());
+    let of_other = |line: &&String| line.contains("reference loaded") && line.contains("other");
+    assert_eq!(log.iter().filter(of_other).count(), 0, "it was loaded before");
+}

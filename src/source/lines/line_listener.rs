@@ -12,9 +12,9 @@ use crate::telemetry::ErrorReason;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// A connection that has sent a whole line within this time gives way to nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ pub struct LineListener {
     pub inbox: Arc<Inbox>,
     connections: Arc<Connections>,
     deadline: watch::Sender<Option<Instant>>,
+    task: JoinHandle<()>,
 }
 
 /// What is set for a socket.
@@ -51,8 +52,9 @@ impl LineListener {
             line_bytes_max: limits.line_bytes_max,
             deadline: receiver,
         };
-        tokio::spawn(serve(listener, Arc::clone(&connections), context, address.clone()));
-        LineListener { address, inbox, connections, deadline }
+        let task = serve(listener, Arc::clone(&connections), context, address.clone());
+        let task = tokio::spawn(task);
+        LineListener { address, inbox, connections, deadline, task }
     }
 
     /// Lets in so many from now on.
@@ -68,6 +70,11 @@ impl LineListener {
 
     pub fn is_stopping(&self) -> bool {
         self.deadline.borrow().is_some()
+    }
+
+    /// Whether nobody is accepted any more although nobody asked for that.
+    pub fn has_failed(&self) -> bool {
+        self.task.is_finished() && !self.is_stopping()
     }
 }
 
@@ -92,7 +99,10 @@ async fn serve(
         let accepted = tokio::select! {
             biased;
             _ = stopping.wait_for(Option::is_some) => break,
-            Some(_) = open.join_next() => continue,
+            Some(ended) = open.join_next() => {
+                note_panic(ended, &context.inbox);
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -130,10 +140,16 @@ async fn serve(
         }
     }
     drop(listener);
-    let still_open = timeout_at(deadline, async { while open.join_next().await.is_some() {} });
+    let still_open = timeout_at(deadline, async {
+        while let Some(ended) = open.join_next().await {
+            note_panic(ended, &context.inbox);
+        }
+    });
     if still_open.await.is_err() {
         cut_off += open.len();
-        while open.join_next().await.is_some() {}
+        while let Some(ended) = open.join_next().await {
+            note_panic(ended, &context.inbox);
+        }
     }
     if cut_off > 0 {
         warn!(address, connections = cut_off, "cut off: they had not ended in time");
@@ -141,4 +157,87 @@ async fn serve(
         info!(address, "closed; all that was sent has been taken");
     }
     context.inbox.end();
+}
+
+/// A connection whose task failed is broken; the others go on.
+fn note_panic(ended: Result<(), JoinError>, inbox: &Inbox) {
+    if let Err(error) = ended {
+        inbox.note_error(ErrorReason::Connection);
+        error!(%error, "a connection failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    /// Three connections come, whose tasks panic; then accepting does.
+    #[derive(Default)]
+    struct Panics(AtomicUsize);
+
+    struct PanicsToo;
+
+    impl AsyncRead for PanicsToo {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            panic!("a connection, as a test wants it");
+        }
+    }
+
+    impl AsyncWrite for PanicsToo {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            unreachable!("nothing is written to a source")
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Listener for Panics {
+        type Stream = PanicsToo;
+
+        async fn accept(&self) -> io::Result<(PanicsToo, String)> {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.0.fetch_add(1, Ordering::Relaxed) < 3 {
+                return Ok((PanicsToo, "a test".to_owned()));
+            }
+            panic!("accepting, as a test wants it");
+        }
+
+        fn turn_away(&self) {}
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_connection_is_its_own_and_one_of_accepting_is_seen() {
+        let limits = LineLimits { line_bytes_max: 100, connections_max: 1 };
+        let listener = LineListener::open(Panics::default(), "a test".to_owned(), limits);
+        // With room for one, each of the three has to leave before the next.
+        let mut broken = 0;
+        for _ in 0..500 {
+            broken += listener.inbox.take_errors().len();
+            if listener.has_failed() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(listener.has_failed());
+        assert_eq!(broken, 3);
+    }
 }

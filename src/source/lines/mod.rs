@@ -117,7 +117,10 @@ impl LineSource {
 }
 
 impl Source for LineSource {
+    /// Panics when the task of the socket has done so: the model fails with it, and is started
+    /// again with another.
     fn poll(&mut self, now: Timestamp) -> Poll {
+        assert!(!self.listener.has_failed(), "the task of the socket failed");
         let inbox = Arc::clone(&self.listener.inbox);
         for reason in inbox.take_errors() {
             self.telemetry.errors(reason).add(1);

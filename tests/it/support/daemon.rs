@@ -44,6 +44,19 @@ impl Daemon {
         Daemon::spawn_as(driftd(), config)
     }
 
+    /// Starts one that listens on this address and logs to there, where nobody reads it.
+    pub fn unread(config: &Path, address: &str, log: Stdio) -> Daemon {
+        let mut command = driftd();
+        command.env("RUST_LOG", "debug").args(["run", "--config"]).arg(config).stderr(log);
+        let (child, address) = (command.spawn().unwrap(), address.to_owned());
+        let (log, seen) = (channel().1, Vec::new());
+        let mut daemon = Daemon { child, address, stream_address: None, log, seen };
+        daemon.wait_for("ready", |d| {
+            TcpStream::connect(&d.address).is_ok() && d.get("/-/ready").0 == 200
+        });
+        daemon
+    }
+
     fn spawn_as(mut command: Command, config: &Path) -> Daemon {
         let mut child = command
             .args(["run", "--log-format", "json", "--config"])
@@ -152,10 +165,26 @@ impl Daemon {
     }
 
     /// Asks it to stop and waits until it has.
-    pub fn stop(mut self) {
-        let id = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+    pub fn stop(self) {
+        self.signal("TERM");
+        let (code, log) = self.end();
+        assert_eq!(code, Some(0), "{log:#?}");
+    }
+
+    /// Waits until it has ended; its status, and the log.
+    pub fn end(mut self) -> (Option<i32>, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            self.note(line);
+        }
+        (status.code(), std::mem::take(&mut self.seen))
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
     }
 }
 

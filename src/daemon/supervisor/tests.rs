@@ -1,0 +1,203 @@
+//! Models that panic, fail late, or never get their reference, under a real supervisor.
+
+use super::*;
+use crate::config::load;
+use crate::daemon::clock::SystemClock;
+use crate::export::live::registry;
+use crate::net::stop::Stop;
+use crate::source::{BoundSource, DeliveryId, Fate, Poll, Source, SourceContext};
+use crate::time::Timestamp;
+use std::net::TcpListener;
+use std::path::Path;
+
+const LOGS: &str = "type = \"directory\"\npath = \"logs\"\nreconcile_interval = \"100ms\"\n";
+
+/// A folder with a reference, and a configuration of one model with this source.
+fn folder(source: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let employment = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/employment");
+    std::fs::create_dir(folder.path().join("logs")).unwrap();
+    let reference = employment.join("reference.parquet");
+    std::fs::copy(reference, folder.path().join("reference.parquet")).unwrap();
+    let text = format!(
+        "[server]\nstop_timeout = \"2s\"\n[[model]]\nname = \"m\"\n\
+         [model.reference]\npath = \"reference.parquet\"\n\
+         [[model.source]]\nname = \"s\"\n{source}"
+    );
+    std::fs::write(folder.path().join("driftd.toml"), text).unwrap();
+    folder
+}
+
+/// The supervisor of a folder's configuration, and its models.
+fn supervisor(folder: &Path) -> (Supervisor, Vec<Model>) {
+    let file = folder.join("driftd.toml");
+    let config = load(&file).map_err(|faults| faults.to_string()).unwrap();
+    let store = Arc::new(Store::open(&config.state).unwrap());
+    let shared = Shared::new(Arc::new(SystemClock::new()), Stop::default());
+    let (live, published) = (LiveModels::default(), Arc::clone(&shared.published));
+    let registry = registry(live.clone(), Arc::clone(&published), Arc::clone(&shared.process));
+    let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
+    let sources = Arc::<SharedByAll>::default();
+    let models = config.models.clone();
+    let watched = Arc::default();
+    let supervisor = Supervisor::new(&config, file, store, sources, shared, pages, live, watched);
+    (supervisor, models)
+}
+
+fn label() -> ModelLabel {
+    ("m".to_owned(), String::new())
+}
+
+/// Supervises until `is_met`, then stops. What the stop came to.
+async fn supervise_until(mut supervisor: Supervisor, is_met: impl Fn() -> bool) -> Result<()> {
+    let stop = supervisor.shared.stop.clone();
+    let supervised = tokio::spawn(async move {
+        let (_reload, reloads) = mpsc::channel(1);
+        supervisor.supervise("127.0.0.1:1".parse().unwrap(), reloads).await.unwrap();
+        supervisor.end().await
+    });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_met() {
+        assert!(Instant::now() < deadline, "it did not come to that");
+        assert!(!supervised.is_finished(), "the daemon ended");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.trigger();
+    supervised.await.unwrap()
+}
+
+/// Waits until the model was started again so often and is ready.
+async fn recovers(supervisor: Supervisor, restarts: u64) {
+    let telemetry = Arc::clone(&supervisor.telemetry[&label()]);
+    let readiness = Arc::clone(&supervisor.shared.readiness);
+    let is_met = || telemetry.restarts.get() == restarts && readiness.is_reached();
+    supervise_until(supervisor, is_met).await.unwrap();
+    assert_eq!(telemetry.up.get(), 1);
+}
+
+/// A source that does this when it is polled.
+struct Faulty(fn() -> Poll);
+
+impl BoundSource for Faulty {
+    fn address(&self) -> Option<String> {
+        None
+    }
+
+    fn start(self: Box<Self>, _context: SourceContext) -> Result<Box<dyn Source>> {
+        Ok(self)
+    }
+}
+
+impl Source for Faulty {
+    fn poll(&mut self, _now: Timestamp) -> Poll {
+        (self.0)()
+    }
+
+    fn settled(&mut self, _id: DeliveryId, _fate: Fate) {}
+
+    fn is_behind(&self, _now: Timestamp) -> bool {
+        false
+    }
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn update_gauges(&mut self, _now: Timestamp) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_panics_is_started_again() {
+    let folder = folder(LOGS);
+    let (mut supervisor, models) = supervisor(folder.path());
+    let mut bound = supervisor.bind_all(models).unwrap();
+    bound[0].sources[0].source = Box::new(Faulty(|| panic!("a source, as a test wants it")));
+    bound.into_iter().for_each(|bound| supervisor.start(bound));
+    recovers(supervisor, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_whose_commit_panics_is_started_again() {
+    let folder = folder(LOGS);
+    let (mut supervisor, models) = supervisor(folder.path());
+    let bound = supervisor.bind_all(models).unwrap();
+    // The first is that of the reference, the second that of a file, on a thread of its own.
+    bound[0].store.faults().panic_in_commits(1);
+    bound.into_iter().for_each(|bound| supervisor.start(bound));
+    let store = Arc::clone(&supervisor.store);
+    let telemetry = Arc::clone(&supervisor.telemetry[&label()]);
+    let again = Arc::clone(&telemetry);
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/employment/reference.parquet");
+    let (to, own) = (folder.path().join("logs/a.parquet"), store.model("m", "").unwrap());
+    let counted = move || own.totals().unwrap().get("sources", "s", "rows") > 0;
+    let has_begun = std::sync::Once::new();
+    let is_met = move || {
+        if again.restarts.get() == 1 {
+            has_begun.call_once(|| {
+                store.faults.panic_in_commits(1);
+                std::fs::copy(&source, &to).unwrap();
+            });
+        }
+        again.restarts.get() == 2 && counted()
+    };
+    supervise_until(supervisor, is_met).await.unwrap();
+    assert_eq!(telemetry.up.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_whose_port_is_taken_after_all_is_not_lost() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = folder(&format!("type = \"tcp\"\nlisten = \"{address}\"\n"));
+    let (mut supervisor, models) = supervisor(folder.path());
+    let changed = models.into_iter().map(|model| ChangedModel { model, reference: None }).collect();
+    let change = Change {
+        export: crate::export::ExportConfig::default(),
+        n_models: 1,
+        gone: Vec::new(),
+        changed,
+        listeners: std::collections::BTreeSet::new(),
+    };
+    let error = supervisor.apply(change).await.unwrap_err().to_string();
+    assert!(error.contains("started again") && error.contains("\"m\""), "{error}");
+    assert!(error.contains(&address.to_string()), "{error}");
+    assert_eq!(supervisor.shared.readiness.missing(), ["m"]);
+    assert!(supervisor.next_restart().is_some());
+    drop(taken);
+    recovers(supervisor, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_reference() {
+    let folder = folder(LOGS);
+    let (mut supervisor, models) = supervisor(folder.path());
+    // Others load theirs, and never end.
+    let loads = Arc::clone(&supervisor.shared.loads);
+    let all = loads.available_permits() as u32;
+    let _turns = loads.acquire_many_owned(all).await.unwrap();
+    let bound = supervisor.bind_all(models).unwrap();
+    bound.into_iter().for_each(|bound| supervisor.start(bound));
+    let begun = Instant::now();
+    supervise_until(supervisor, || begun.elapsed() > Duration::from_millis(200)).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_in_time_whatever_a_model_does() {
+    let folder = folder(LOGS);
+    let (mut supervisor, models) = supervisor(folder.path());
+    let mut bound = supervisor.bind_all(models).unwrap();
+    // As on a file system that does not answer.
+    bound[0].sources[0].source = Box::new(Faulty(|| {
+        std::thread::sleep(Duration::from_secs(4));
+        Poll::Idle
+    }));
+    bound.into_iter().for_each(|bound| supervisor.start(bound));
+    let begun = Instant::now();
+    let ended = supervise_until(supervisor, || begun.elapsed() > Duration::from_millis(500)).await;
+    let took = begun.elapsed();
+    assert!((2..4).contains(&took.as_secs()), "{took:?}");
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("\"m\"") && error.contains("server.stop_timeout"), "{error}");
+}
