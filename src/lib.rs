@@ -5,13 +5,12 @@
 //!
 //! A file comes to rest in a watched directory. Its [`source`] notices it, waits until it is whole,
 //! reads its footer by a [`format`], and delivers it when the pipeline of its model ([`daemon`])
-//! polls it. The
-//! [`journal`] tells whether it was counted before. The [`window`] plan says which pane each of its
-//! rows goes to, and which rows of a sample are counted. [`monitor::count`] decodes every column of
-//! every row group where it is counted, on all cores: a value is looked up among the cells that the
-//! reference fixed for its feature, and the count of its cell grows by one ([`profile`]). Nothing
-//! else is kept of it. A file is known by a hash of its content, taken from the bytes as they are
-//! read.
+//! polls it. The [`journal`] tells whether it was counted before. The [`window`] plan says which
+//! pane each of its rows goes to, and which rows of a sample are counted. [`monitor::count`]
+//! decodes every column of every row group where it is counted, on all cores: a value is looked up
+//! among the cells that the reference fixed for its feature, and the count of its cell grows by one
+//! ([`profile`]). Nothing else is kept of it. A file is known by a hash of its content, taken from
+//! the bytes as they are read.
 //!
 //! When the whole file was counted, its counts are recorded in the journal and added to the open
 //! panes. A window is a merge of panes; when its file, its rows or its time are complete it is
@@ -20,6 +19,16 @@
 //! added and the closed window are one transaction of the [`store`], for several files at a time;
 //! after it the snapshot that readers see is replaced, the source is told what became of its
 //! delivery, and the next scrape makes its gauges from the snapshot ([`export`]).
+//!
+//! A row of a socket comes as a line. The socket belongs to the daemon and not to a model: its
+//! connections put whole lines into an inbox, and the model takes them from there in its turn and
+//! makes batches of them, which go the way of a file.
+//!
+//! # Threads
+//!
+//! Models are tasks that work on a few threads which they share, in the order in which they have
+//! something to do, and counting fans out from there to all cores. The HTTP server has a thread of
+//! its own. The supervisor owns every model's task: one that ends unasked is started again.
 //!
 //! # Layout
 //!
@@ -34,11 +43,11 @@
 //! | 3 | [`drift`]: measures and the verdict |
 //! | 4 | [`window`]: plans, panes, periods, baselines and samples |
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
-//! | 6 | [`net`]: listening, serving and stopping |
+//! | 6 | [`net`]: listening, who is let in, serving and stopping |
 //! | 7 | [`format`], [`store`], [`export`], [`report`]: bytes to tables, SQLite, Prometheus, people |
 //! | 8 | [`source`]: directories and sockets, polled for deliveries |
 //! | 9 | [`journal`], [`config`]: what was counted, pending, being written and stored; the configuration, as written, then checked |
-//! | 10 | [`daemon`]: the pipeline, epochs, reloading, the real clock |
+//! | 10 | [`daemon`]: the pipeline, epochs, supervision, reloading, the real clock |
 //! | 11 | [`cli`]: arguments, a file per command |
 
 pub mod cli;

@@ -5,6 +5,7 @@ use crate::config::{Config, ReferenceSource, load, show};
 use crate::feature::Kind;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
+use crate::monitor::reference::Reference;
 use crate::source::inputs;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ fn check(config: &Config) -> Result<String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut text = String::new();
     let mut faults = Vec::new();
+    let (mut counts, mut lines) = (0, 0);
     if let Err(error) = crate::daemon::check_sources(&config.models) {
         faults.push(error.to_string());
     }
@@ -73,6 +75,15 @@ fn check(config: &Config) -> Result<String> {
         let footprint = footprint(&reference, &model.model, threads);
         text += &describe(&footprint);
         let memory_max = config.state.memory_max / config.models.len().max(1) as u64;
+        counts += (footprint.pane * footprint.panes).min(memory_max) + footprint.least;
+        for source in &model.sources {
+            let bytes = source.kind.memory_max(&source.settings, features, threads);
+            if bytes > 0 {
+                text +=
+                    &format!("  lines of {:?} in memory at most {}\n", source.name, size(bytes));
+                lines += bytes;
+            }
+        }
         if footprint.least > memory_max {
             faults.push(format!(
                 "model {name:?}: closing a window takes {}, over its part of state.memory_max \
@@ -81,28 +92,40 @@ fn check(config: &Config) -> Result<String> {
                 size(memory_max)
             ));
         }
-        for feature in &reference.features {
-            let grid = &feature.grid;
-            if let Some(status) = grid.unscored {
-                text += &format!("  {:?} is not scored: {}\n", grid.name, status.name());
-                continue;
-            }
-            let distinct = Statistics::of(grid, &feature.profile).distinct;
-            let looks_coded = distinct.is_some_and(|n| (2..=CODES_MAX).contains(&n));
-            if grid.kind == Kind::Numeric && !grid.declared && looks_coded {
-                text += &format!(
-                    "  {:?} is numeric with {} values; if they are codes, declare \
-                     kind = \"categorical\"\n",
-                    grid.name,
-                    distinct.unwrap_or_default()
-                );
-            }
-        }
+        text += &hints(&reference);
     }
     if !faults.is_empty() {
         bail!(faults.join("\n"));
     }
+    let [all, counts, lines] = [counts + lines, counts, lines].map(size);
+    text += &format!(
+        "in memory at most {all}: counts {counts}, lines of sockets {lines}; besides these the \
+         references, and pages while they are read\n"
+    );
     Ok(text + "the configuration is good\n")
+}
+
+/// What is likely to be meant otherwise.
+fn hints(reference: &Reference) -> String {
+    let mut text = String::new();
+    for feature in &reference.features {
+        let grid = &feature.grid;
+        if let Some(status) = grid.unscored {
+            text += &format!("  {:?} is not scored: {}\n", grid.name, status.name());
+            continue;
+        }
+        let distinct = Statistics::of(grid, &feature.profile).distinct;
+        let looks_coded = distinct.is_some_and(|n| (2..=CODES_MAX).contains(&n));
+        if grid.kind == Kind::Numeric && !grid.declared && looks_coded {
+            text += &format!(
+                "  {:?} is numeric with {} values; if they are codes, declare \
+                 kind = \"categorical\"\n",
+                grid.name,
+                distinct.unwrap_or_default()
+            );
+        }
+    }
+    text
 }
 
 fn describe(footprint: &Footprint) -> String {

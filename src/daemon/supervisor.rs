@@ -6,7 +6,7 @@
 //! can fail is tried beside the models that go on, and only then is anything stopped.
 
 #[cfg(test)]
-mod tests;
+mod faulty_models;
 
 use super::bound::{BoundModel, ModelLabel};
 use super::reload::{Change, ChangedModel, InForce, listeners};

@@ -196,6 +196,12 @@ pub trait SourceType: Sync {
     /// What it reads or listens on.
     fn resource(&self, settings: &Settings) -> Resource;
 
+    /// Bytes of rows that it holds in memory at most, for a model of so many features that is
+    /// counted on so many threads.
+    fn memory_max(&self, _settings: &Settings, _features: usize, _threads: usize) -> u64 {
+        0
+    }
+
     /// Looks at what the settings name, before anything is started.
     fn check(&self, _settings: &Settings) -> Result<()> {
         Ok(())

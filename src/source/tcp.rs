@@ -37,6 +37,10 @@ impl SourceType for Tcp {
         Resource::Address(settings.address(LISTEN))
     }
 
+    fn memory_max(&self, settings: &Settings, features: usize, threads: usize) -> u64 {
+        lines::memory_max(lines::limits(settings), features, threads)
+    }
+
     fn bind(
         &self,
         settings: &Settings,

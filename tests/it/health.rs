@@ -134,3 +134,49 @@ fn a_reference_that_never_loads_holds_up_nothing_else() {
     assert!((2..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert_eq!(code, Some(2), "{log:#?}");
 }
+
+/// A model hangs in a system call, as on a file system that does not answer: the watchdog is fed no
+/// more after a minute, and with it gone `/-/healthy` says which model it is.
+#[test]
+#[ignore = "it takes a minute and a half; tests/run long"]
+fn a_stalled_model_is_told_to_systemd() {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::{Duration, Instant};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_rows(&path("reference.parquet"), 6_000, 0.0);
+    std::fs::create_dir_all(path("others")).unwrap();
+    let config = config(folder.path(), &format!("{ROWS}{OTHER}"));
+    let systemd = UnixDatagram::bind(path("notify.sock")).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let hangs = path("logs/hangs.parquet");
+    let mut command = std::process::Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-P"]).arg(&hangs);
+    command.args(["-e", "inject=openat:delay_enter=80s", env!("CARGO_BIN_EXE_driftd")]);
+    command.env("NOTIFY_SOCKET", path("notify.sock")).env("WATCHDOG_USEC", "3000000");
+    let mut daemon = Daemon::spawn_as(command, &config);
+    let fed = || {
+        let mut message = [0; 256];
+        systemd.recv(&mut message).is_ok_and(|n| message[..n].starts_with(b"WATCHDOG=1"))
+    };
+    daemon.wait_for("readiness", |d| d.get("/-/ready").0 == 200);
+    assert!((0..5).any(|_| fed()));
+    write_rows(&hangs, 1_000, 0.0);
+    let begun = Instant::now();
+    while daemon.get("/-/healthy").0 == 200 {
+        fed();
+        assert!(begun.elapsed() < Duration::from_secs(75), "it was never seen");
+    }
+    assert!(begun.elapsed() > Duration::from_secs(55), "{:?}", begun.elapsed());
+    assert_eq!(daemon.get("/-/healthy"), (503, "stalled: m \n".to_owned()));
+    // What was sent before is read first.
+    while fed() {}
+    assert!(!fed(), "it is fed although a model has stalled");
+    // The others never notice.
+    write_rows(&path("others/a.parquet"), 1_000, 0.0);
+    daemon.wait_for("the other model", |d| {
+        of_model(d, "driftd_source_rows_total", "other") == Some(1_000.0)
+    });
+    daemon.wait_for("the end of it", |d| d.get("/-/healthy").0 == 200);
+    daemon.stop();
+}

@@ -135,7 +135,7 @@ fn what_does_not_end_in_time_is_cut_off_counted_and_logged() {
     let address = free_address();
     let path = config(folder.path(), &format!("{}{ROWS}", tcp(address)));
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("[server]\n", "[server]\nstop_timeout = \"3s\"\n")).unwrap();
+    std::fs::write(&path, text.replace("[server]\n", "[server]\nstop_timeout = \"6s\"\n")).unwrap();
     let mut daemon = Daemon::start(&path);
     let mut half = TcpStream::connect(address).unwrap();
     half.write_all(b"{\"x0\": 1}\n{\"x0\":").unwrap();

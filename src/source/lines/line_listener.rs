@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
 /// A connection that has sent a whole line within this time gives way to nobody.
@@ -87,6 +87,16 @@ impl Drop for LineListener {
     }
 }
 
+/// The tasks of one socket.
+struct Serving<L> {
+    listener: L,
+    connections: Arc<Connections>,
+    context: ConnectionContext,
+    open: JoinSet<()>,
+    /// Connections that were cut off.
+    cut_off: usize,
+}
+
 async fn serve(
     listener: impl Listener,
     connections: Arc<Connections>,
@@ -94,69 +104,71 @@ async fn serve(
     address: String,
 ) {
     let mut stopping = context.deadline.clone();
-    let mut open = JoinSet::new();
+    let open = JoinSet::new();
+    let mut serving = Serving { listener, connections, context, open, cut_off: 0 };
     loop {
         let accepted = tokio::select! {
             biased;
             _ = stopping.wait_for(Option::is_some) => break,
-            Some(ended) = open.join_next() => {
-                note_panic(ended, &context.inbox);
+            Some(ended) = serving.open.join_next() => {
+                note_panic(ended, &serving.context.inbox);
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = serving.listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // One that is let in late is read to its end as well.
-                let connection = tokio::select! {
-                    connection = connections.admit() => connection,
-                    () = time_is_up(&mut stopping) => {
-                        context.inbox.note_error(ErrorReason::CutOff);
-                        break;
-                    }
-                };
-                open.spawn(connection::read(stream, peer, context.clone(), connection));
-            }
+            // One that is let in late is read to its end as well.
+            Ok((stream, peer)) => serving.let_in(stream, peer).await,
             Err(error) => {
-                context.inbox.note_error(ErrorReason::Connection);
+                serving.context.inbox.note_error(ErrorReason::Connection);
                 warn!(address, %error, "a connection was not accepted");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    let deadline = stopping.borrow().unwrap_or_else(Instant::now);
-    listener.turn_away();
-    let mut cut_off = 0;
-    while let Ok(accepted) = timeout(NOBODY_WAITS, listener.accept()).await {
-        let Ok((stream, peer)) = accepted else { continue };
-        match timeout_at(deadline, connections.admit()).await {
-            Ok(connection) => {
-                open.spawn(connection::read(stream, peer, context.clone(), connection));
+    serving.finish(&address).await;
+}
+
+impl<L: Listener> Serving<L> {
+    /// Reads a connection as soon as there is room for it.
+    async fn let_in(&mut self, stream: L::Stream, peer: String) {
+        let mut deadline = self.context.deadline.clone();
+        let connection = tokio::select! {
+            biased;
+            connection = self.connections.admit() => connection,
+            () = time_is_up(&mut deadline) => {
+                self.context.inbox.note_error(ErrorReason::CutOff);
+                self.cut_off += 1;
+                return;
             }
-            Err(_) => {
-                context.inbox.note_error(ErrorReason::CutOff);
-                cut_off += 1;
+        };
+        self.open.spawn(connection::read(stream, peer, self.context.clone(), connection));
+    }
+
+    /// Takes who waits to be accepted, closes the socket, and reads all to their end.
+    async fn finish(mut self, address: &str) {
+        let deadline = self.context.deadline.borrow().unwrap_or_else(Instant::now);
+        self.listener.turn_away();
+        while let Ok(accepted) = timeout(NOBODY_WAITS, self.listener.accept()).await {
+            match accepted {
+                Ok((stream, peer)) => self.let_in(stream, peer).await,
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => sleep(ACCEPT_PAUSE).await,
             }
         }
-    }
-    drop(listener);
-    let still_open = timeout_at(deadline, async {
+        let Serving { listener, context, mut open, mut cut_off, .. } = self;
+        drop(listener);
         while let Some(ended) = open.join_next().await {
+            // They know of the deadline too.
+            cut_off += usize::from(Instant::now() >= deadline);
             note_panic(ended, &context.inbox);
         }
-    });
-    if still_open.await.is_err() {
-        cut_off += open.len();
-        while let Some(ended) = open.join_next().await {
-            note_panic(ended, &context.inbox);
+        match cut_off {
+            0 => info!(address, "closed; all that was sent has been taken"),
+            connections => warn!(address, connections, "cut off: they had not ended in time"),
         }
+        context.inbox.end();
     }
-    if cut_off > 0 {
-        warn!(address, connections = cut_off, "cut off: they had not ended in time");
-    } else {
-        info!(address, "closed; all that was sent has been taken");
-    }
-    context.inbox.end();
 }
 
 /// A connection whose task failed is broken; the others go on.

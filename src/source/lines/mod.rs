@@ -22,7 +22,7 @@ use crate::net::stop::Stop;
 use crate::settings::{Key, SettingKind, Settings};
 use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
-use inbox::Taken;
+use inbox::{INBOX_BYTES_MAX, Taken};
 use parse::{ParsedBatch, TakenLines};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,6 +56,13 @@ pub fn limits(settings: &Settings) -> LineLimits {
         line_bytes_max: settings.integer(LINE_BYTES_MAX.name) as usize,
         connections_max: settings.integer(CONNECTIONS_MAX.name) as usize,
     }
+}
+
+/// Bytes that the lines of a socket take at most: those that wait, the beginning of a line for each
+/// connection, and a batch for each thread.
+pub fn memory_max(limits: LineLimits, features: usize, threads: usize) -> u64 {
+    let begun = limits.connections_max as u64 * limits.line_bytes_max as u64;
+    INBOX_BYTES_MAX as u64 + begun + parse::batch_bytes_max(features) * threads as u64
 }
 
 /// An open socket, as a source that can be started.

@@ -14,6 +14,13 @@ const BATCH_ROWS: u64 = 16_384;
 /// room than their text.
 const BATCH_CELLS: u64 = 1_000_000;
 
+/// Bytes of a batch of so many features at most, besides its texts, which are no longer than their
+/// lines. Columns grow by doubling.
+pub fn batch_bytes_max(features: usize) -> u64 {
+    let cells = BATCH_CELLS.min(BATCH_ROWS * features as u64) + features as u64;
+    cells * 2 * size_of::<f64>() as u64
+}
+
 /// A batch, and who sent the first of its lines that was rejected.
 pub struct ParsedBatch {
     pub batch: Batch,

@@ -53,6 +53,10 @@ impl SourceType for Unix {
         Resource::SocketFile(settings.path(PATH).to_owned())
     }
 
+    fn memory_max(&self, settings: &Settings, features: usize, threads: usize) -> u64 {
+        lines::memory_max(lines::limits(settings), features, threads)
+    }
+
     fn bind(
         &self,
         settings: &Settings,

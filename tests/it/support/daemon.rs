@@ -57,7 +57,8 @@ impl Daemon {
         daemon
     }
 
-    fn spawn_as(mut command: Command, config: &Path) -> Daemon {
+    /// Starts with what comes before its arguments.
+    pub fn spawn_as(mut command: Command, config: &Path) -> Daemon {
         let mut child = command
             .args(["run", "--log-format", "json", "--config"])
             .arg(config)
