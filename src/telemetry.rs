@@ -88,6 +88,8 @@ labels! {
         NotUtf8 = "not_utf8",
         /// A batch of rows that could not be counted as a whole.
         Uncountable = "uncountable",
+        /// Sent to a socket whose model was not there to take it before the end.
+        NotTaken = "not_taken",
     }
 }
 
@@ -143,6 +145,8 @@ impl SourceTelemetry {
 pub struct ModelTelemetry {
     /// 1 while its task runs, 0 while it waits to be started again.
     pub up: Gauge,
+    /// 1 while it waits for others to have worked.
+    pub is_queued: Gauge,
     /// How often its task ended unasked and was started again.
     pub restarts: Counter,
     /// Microseconds since 1970 when its loop last turned, or when it last read a part of a file; 0

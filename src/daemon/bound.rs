@@ -5,7 +5,7 @@ use crate::config::Model;
 use crate::error::Result;
 use crate::export::live::{LiveModel, LiveSource};
 use crate::monitor::snapshot::{ModelSnapshot, WindowSnapshot};
-use crate::source::{self, SourceConfig};
+use crate::source::{self, SourceConfig, SourceOwner};
 use crate::store::{ModelStore, Store};
 use crate::telemetry::{ModelTelemetry, SourceTelemetry};
 use crate::time::Timestamp;
@@ -20,17 +20,19 @@ pub fn label(model: &Model) -> ModelLabel {
     (model.model.name.clone(), model.model.version.clone())
 }
 
-/// Names a source among those of all models.
-pub fn owner(model: &Model, source: &SourceConfig) -> String {
-    format!("{} {} {}", model.model.name, model.model.version, source.name)
+/// A source among those of all models.
+pub fn owner(model: &Model, source: &SourceConfig) -> SourceOwner {
+    SourceOwner {
+        model: model.model.name.clone(),
+        version: model.model.version.clone(),
+        source: source.name.clone(),
+    }
 }
 
 /// A model whose ports are taken and whose part of the state is open.
 pub struct BoundModel {
     pub model: Model,
     pub store: ModelStore,
-    /// Bytes of counts that may be held in memory although the journal has them.
-    pub counts_bytes_max: usize,
     pub sources: Vec<ModelSource>,
     /// When the state first knew of the model.
     pub created: Timestamp,
@@ -51,7 +53,6 @@ impl BoundModel {
         model: Model,
         store: &Arc<Store>,
         shared: &source::SharedByAll,
-        counts_bytes_max: usize,
     ) -> Result<BoundModel> {
         let mut sources = Vec::new();
         for config in &model.sources {
@@ -64,7 +65,7 @@ impl BoundModel {
         }
         let store = store.model(&model.model.name, &model.model.version)?;
         let created = store.created()?;
-        Ok(BoundModel { model, store, counts_bytes_max, sources, created, reference: None })
+        Ok(BoundModel { model, store, sources, created, reference: None })
     }
 
     pub fn label(&self) -> ModelLabel {

@@ -5,14 +5,15 @@ mod clock;
 mod epoch;
 mod health;
 mod loaded_reference;
+mod managed_model;
 mod page_body;
 mod pipeline;
 mod readiness;
 mod references;
 mod reload;
+mod reloading;
 pub mod replay;
 mod routes;
-mod running_model;
 #[cfg(test)]
 mod simulation;
 mod supervisor;
@@ -38,6 +39,7 @@ use references::References;
 use routes::ServerState;
 use sd_notify::NotifyState;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use supervisor::{Supervisor, WatchedModels};
@@ -48,9 +50,12 @@ use tracing::{debug, info};
 /// Requests to reload that wait; more are answered when there is room.
 const RELOADS_MAX: usize = 8;
 
-/// Threads that models work on, however many models there are. Counting fans out to the cores
-/// beside these; a thread here mostly waits for the disk.
+/// Models that work at a time at least, however many there are. Counting fans out to the cores
+/// beside them; who works here mostly waits for the disk.
 const WORKERS_MIN: usize = 8;
+
+/// Threads for those, and for whoever hangs, as on a file system that does not answer.
+const THREADS_MAX: usize = 512;
 
 /// What all models share.
 #[derive(Clone)]
@@ -59,12 +64,17 @@ struct Shared {
     process: Arc<ProcessTelemetry>,
     readiness: Arc<Readiness>,
     references: Arc<References>,
-    /// References that may be loaded at a time, so that models that count are not held up.
+    /// Models that may work at a time, and references that may be loaded beside them.
+    workers: Arc<Semaphore>,
     loads: Arc<Semaphore>,
+    /// Bytes of counts that each model may hold in memory although the journal has them.
+    counts_bytes_max: Arc<AtomicUsize>,
     /// Of the model that this is given to.
     model: Arc<ModelTelemetry>,
     clock: Arc<dyn Clock>,
+    /// Of the model that this is given to; where there is none, of the daemon.
     stop: Stop,
+    stop_of_all: Stop,
 }
 
 impl Shared {
@@ -74,9 +84,12 @@ impl Shared {
             process: Arc::default(),
             readiness: Arc::default(),
             references: Arc::default(),
+            workers: Arc::new(Semaphore::new(workers())),
             loads: Arc::new(Semaphore::new(workers() / 2)),
+            counts_bytes_max: Arc::default(),
             model: Arc::default(),
             clock,
+            stop_of_all: stop.clone(),
             stop,
         }
     }
@@ -88,8 +101,7 @@ fn workers() -> usize {
 
 /// The runtime of everything but the HTTP server.
 pub fn runtime() -> std::io::Result<Runtime> {
-    // Work that waits for a thread is begun in the order that it came.
-    Builder::new_multi_thread().max_blocking_threads(workers()).enable_all().build()
+    Builder::new_multi_thread().max_blocking_threads(THREADS_MAX).enable_all().build()
 }
 
 /// Runs the configuration of `file` until SIGTERM or SIGINT. A file that was begun then is
@@ -120,8 +132,8 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
         readiness: Arc::clone(&shared.readiness),
         health: health.clone(),
         models: Arc::clone(&watched),
-        // Pages are made beside them.
-        state_reads: Semaphore::new(ANSWERS_MAX / 2),
+        state_reads: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
+        renders: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
         reload: config.server.reload.then_some(reload),
     };
     let descriptors = Descriptors::raise();

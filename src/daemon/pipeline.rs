@@ -25,6 +25,7 @@ use crate::telemetry::{RejectReason, SourceTelemetry};
 use crate::time::Timestamp;
 use crate::totals::RowCounts;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
 
@@ -43,8 +44,6 @@ pub struct Pipeline {
     pub journal: Journal,
     pub sources: Vec<PipelineSource>,
     pub shared: Shared,
-    /// Bytes of counts that are held in memory although the journal has them.
-    pub counts_bytes_max: usize,
     /// Bytes of counts that wait to be committed with others.
     pub commit_bytes_max: usize,
 }
@@ -359,7 +358,7 @@ impl Pipeline {
             snapshot: self.monitor.snapshot(),
         };
         self.journal.flush(how, view)?;
-        self.monitor.shrink(self.counts_bytes_max);
+        self.monitor.shrink(self.shared.counts_bytes_max.load(Ordering::Relaxed));
         Ok(())
     }
 

@@ -60,18 +60,22 @@ impl InForce {
         let labels: BTreeSet<ModelLabel> = config.models.iter().map(label).collect();
         let gone = self.models.keys().filter(|label| !labels.contains(*label)).cloned().collect();
         let (n_models, listeners) = (config.models.len(), listeners(&config.models));
-        self.sources.listeners.share_among(listeners.len());
         let Config { export, models, .. } = config;
         let mut changed = Vec::new();
         for model in models {
+            let wanted = &listeners;
             let named = |error: Error| error.context(format_args!("model {:?}", model.model.name));
-            changed.extend(self.changed(&model).map_err(named)?);
+            changed.extend(self.changed(&model, wanted).map_err(named)?);
         }
         Ok(Change { export, n_models, gone, changed, listeners })
     }
 
     /// The model with its reference, if it or the reference is another than before.
-    fn changed(&self, model: &Model) -> Result<Option<ChangedModel>> {
+    fn changed(
+        &self,
+        model: &Model,
+        wanted: &BTreeSet<ListenerKey>,
+    ) -> Result<Option<ChangedModel>> {
         let is_same = self.models.get(&label(model)).is_some_and(|before| before == model);
         let store = self.store.model(&model.model.name, &model.model.version)?;
         let loader = ReferenceLoader { references: &self.references, stop: &self.stop };
@@ -87,7 +91,15 @@ impl InForce {
         }
         let reference = loader.load(model, &store)?;
         for source in &model.sources {
-            source.kind.bind(&source.settings, &owner(model, source), &self.sources)?;
+            let (owner, sockets) = (owner(model, source), &self.sources.listeners);
+            // What is open stays as it is until nothing can fail any more. What one that goes holds
+            // can only be had when that has gone.
+            let is_tried = source
+                .listener(&owner)
+                .is_some_and(|key| sockets.has(&key) || sockets.has_in_the_way(&key, wanted));
+            if !is_tried {
+                source.kind.bind(&source.settings, &owner, &self.sources)?;
+            }
         }
         Ok(Some(ChangedModel { model: model.clone(), reference }))
     }

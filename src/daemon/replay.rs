@@ -51,7 +51,7 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
     }
     let config = StateConfig { path: None, windows_max: i64::MAX as u64, memory_max };
     let store = Arc::new(Store::open(&config)?);
-    let bound = BoundModel::bind(model, &store, &SharedByAll::default(), memory_max as usize)?;
+    let bound = BoundModel::bind(model, &store, &SharedByAll::default())?;
     let store = bound.store.clone();
     let (references, stop) = (&References::default(), &Stop::default());
     let loaded = ReferenceLoader { references, stop }
@@ -60,6 +60,7 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
     let clock =
         Arc::new(ReplayClock { system: clock::SystemClock::new(), ahead: AtomicU64::new(0) });
     let shared = Shared::new(Arc::clone(&clock) as Arc<dyn Clock>, Stop::default());
+    shared.counts_bytes_max.store(memory_max as usize, Ordering::Relaxed);
     let mut pipeline = task::open(bound, loaded, &Arc::default(), shared)?;
     // Everything is seen by the first listing, and ready at the second.
     pipeline.tick()?;

@@ -3,7 +3,8 @@
 use super::health::Health;
 use super::page_body::PageBody;
 use super::readiness::Readiness;
-use super::supervisor::{ReloadRequest, WatchedModels};
+use super::reloading::ReloadRequest;
+use super::supervisor::WatchedModels;
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
 use crate::monitor::snapshot::Published;
 use crate::profile::instants;
@@ -29,7 +30,9 @@ pub struct ServerState {
     pub health: Health,
     pub models: Arc<RwLock<WatchedModels>>,
     /// Answers from the state at a time, so that those never hold up a page.
-    pub state_reads: Semaphore,
+    pub state_reads: Arc<Semaphore>,
+    /// Pages that are made at a time.
+    pub renders: Arc<Semaphore>,
     /// Where requests to reload go; none when those are refused.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
 }
@@ -67,7 +70,8 @@ pub fn routes(state: ServerState) -> Router {
 async fn metrics(State(state): State<Arc<ServerState>>, headers: HeaderMap) -> Response {
     let encoding = if accepts_gzip(&headers) { Encoding::Gzip } else { Encoding::Plain };
     // Encoding many series takes a while, and the thread here also accepts connections.
-    let page = tokio::task::spawn_blocking(move || state.pages.render(encoding)).await;
+    let turns = Arc::clone(&state.renders);
+    let page = in_turn(turns, move || state.pages.render(encoding)).await;
     let Ok(page) = page else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let (page, content_type) = (PageBody::response(page), [(header::CONTENT_TYPE, CONTENT_TYPE)]);
     match encoding {
@@ -164,16 +168,26 @@ async fn past_feature(
     past(state, model, query, move |past| history::feature(&past, &feature)).await
 }
 
-/// Reads the state for an answer, beside a few others at most.
+/// Works on a thread of its own, beside a few others at most. Who has gone away while it waited for
+/// its turn leaves nothing to do.
+async fn in_turn<T: Send + 'static>(
+    turns: Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    let turn = turns.acquire_owned().await.expect("it is never closed");
+    let worked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    worked.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Reads the state for an answer.
 async fn read_state<T: Send + 'static>(
     state: Arc<ServerState>,
     read: impl FnOnce(&ServerState) -> T + Send + 'static,
 ) -> Result<T, StatusCode> {
-    let turn = state.state_reads.acquire().await.expect("it is never closed");
-    let reader = Arc::clone(&state);
-    let read = tokio::task::spawn_blocking(move || read(&reader)).await;
-    drop(turn);
-    read.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    in_turn(Arc::clone(&state.state_reads), move || read(&state)).await
 }
 
 async fn past(

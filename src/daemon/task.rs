@@ -13,11 +13,13 @@ use crate::monitor::reference::Reference;
 use crate::source::SourceContext;
 use crate::source::directory::listing;
 use crate::store::ModelStore;
+use crate::telemetry::ModelTelemetry;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::info;
 
 /// How often to look for the files of a warm-up.
@@ -28,6 +30,9 @@ const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// An idle model turns at least this often, so that it is seen to live.
 const TURN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Work that takes longer than this does not count among those that work at a time.
+const TURN_MAX: Duration = Duration::from_secs(10);
 
 /// While the daemon stops, sources are asked at least this often whether they have ended.
 const END_INTERVAL: Duration = Duration::from_millis(100);
@@ -43,14 +48,15 @@ pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
     let Some(loaded) = loaded else { return Ok(()) };
     shared.readiness.expect(&label);
     let wake = Arc::new(Notify::new());
-    let opened = Arc::clone(&wake);
-    let pipeline = on_worker(move || {
+    let (opened, workers) = (Arc::clone(&wake), Arc::clone(&shared.workers));
+    let telemetry = Arc::clone(&shared.model);
+    let pipeline = in_turn(&workers, &telemetry, move || {
         let pipeline = open(bound, loaded, &opened, shared)?;
         pipeline.publish_restored();
         Ok::<_, Error>(pipeline)
     });
     let mut pipeline = drive(pipeline.await?, &wake).await?;
-    on_worker(move || {
+    in_turn(&workers, &telemetry, move || {
         pipeline.flush(Flush::Wait)?;
         pipeline.publish_confirmed();
         Ok(())
@@ -58,9 +64,26 @@ pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
     .await
 }
 
-/// Works on one of the threads that all models share; whoever comes first is served first.
-async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
+/// Works when it is this model's turn; whoever comes first is served first. Who takes long leaves
+/// the turn to another, so that one that hangs holds up nobody.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    telemetry: &ModelTelemetry,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    // It does not stand still as long as it waits for others.
+    telemetry.is_queued.set(1);
+    let turn = Arc::clone(turns).acquire_owned().await.expect("it is never closed");
+    telemetry.is_queued.set(0);
+    let mut working = spawn_blocking(work);
+    let done = match timeout(TURN_MAX, &mut working).await {
+        Ok(done) => done,
+        Err(_) => {
+            drop(turn);
+            working.await
+        }
+    };
+    match done {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
@@ -75,19 +98,18 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedReference>> {
     let mut is_logged = false;
     while !shared.stop.is_on() {
-        let turn = tokio::select! {
-            turn = Arc::clone(&shared.loads).acquire_owned() => turn.expect("it is never closed"),
-            () = shared.stop.wait() => break,
-        };
         let (model, store, own) = (bound.model.clone(), bound.store.clone(), shared.clone());
-        let loaded = on_worker(move || {
+        let loading = in_turn(&shared.loads, &shared.model, move || {
             let Shared { references, stop, .. } = &own;
             let loaded = ReferenceLoader { references, stop }.load(&model, &store);
-            drop(turn);
             // What fails because it is to stop is no failure.
             if stop.is_on() { Ok(None) } else { loaded }
         });
-        if let Some(loaded) = loaded.await? {
+        let loaded = tokio::select! {
+            loaded = loading => loaded?,
+            () = shared.stop.wait() => break,
+        };
+        if let Some(loaded) = loaded {
             return Ok(Some(loaded));
         }
         if !is_logged && !shared.stop.is_on() {
@@ -121,7 +143,7 @@ pub fn open(
     wake: &Arc<Notify>,
     shared: Shared,
 ) -> Result<Pipeline> {
-    let BoundModel { model, store, counts_bytes_max, sources, .. } = bound;
+    let BoundModel { model, store, sources, .. } = bound;
     let now = shared.clock.now();
     let (reference, restored) = epoch::resume(&model.model, loaded, &store, now)?;
     let columns = model.reference.columns.clone();
@@ -144,12 +166,12 @@ pub fn open(
         started.push(PipelineSource { label, telemetry, source, has_ended: false });
     }
     let commit_bytes_max = COMMIT_BYTES;
-    Ok(Pipeline { monitor, journal, sources: started, shared, counts_bytes_max, commit_bytes_max })
+    Ok(Pipeline { monitor, journal, sources: started, shared, commit_bytes_max })
 }
 
 /// The journal of a model whose state is `store`.
 fn open_journal(store: &ModelStore, reference: Arc<Reference>, shared: &Shared) -> Result<Journal> {
-    let Shared { process, clock, stop, .. } = shared.clone();
+    let Shared { process, clock, stop_of_all: stop, .. } = shared.clone();
     let writer = Writer { store: store.clone(), process, clock, stop, retry: COMMIT_RETRY };
     Ok(Journal::open(writer, reference)?)
 }
@@ -168,15 +190,15 @@ fn line_features(reference: &Reference, model: &ModelConfig) -> Vec<LineFeature>
 /// Waits for sources and time, and lets the pipeline work, until it is stopped and its sources have
 /// delivered what they had taken.
 async fn drive(mut pipeline: Pipeline, wake: &Notify) -> Result<Pipeline> {
-    let stop = pipeline.shared.stop.clone();
+    let Shared { stop, workers, model: telemetry, .. } = pipeline.shared.clone();
     loop {
-        let (own, next) = on_worker(move || {
-            let next = pipeline.tick();
-            (pipeline, next)
+        // One that has failed is dropped there too: it waits for its last commit.
+        let (own, next) = in_turn(&workers, &telemetry, move || {
+            let next = pipeline.tick()?;
+            Ok::<_, Error>((pipeline, next))
         })
-        .await;
+        .await?;
         pipeline = own;
-        let next = next?;
         let is_stopping = stop.is_on();
         if is_stopping && pipeline.has_ended() {
             return Ok(pipeline);

@@ -51,7 +51,8 @@ impl LiveModels {
         let all = self.0.read().expect("no writer panics");
         let is_stalled = |telemetry: &ModelTelemetry| {
             let progress = telemetry.last_progress.get();
-            telemetry.up.get() == 1 && progress > 0 && progress < since.0
+            let waits = telemetry.is_queued.get() == 1;
+            telemetry.up.get() == 1 && !waits && progress > 0 && progress < since.0
         };
         let stalled = all.iter().filter(|model| is_stalled(&model.telemetry));
         stalled.map(|model| format!("{} {}", model.name, model.version)).collect()

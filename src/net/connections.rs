@@ -2,7 +2,8 @@
 //!
 //! A client that connects and never sends a whole request costs nothing to make, so such clients
 //! must not keep others out. At the limit the connection that has waited longest without a whole
-//! request is closed for the new one; those that are being answered are left alone.
+//! request is closed for the new one. Where there is none, the one that has longest taken nothing
+//! of its answer is. Those whose request is being worked on are left alone.
 
 use super::stop::Stop;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ struct Open {
 struct Entry {
     phase: Phase,
     close: Stop,
+    /// Told when a request begins to arrive.
+    arriving: Arc<Notify>,
 }
 
 /// What a connection is about.
@@ -41,6 +44,8 @@ pub enum Phase {
     Arriving(Instant),
     /// A whole request is being worked on.
     Working,
+    /// It is being answered, and last took a part of that then.
+    Answering(Instant),
 }
 
 /// A connection that was let in; closing it makes room for the next.
@@ -48,6 +53,7 @@ pub struct Connection {
     id: u64,
     connections: Arc<Connections>,
     close: Stop,
+    arriving: Arc<Notify>,
 }
 
 impl Connections {
@@ -65,7 +71,7 @@ impl Connections {
         })
     }
 
-    /// Lets in so many from now on; those that are open stay.
+    /// Lets in so many from now on. Those above it give way to the next ones that come.
     pub fn set_limit(&self, limit: usize) {
         self.open().limit = limit.max(1);
         self.freed.notify_waiters();
@@ -103,26 +109,30 @@ impl Connections {
         if open.entries.len() >= open.limit {
             return None;
         }
-        let close = Stop::default();
+        let (close, arriving) = (Stop::default(), Arc::<Notify>::default());
         open.last += 1;
         let id = open.last;
         let phase = Phase::Idle(Instant::now());
-        open.entries.insert(id, Entry { phase, close: close.clone() });
+        let entry = Entry { phase, close: close.clone(), arriving: Arc::clone(&arriving) };
+        open.entries.insert(id, entry);
         (self.on_change)(open.entries.len());
-        Some(Connection { id, connections: Arc::clone(self), close })
+        Some(Connection { id, connections: Arc::clone(self), close, arriving })
     }
 
-    /// The connection that has waited longest without a whole request, and since when. One that
-    /// was already told to close is passed over.
+    /// The connection that is to give way, and since when it has waited. One that was already told
+    /// to close is passed over.
     fn next_to_give_way(&self) -> Option<(Instant, Stop)> {
         let open = self.open();
-        let waiting = open.entries.values().filter_map(|entry| match entry.phase {
-            Phase::Idle(since) | Phase::Arriving(since) if !entry.close.is_on() => {
-                Some((since, entry.close.clone()))
-            }
-            _ => None,
+        let waiting = open.entries.values().filter_map(|entry| {
+            let (is_answering, since) = match entry.phase {
+                Phase::Idle(since) | Phase::Arriving(since) => (false, since),
+                Phase::Answering(since) => (true, since),
+                Phase::Working => return None,
+            };
+            (!entry.close.is_on()).then(|| (is_answering, since, entry.close.clone()))
         });
-        waiting.min_by_key(|(since, _)| *since)
+        let next = waiting.min_by_key(|(is_answering, since, _)| (*is_answering, *since))?;
+        Some((next.1, next.2))
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -138,7 +148,15 @@ impl Connection {
     pub fn set_phase(&self, phase: Phase) {
         if let Some(entry) = self.connections.open().entries.get_mut(&self.id) {
             entry.phase = phase;
+            if let Phase::Arriving(_) = phase {
+                entry.arriving.notify_one();
+            }
         }
+    }
+
+    /// Waits until a request begins to arrive.
+    pub async fn arrives(&self) {
+        self.arriving.notified().await;
     }
 
     /// Between requests from now on.

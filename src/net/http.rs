@@ -81,7 +81,7 @@ async fn converse(
         let (response, connection) = (routes.call(request), Arc::clone(&connection));
         async move {
             let response = response.await;
-            connection.idle();
+            connection.set_phase(Phase::Answering(Instant::now()));
             response
         }
     });
@@ -92,9 +92,9 @@ async fn converse(
     let mut is_stopping = false;
     loop {
         let deadline = match connection.phase() {
-            Phase::Idle(since) => since + idle_timeout,
+            Phase::Idle(since) | Phase::Answering(since) => since + idle_timeout,
             Phase::Arriving(since) => since + header_timeout,
-            Phase::Working => Instant::now() + header_timeout,
+            Phase::Working => Instant::now() + idle_timeout,
         };
         tokio::select! {
             ended = conversation.as_mut() => {
@@ -104,6 +104,8 @@ async fn converse(
                 return;
             }
             () = connection.gives_way() => return,
+            // There is an earlier deadline now.
+            () = connection.arrives() => {}
             () = stop.wait(), if !is_stopping => {
                 is_stopping = true;
                 conversation.as_mut().graceful_shutdown();
@@ -120,7 +122,7 @@ async fn converse(
 
 fn is_overdue(phase: Phase, header_timeout: Duration, idle_timeout: Duration) -> bool {
     match phase {
-        Phase::Idle(since) => since.elapsed() >= idle_timeout,
+        Phase::Idle(since) | Phase::Answering(since) => since.elapsed() >= idle_timeout,
         Phase::Arriving(since) => since.elapsed() >= header_timeout,
         Phase::Working => false,
     }
@@ -134,8 +136,8 @@ struct WatchedStream<S> {
 
 impl<S> WatchedStream<S> {
     fn note_written(&self, written: &Poll<io::Result<usize>>) {
-        if let (Poll::Ready(Ok(_)), Phase::Idle(_)) = (written, self.connection.phase()) {
-            self.connection.idle();
+        if let (Poll::Ready(Ok(_)), Phase::Answering(_)) = (written, self.connection.phase()) {
+            self.connection.set_phase(Phase::Answering(Instant::now()));
         }
     }
 }
@@ -167,7 +169,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        // All of the answer was written before.
+        if let Phase::Answering(_) = self.connection.phase() {
+            self.connection.idle();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

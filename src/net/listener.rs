@@ -22,8 +22,12 @@ pub trait Listener: Send + Sync + 'static {
     /// The next connection, and who it is, for a log line.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, String)>> + Send;
 
-    /// Has the system refuse who comes from now on; who has come already can be accepted.
+    /// Has the system keep nobody waiting who comes from now on; who has come already can be
+    /// accepted.
     fn turn_away(&self);
+
+    /// Tells whether its address still leads to it.
+    fn reachability(&self) -> impl Fn() -> bool + Send + Sync + 'static;
 }
 
 impl Listener for TcpListener {
@@ -41,6 +45,10 @@ impl Listener for TcpListener {
 
     fn turn_away(&self) {
         turn_away(self.as_fd());
+    }
+
+    fn reachability(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        || true
     }
 }
 

@@ -3,11 +3,11 @@
 //! A model that is started anew finds its socket still open, with its connections and what they
 //! have sent.
 
-use super::Resource;
-use super::lines::{LineLimits, LineListener};
+use super::lines::{Abandoned, LineLimits, LineListener};
+use super::{Resource, SourceOwner};
 use crate::error::Result;
 use crate::net::descriptors::Descriptors;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tracing::warn;
@@ -16,24 +16,37 @@ use tracing::warn;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenerKey {
     pub resource: Resource,
-    pub owner: Option<String>,
+    pub owner: Option<SourceOwner>,
 }
 
 impl ListenerKey {
-    /// The key of the socket of `owner`, which names a model and its source. A free port is
-    /// another one for each.
-    pub fn new(resource: Resource, owner: &str) -> ListenerKey {
+    /// The key of the socket of a source. A free port is another one for each.
+    pub fn new(resource: Resource, owner: &SourceOwner) -> ListenerKey {
         let is_free = matches!(&resource, Resource::Address(address) if address.port() == 0);
-        ListenerKey { resource, owner: is_free.then(|| owner.to_owned()) }
+        ListenerKey { resource, owner: is_free.then(|| owner.clone()) }
     }
 }
 
 /// The sockets of the daemon.
 pub struct Listeners {
     descriptors: Descriptors,
+    sockets: Mutex<Sockets>,
+}
+
+struct Sockets {
     /// How many sources there are to share the connections.
-    sources: Mutex<usize>,
-    open: Mutex<BTreeMap<ListenerKey, Arc<LineListener>>>,
+    sources: usize,
+    open: BTreeMap<ListenerKey, Socket>,
+    /// Those that are no longer wanted, until all that was sent to them is counted.
+    closing: Vec<Socket>,
+}
+
+struct Socket {
+    /// The source that takes its lines, or took them last.
+    owner: SourceOwner,
+    /// As they are configured.
+    limits: LineLimits,
+    listener: Arc<LineListener>,
 }
 
 impl Default for Listeners {
@@ -44,54 +57,99 @@ impl Default for Listeners {
 
 impl Listeners {
     pub fn new(descriptors: Descriptors) -> Listeners {
-        Listeners { descriptors, sources: Mutex::new(1), open: Mutex::default() }
+        let sockets = Sockets { sources: 1, open: BTreeMap::new(), closing: Vec::new() };
+        Listeners { descriptors, sockets: Mutex::new(sockets) }
     }
 
     /// So many sources share the descriptors that there are for connections.
     pub fn share_among(&self, sources: usize) {
-        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+        let mut sockets = self.sockets();
+        sockets.sources = sources;
+        for socket in sockets.open.values() {
+            socket.listener.set_limits(self.allowed(socket.limits, sources));
+        }
     }
 
-    /// The socket with this key, which `open` opens when nobody has yet.
+    /// The socket with this key, which `open` opens when there is none that can be used.
     pub fn take(
         &self,
         key: ListenerKey,
+        owner: &SourceOwner,
         limits: LineLimits,
         open: impl FnOnce(LineLimits) -> Result<LineListener>,
     ) -> Result<Arc<LineListener>> {
-        let sources = *self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let connections_max = self.descriptors.for_source(limits.connections_max, sources);
-        if connections_max < limits.connections_max {
-            let (wanted, listen) = (limits.connections_max, key.resource.to_string());
-            warn!(
-                listen,
-                wanted, connections_max, "the limit of open files allows fewer connections"
-            );
-        }
-        let mut listeners = self.open();
-        // One that failed is opened anew, by whoever starts its model again.
-        if let Some(listener) = listeners.get(&key).filter(|listener| !listener.has_failed()) {
-            listener.set_connections_max(connections_max);
-            return Ok(Arc::clone(listener));
-        }
-        let listener = Arc::new(open(LineLimits { connections_max, ..limits })?);
-        listeners.insert(key, Arc::clone(&listener));
+        let mut sockets = self.sockets();
+        let allowed = self.allowed(limits, sockets.sources);
+        let found = sockets.open.get(&key).filter(|socket| socket.listener.is_usable());
+        let listener = match found {
+            Some(socket) => Arc::clone(&socket.listener),
+            None => {
+                let (wanted, allowed) = (limits.connections_max, allowed.connections_max);
+                if allowed < wanted {
+                    let listen = key.resource.to_string();
+                    warn!(listen, wanted, allowed, "fewer connections: the limit of open files");
+                }
+                Arc::new(open(LineLimits { connections_max: allowed, ..limits })?)
+            }
+        };
+        listener.set_limits(allowed);
+        let socket = Socket { owner: owner.clone(), limits, listener: Arc::clone(&listener) };
+        sockets.open.insert(key, socket);
         Ok(listener)
+    }
+
+    fn allowed(&self, limits: LineLimits, sources: usize) -> LineLimits {
+        let connections_max = self.descriptors.for_source(limits.connections_max, sources);
+        LineLimits { connections_max, ..limits }
+    }
+
+    /// Whether the socket with this key is open and can be used.
+    pub fn has(&self, key: &ListenerKey) -> bool {
+        self.sockets().open.get(key).is_some_and(|socket| socket.listener.is_usable())
+    }
+
+    /// Whether a socket that is not among the wanted ones may be in the way of this one.
+    pub fn has_in_the_way(&self, key: &ListenerKey, wanted: &BTreeSet<ListenerKey>) -> bool {
+        let port = |resource: &Resource| match resource {
+            Resource::Address(address) => Some(address.port()),
+            _ => None,
+        };
+        let is_in_the_way = |open: &ListenerKey| {
+            !wanted.contains(open) && port(&open.resource) == port(&key.resource)
+        };
+        self.sockets().open.keys().any(is_in_the_way)
     }
 
     /// Closes the sockets that are not wanted any more. Their models are to take what was sent,
     /// until the deadline.
     pub fn retain(&self, is_wanted: impl Fn(&ListenerKey) -> bool, deadline: Instant) {
-        self.open().retain(|key, listener| {
-            let stays = is_wanted(key);
-            if !stays {
-                listener.stop(deadline);
-            }
-            stays
-        });
+        let mut sockets = self.sockets();
+        let unwanted: Vec<Socket> =
+            sockets.open.extract_if(.., |key, _| !is_wanted(key)).map(|(_, own)| own).collect();
+        unwanted.iter().for_each(|socket| socket.listener.stop(deadline));
+        sockets.closing.extend(unwanted);
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<ListenerKey, Arc<LineListener>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether there are sockets that are being closed.
+    pub fn are_closing(&self) -> bool {
+        !self.sockets().closing.is_empty()
+    }
+
+    /// What was sent to sockets that are closed now, and whose model is not there to count it.
+    pub fn take_abandoned(&self) -> Vec<(SourceOwner, Abandoned)> {
+        let mut sockets = self.sockets();
+        let mut abandoned = Vec::new();
+        sockets.closing.retain(|socket| match socket.listener.inbox.abandoned() {
+            None => true,
+            Some(left) => {
+                abandoned.push((socket.owner.clone(), left));
+                false
+            }
+        });
+        abandoned
+    }
+
+    fn sockets(&self) -> MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

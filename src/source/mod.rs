@@ -28,6 +28,7 @@ mod unix;
 pub mod warm_up;
 
 pub use directory::events::FileEvents;
+pub use lines::Abandoned;
 pub use listeners::{ListenerKey, Listeners};
 
 use crate::error::{Fault, Result};
@@ -207,14 +208,21 @@ pub trait SourceType: Sync {
         Ok(())
     }
 
-    /// Takes what only one can have, such as a port, before anything is loaded. `owner` names the
-    /// model and its source.
+    /// Takes what only one can have, such as a port, before anything is loaded.
     fn bind(
         &self,
         settings: &Settings,
-        owner: &str,
+        owner: &SourceOwner,
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>>;
+}
+
+/// A source among those of all models.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceOwner {
+    pub model: String,
+    pub version: String,
+    pub source: String,
 }
 
 /// What the sources of all models have together.
@@ -277,7 +285,7 @@ impl SourceConfig {
     }
 
     /// What its socket is known by, if it has one.
-    pub fn listener(&self, owner: &str) -> Option<ListenerKey> {
+    pub fn listener(&self, owner: &SourceOwner) -> Option<ListenerKey> {
         match self.resource() {
             Resource::Directory(_) => None,
             resource => Some(ListenerKey::new(resource, owner)),

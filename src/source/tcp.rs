@@ -1,7 +1,7 @@
 //! Lines over TCP.
 
 use super::lines::{self, BoundLines, CONNECTIONS_MAX, LINE_BYTES_MAX, LineListener};
-use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceType};
+use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceOwner, SourceType};
 use crate::error::{Error, Result};
 use crate::net;
 use crate::position::Arrival;
@@ -44,12 +44,12 @@ impl SourceType for Tcp {
     fn bind(
         &self,
         settings: &Settings,
-        owner: &str,
+        owner: &SourceOwner,
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>> {
         let (address, limits) = (settings.address(LISTEN), lines::limits(settings));
         let key = ListenerKey::new(Resource::Address(address), owner);
-        let listener = shared.listeners.take(key, limits, |limits| {
+        let listener = shared.listeners.take(key, owner, limits, |limits| {
             let open = || -> io::Result<LineListener> {
                 let listener = TcpListener::from_std(net::bind(address)?)?;
                 let bound = listener.local_addr()?.to_string();

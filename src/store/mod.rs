@@ -161,6 +161,14 @@ impl Store {
 
     /// The part of one model.
     pub fn model(self: &Arc<Store>, name: &str, version: &str) -> Result<ModelStore, StateError> {
+        let select = |connection: &Connection| {
+            let sql = "SELECT id FROM model WHERE name = ?1 AND version = ?2";
+            connection.query_row(sql, params![name, version], |row| row.get(0))
+        };
+        // Without waiting for what is being written, where it is known.
+        if let Ok(model) = select(&self.reader()) {
+            return Ok(ModelStore { store: Arc::clone(self), model });
+        }
         let connection = self.connection();
         let id = connection
             .execute(
@@ -168,13 +176,7 @@ impl Store {
                  VALUES (?1, ?2, '[]', CAST(unixepoch('subsec') * 1e6 AS INTEGER))",
                 params![name, version],
             )
-            .and_then(|_| {
-                connection.query_row(
-                    "SELECT id FROM model WHERE name = ?1 AND version = ?2",
-                    params![name, version],
-                    |row| row.get(0),
-                )
-            });
+            .and_then(|_| select(&connection));
         let model = id.map_err(|error| failed("write", &error))?;
         Ok(ModelStore { store: Arc::clone(self), model })
     }

@@ -119,9 +119,6 @@ fn a_reference_that_never_loads_holds_up_nothing_else() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let never = OTHER.replace("reference.parquet", "never*");
     let config = config(folder.path(), &format!("{ROWS}{never}"));
-    let text = std::fs::read_to_string(&config).unwrap();
-    let limited = text.replace("[server]\n", "[server]\nstop_timeout = \"2s\"\n");
-    std::fs::write(&config, limited).unwrap();
     let mut daemon = Daemon::spawn(&config);
     write_rows(&path("logs/a.parquet"), 3_000, 0.0);
     daemon.wait_for_sample(&["driftd_open_window_rows", "\"rows\""], 3_000.0);
@@ -131,8 +128,8 @@ fn a_reference_that_never_loads_holds_up_nothing_else() {
     let begun = std::time::Instant::now();
     daemon.signal("TERM");
     let (code, log) = daemon.end();
-    assert!((2..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
-    assert_eq!(code, Some(2), "{log:#?}");
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    assert_eq!(code, Some(0), "{log:#?}");
 }
 
 /// A model hangs in a system call, as on a file system that does not answer: the watchdog is fed no

@@ -28,7 +28,7 @@ use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::net::stop::Stop;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::settings::Settings;
-use crate::source::{SOURCE_TYPES, SharedByAll, Source, SourceContext};
+use crate::source::{SOURCE_TYPES, SharedByAll, Source, SourceContext, SourceOwner};
 use crate::store::closed_windows::Query;
 use crate::store::reference_record::ReferenceRecord;
 use crate::store::{ModelStore, StateConfig, Store};
@@ -182,6 +182,7 @@ impl Simulation {
         };
         let now = self.clock.now();
         let (_, restored) = epoch::resume(&self.model, loaded, &store, now).unwrap();
+        // Nothing stays in memory, so that everything comes back from the state.
         let shared = Shared::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Stop::default());
         let writer = Writer {
             store: store.clone(),
@@ -218,8 +219,6 @@ impl Simulation {
             journal,
             sources: sources.collect(),
             shared,
-            // Nothing stays in memory, so that everything comes back from the state.
-            counts_bytes_max: 0,
             // Every file is committed beside the counting of the next.
             commit_bytes_max: 1,
         }
@@ -245,7 +244,10 @@ impl Simulation {
             wake: Arc::default(),
             stop: stop.clone(),
         };
-        kind.bind(&settings, "m logs", &SharedByAll::default()).unwrap().start(context).unwrap()
+        kind.bind(&settings, &SourceOwner::default(), &SharedByAll::default())
+            .unwrap()
+            .start(context)
+            .unwrap()
     }
 
     fn advance(&self, by: Duration) {

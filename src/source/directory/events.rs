@@ -6,20 +6,22 @@
 use super::listing;
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tracing::warn;
 
 /// The file events of all directories. They come from one instance of the system's, of which it
-/// has few for each user, and on one thread.
+/// has few for each user. Watching a large directory takes a while, and one that does not answer
+/// takes for ever, so that happens on a thread of its own.
 #[derive(Default)]
 pub struct FileEvents {
     subscriptions: Arc<Mutex<Subscriptions>>,
-    /// Made for the first directory; none where the system gives no events.
-    watcher: Mutex<Option<RecommendedWatcher>>,
+    /// Directories whose subscriptions have changed; to the thread, which is made for the first.
+    changed: Mutex<Option<Sender<PathBuf>>>,
 }
 
 /// Who is to be told of what, by the directory that they watch.
@@ -46,8 +48,9 @@ pub struct Subscription {
 }
 
 impl FileEvents {
-    /// Raises the subscription's flag and wakes the model whenever something below `path` changes.
-    /// Where the system gives no events, that is counted and logged, and nothing comes.
+    /// Raises the subscription's flag and wakes the model whenever something below `path` changes,
+    /// and once when that begins. Where the system gives no events, that is counted and logged,
+    /// and nothing comes.
     pub fn subscribe(
         self: &Arc<FileEvents>,
         path: &Path,
@@ -55,56 +58,82 @@ impl FileEvents {
         telemetry: Arc<SourceTelemetry>,
     ) -> Subscription {
         let changed = Arc::new(AtomicBool::new(false));
-        let subscriber =
-            Subscriber { changed: Arc::clone(&changed), wake, telemetry: Arc::clone(&telemetry) };
+        let subscriber = Subscriber { changed: Arc::clone(&changed), wake, telemetry };
         let mut subscriptions = locked(&self.subscriptions);
         subscriptions.last += 1;
         let id = subscriptions.last;
         let known = subscriptions.by_directory.entry(path.to_owned()).or_default();
         known.push((id, subscriber));
-        let is_first = known.len() == 1;
         drop(subscriptions);
-        if let Some(Err(error)) = is_first.then(|| self.watch(path)) {
-            telemetry.errors(ErrorReason::Events).add(1);
-            warn!(path = %path.display(), %error, "no file events; relying on periodic listing");
-        }
+        self.note_changed(path);
         Subscription { events: Arc::clone(self), path: path.to_owned(), id, changed }
     }
 
-    fn watch(&self, path: &Path) -> notify::Result<()> {
-        let mut watcher = locked(&self.watcher);
-        let watcher = match &mut *watcher {
-            Some(watcher) => watcher,
-            none => {
-                let subscriptions = Arc::clone(&self.subscriptions);
-                let on_event = move |event| locked(&subscriptions).take(event);
-                // The listing follows no links, and a link to elsewhere must not have all of it
-                // watched.
-                let config = Config::default().with_follow_symlinks(false);
-                none.insert(RecommendedWatcher::new(on_event, config)?)
+    fn note_changed(&self, path: &Path) {
+        let mut changed = locked(&self.changed);
+        let sender = changed.get_or_insert_with(|| {
+            let (sender, receiver) = channel();
+            let subscriptions = Arc::clone(&self.subscriptions);
+            let thread = std::thread::Builder::new().name("driftd-events".into());
+            // Without a thread there is nobody to receive, and the listings find what changes.
+            let started = thread.spawn(move || watch(&subscriptions, &receiver));
+            if let Err(error) = started {
+                warn!(%error, "no file events; relying on periodic listing");
             }
-        };
-        watcher.watch(path, RecursiveMode::Recursive)
+            sender
+        });
+        let _ = sender.send(path.to_owned());
     }
 
     fn unsubscribe(&self, path: &Path, id: u64) {
         let mut subscriptions = locked(&self.subscriptions);
         let Some(known) = subscriptions.by_directory.get_mut(path) else { return };
         known.retain(|(own, _)| *own != id);
-        if !known.is_empty() {
-            return;
+        if known.is_empty() {
+            subscriptions.by_directory.remove(path);
         }
-        subscriptions.by_directory.remove(path);
-        // Inside each other, they share what the system watches.
-        let related = |own: &&PathBuf| own.starts_with(path) || path.starts_with(own);
-        let related: Vec<PathBuf> =
-            subscriptions.by_directory.keys().filter(related).cloned().collect();
         drop(subscriptions);
-        if let Some(watcher) = &mut *locked(&self.watcher) {
-            // A directory that is gone is not watched any more; what fails is listed.
-            let _ = watcher.unwatch(path);
-            for path in related {
-                let _ = watcher.watch(&path, RecursiveMode::Recursive);
+        self.note_changed(path);
+    }
+}
+
+/// Watches what has subscribers, and nothing else, as long as there can be any.
+fn watch(subscriptions: &Arc<Mutex<Subscriptions>>, changed: &Receiver<PathBuf>) {
+    let told = Arc::clone(subscriptions);
+    let on_event = move |event| locked(&told).take(event);
+    // The listing follows no links, and a link to elsewhere must not have all of it watched.
+    let config = Config::default().with_follow_symlinks(false);
+    let mut watcher = RecommendedWatcher::new(on_event, config);
+    let mut watched = BTreeSet::new();
+    while let Ok(path) = changed.recv() {
+        let watcher = match &mut watcher {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                locked(subscriptions).note_failed(&path, error);
+                continue;
+            }
+        };
+        let mut again = vec![path.clone()];
+        if !locked(subscriptions).by_directory.contains_key(&path) {
+            if !watched.remove(&path) {
+                continue;
+            }
+            // A directory that is gone is not watched any more.
+            let _ = watcher.unwatch(&path);
+            // Inside each other, they share what the system watches.
+            let related = |own: &&PathBuf| own.starts_with(&path) || path.starts_with(own);
+            again = watched.iter().filter(related).cloned().collect();
+        } else if watched.contains(&path) {
+            continue;
+        }
+        for path in again {
+            match watcher.watch(&path, RecursiveMode::Recursive) {
+                Ok(()) => {
+                    // Whatever came before was not seen.
+                    locked(subscriptions).tell(&path);
+                    watched.insert(path);
+                }
+                Err(error) => locked(subscriptions).note_failed(&path, &error),
             }
         }
     }
@@ -125,6 +154,14 @@ impl Subscriptions {
                 self.tell_all();
             }
         }
+    }
+
+    /// A directory is not watched; its sources live by their listings.
+    fn note_failed(&self, path: &Path, error: &notify::Error) {
+        for (_, subscriber) in self.by_directory.get(path).into_iter().flatten() {
+            subscriber.telemetry.errors(ErrorReason::Events).add(1);
+        }
+        warn!(path = %path.display(), %error, "no file events; relying on periodic listing");
     }
 
     /// Tells whoever watches a directory that this path is in.
@@ -203,6 +240,10 @@ mod tests {
         let watch = |path: &Path| events.subscribe(path, Arc::default(), Arc::default());
         let [outer, inner, other] = paths.each_ref().map(|path| watch(path));
         let again = watch(&paths[2]);
+        // Told once that it is watched from now on.
+        assert!([&outer, &inner, &other].into_iter().all(is_told));
+        std::thread::sleep(Duration::from_millis(100));
+        [&outer, &inner, &other, &again].into_iter().for_each(|own| _ = own.take());
         std::fs::write(paths[1].join("file"), "x").unwrap();
         assert!(is_told(&outer) && is_told(&inner));
         assert!(!other.take());
@@ -210,6 +251,7 @@ mod tests {
         assert!(is_told(&other) && is_told(&again));
         // The others go on when one goes, also where it watched the same.
         drop((outer, other));
+        std::thread::sleep(Duration::from_millis(100));
         inner.take();
         again.take();
         std::fs::write(paths[1].join("more"), "x").unwrap();

@@ -6,7 +6,8 @@ pub mod listing;
 mod path_states;
 
 use super::{
-    BoundSource, OnDuplicate, OnRewrite, Resource, SharedByAll, Source, SourceContext, SourceType,
+    BoundSource, OnDuplicate, OnRewrite, Resource, SharedByAll, Source, SourceContext, SourceOwner,
+    SourceType,
 };
 use crate::error::Result;
 use crate::position::Arrival;
@@ -91,7 +92,7 @@ impl SourceType for Directory {
     fn bind(
         &self,
         settings: &Settings,
-        _owner: &str,
+        _owner: &SourceOwner,
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>> {
         let config = DirectoryConfig {

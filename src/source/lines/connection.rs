@@ -6,6 +6,7 @@ use crate::net::connections::{Connection, Phase};
 use crate::telemetry::ErrorReason;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
@@ -20,7 +21,8 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct ConnectionContext {
     pub inbox: Arc<Inbox>,
-    pub line_bytes_max: usize,
+    /// May change while the connection is open.
+    pub line_bytes_max: Arc<AtomicUsize>,
     /// Until when connections may go on, once their socket is to be closed.
     pub deadline: watch::Receiver<Option<Instant>>,
 }
@@ -34,16 +36,24 @@ enum End {
     CutOff,
 }
 
-/// Reads one connection to its end.
+/// Reads one connection to its end. False when it was cut off.
 pub async fn read(
     mut stream: impl AsyncRead + Unpin,
     peer: String,
     mut context: ConnectionContext,
     connection: Connection,
-) {
+) -> bool {
     let peer = Arc::<str>::from(peer);
-    let mut buffer = LineBuffer::new(context.line_bytes_max);
-    let end = take_all(&mut stream, &mut buffer, &peer, &mut context, &connection).await;
+    let mut buffer = LineBuffer::new();
+    let mut end = take_all(&mut stream, &mut buffer, &peer, &mut context, &connection).await;
+    // A client may end its last line with the connection; of one that was cut off it is half a
+    // line.
+    if !matches!(end, End::CutOff)
+        && let Some(lines) = buffer.finish()
+        && !hand_over(lines, &peer, &mut context, &connection).await
+    {
+        end = End::CutOff;
+    }
     match &end {
         End::Whole => {}
         End::Broken(error) => {
@@ -55,13 +65,7 @@ pub async fn read(
             debug!(%peer, "a connection was closed before its end");
         }
     }
-    // A client may end its last line with the connection; of one that was cut off it is half a
-    // line.
-    if !matches!(end, End::CutOff)
-        && let Some(lines) = buffer.finish()
-    {
-        hand_over(lines, &peer, &mut context, &connection).await;
-    }
+    !matches!(end, End::CutOff)
 }
 
 async fn take_all(
@@ -88,7 +92,7 @@ async fn take_all(
         match read {
             Ok(0) => return End::Whole,
             Ok(read) => {
-                if let Some(lines) = buffer.take(read)
+                if let Some(lines) = buffer.take(read, context.line_bytes_max.load(Relaxed))
                     && !hand_over(lines, peer, context, connection).await
                 {
                     return End::CutOff;
@@ -111,7 +115,7 @@ async fn hand_over(
     let Lines { lines, bytes, too_long } = lines;
     let room = tokio::select! {
         biased;
-        room = context.inbox.room_for(lines.len()) => room,
+        room = context.inbox.room_for(&lines) => room,
         () = time_is_up(&mut context.deadline) => return false,
     };
     let peer = Arc::clone(peer);

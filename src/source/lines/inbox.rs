@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// Bytes that wait at most. While there are so many, no byte is taken from any connection.
 pub const INBOX_BYTES_MAX: usize = 8 << 20;
 
+/// What a chunk takes besides its lines, at most.
+const CHUNK_BYTES: usize = 256;
+
 /// Bytes that are worth a batch: enough rows for a task per column.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -37,6 +40,13 @@ pub struct Chunk {
 impl Chunk {
     pub fn unread(&self) -> &[u8] {
         &self.lines[self.read..]
+    }
+
+    /// Lines that were not read, those that were too long included.
+    fn n_lines(&self) -> u64 {
+        let rest = self.unread();
+        let ends = rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+        ends + u64::from(!rest.is_empty() && !rest.ends_with(b"\n")) + self.too_long
     }
 
     /// The next line, without white space around it.
@@ -66,12 +76,23 @@ struct Waiting {
     connections: usize,
     errors: Vec<ErrorReason>,
     reader: Option<Reader>,
+    /// That there ever were.
+    readers: u64,
 }
 
 /// The model that takes the lines.
 struct Reader {
+    number: u64,
     wake: Arc<Notify>,
     telemetry: Arc<SourceTelemetry>,
+}
+
+/// What was sent and is not counted, since there is no model that could.
+#[derive(Debug, Default)]
+pub struct Abandoned {
+    pub lines: u64,
+    pub bytes: u64,
+    pub errors: Vec<ErrorReason>,
 }
 
 /// What there is to take.
@@ -89,9 +110,10 @@ impl Inbox {
         Inbox { room: Arc::new(Semaphore::new(INBOX_BYTES_MAX)), waiting: Mutex::default() }
     }
 
-    /// Waits until there is room for so many bytes; for a line larger than the inbox, all of it.
-    pub async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let permits = bytes.min(INBOX_BYTES_MAX) as u32;
+    /// Waits until there is room for a chunk with these lines; where they are larger than the
+    /// inbox, all of it.
+    pub async fn room_for(&self, lines: &Vec<u8>) -> OwnedSemaphorePermit {
+        let permits = (lines.capacity() + CHUNK_BYTES).min(INBOX_BYTES_MAX) as u32;
         let room = Arc::clone(&self.room).acquire_many_owned(permits).await;
         room.expect("the inbox is never closed")
     }
@@ -125,12 +147,15 @@ impl Inbox {
         Taken::Chunks(std::mem::take(&mut waiting.chunks))
     }
 
-    /// From now on this model takes the lines.
-    pub fn attach(&self, wake: Arc<Notify>, telemetry: Arc<SourceTelemetry>) {
+    /// From now on this model takes the lines, until it detaches by this number.
+    pub fn attach(&self, wake: Arc<Notify>, telemetry: Arc<SourceTelemetry>) -> u64 {
         let mut waiting = self.waiting();
         telemetry.connections.set(waiting.connections as i64);
-        waiting.reader = Some(Reader { wake, telemetry });
+        waiting.readers += 1;
+        let number = waiting.readers;
+        waiting.reader = Some(Reader { number, wake, telemetry });
         waiting.wake();
+        number
     }
 
     pub fn set_connections(&self, connections: usize) {
@@ -149,6 +174,28 @@ impl Inbox {
     /// Errors since the last time that this was asked.
     pub fn take_errors(&self) -> Vec<ErrorReason> {
         std::mem::take(&mut self.waiting().errors)
+    }
+
+    /// The model takes no more lines; another may come.
+    pub fn detach(&self, number: u64) {
+        self.waiting().reader.take_if(|reader| reader.number == number);
+    }
+
+    /// What nobody is going to take: the lines that wait although their model is gone, once all
+    /// connections have ended.
+    pub fn abandoned(&self) -> Option<Abandoned> {
+        let mut waiting = self.waiting();
+        if !waiting.has_ended || waiting.reader.is_some() {
+            return None;
+        }
+        let chunks = std::mem::take(&mut waiting.chunks);
+        (waiting.bytes, waiting.since) = (0, None);
+        let errors = std::mem::take(&mut waiting.errors);
+        Some(Abandoned {
+            bytes: chunks.iter().map(|chunk| chunk.bytes).sum(),
+            lines: chunks.iter().map(Chunk::n_lines).sum(),
+            errors,
+        })
     }
 
     /// All connections have ended, and there will be no other.

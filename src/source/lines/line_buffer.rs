@@ -7,7 +7,6 @@ const READ_BYTES_MAX: usize = 64 << 10;
 /// What was read of one connection and not handed over: the beginning of a line, mostly nothing.
 pub struct LineBuffer {
     bytes: Vec<u8>,
-    line_bytes_max: usize,
     /// In the rest of a line that was too long.
     is_skipping: bool,
     /// Bytes to ask for next: more from whoever sends more.
@@ -28,10 +27,9 @@ pub struct Lines {
 }
 
 impl LineBuffer {
-    pub fn new(line_bytes_max: usize) -> LineBuffer {
+    pub fn new() -> LineBuffer {
         LineBuffer {
             bytes: Vec::new(),
-            line_bytes_max,
             is_skipping: false,
             read_bytes: READ_BYTES_MIN,
             arrived: 0,
@@ -46,8 +44,9 @@ impl LineBuffer {
         &mut self.bytes
     }
 
-    /// So many bytes were read. The whole lines that there are now.
-    pub fn take(&mut self, read: usize) -> Option<Lines> {
+    /// So many bytes were read. The whole lines that there are now; one that has begun and is
+    /// longer than it may be is left out.
+    pub fn take(&mut self, read: usize, line_bytes_max: usize) -> Option<Lines> {
         self.arrived += read as u64;
         let is_full = read >= self.read_bytes;
         let wanted = if is_full { self.read_bytes * 2 } else { self.read_bytes / 2 };
@@ -61,15 +60,27 @@ impl LineBuffer {
         let begun = self.bytes.len().saturating_sub(read);
         let end = self.bytes[begun..].iter().rposition(|byte| *byte == b'\n');
         let end = end.map_or(0, |end| begun + end + 1);
-        let rest = self.bytes.split_off(end);
-        let lines = std::mem::replace(&mut self.bytes, rest);
-        if self.bytes.len() > self.line_bytes_max {
+        let lines = self.split(end);
+        if self.bytes.len() > line_bytes_max {
             self.bytes = Vec::new();
             self.is_skipping = true;
             self.too_long += 1;
         }
         let is_news = !lines.is_empty() || self.too_long > 0;
         is_news.then(|| self.lines(lines))
+    }
+
+    /// Takes what is before `end`, in no more room than it needs.
+    fn split(&mut self, end: usize) -> Vec<u8> {
+        if end == 0 {
+            return Vec::new();
+        }
+        if end == self.bytes.len() && end > self.bytes.capacity() / 2 {
+            return std::mem::take(&mut self.bytes);
+        }
+        let lines = self.bytes[..end].to_vec();
+        self.bytes = self.bytes[end..].to_vec();
+        lines
     }
 
     /// The connection has ended, and maybe its last line with it.
@@ -98,7 +109,7 @@ mod tests {
     fn lines_do_not_depend_on_how_bytes_arrive() {
         let text = b"a\r\n\nbb\nlong line\nc\nlast";
         let collect = |chunk: usize| {
-            let mut buffer = LineBuffer::new(8);
+            let mut buffer = LineBuffer::new();
             let mut all = Lines::default();
             let mut add = |lines: Option<Lines>| {
                 let lines = lines.unwrap_or_default();
@@ -108,7 +119,7 @@ mod tests {
             };
             for bytes in text.chunks(chunk) {
                 buffer.space().extend_from_slice(bytes);
-                add(buffer.take(bytes.len()));
+                add(buffer.take(bytes.len(), 8));
             }
             assert!(buffer.is_inside_line());
             add(buffer.finish());
@@ -128,15 +139,16 @@ mod tests {
 
     #[test]
     fn a_line_without_end_takes_no_more_than_its_limit() {
-        let mut buffer = LineBuffer::new(100_000);
+        let mut buffer = LineBuffer::new();
         for _ in 0..1_000 {
             buffer.space().extend_from_slice(&[b'y'; 4_096]);
-            buffer.take(4_096);
+            buffer.take(4_096, 100_000);
             assert!(buffer.bytes.capacity() < 400_000, "{}", buffer.bytes.capacity());
         }
         buffer.space().extend_from_slice(b"\n{}\n");
-        let lines = buffer.take(4).unwrap();
+        let lines = buffer.take(4, 100_000).unwrap();
         assert_eq!((lines.lines.as_slice(), lines.too_long), (&b"{}\n"[..], 0));
+        assert_eq!(lines.lines.capacity(), 3, "a short line takes no more than it needs");
         assert!(!buffer.is_inside_line());
     }
 }

@@ -10,6 +10,7 @@ use crate::net::connections::Connections;
 use crate::net::listener::{ACCEPT_PAUSE, Listener};
 use crate::telemetry::ErrorReason;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -19,8 +20,12 @@ use tracing::{error, info, warn};
 /// A connection that has sent a whole line within this time gives way to nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When nobody has come for so long, nobody waits to be accepted.
-const NOBODY_WAITS: Duration = Duration::from_millis(10);
+/// When nobody has come for so long, nobody waits to be accepted, and nobody is on the way whose
+/// connection is open from where they are.
+const NOBODY_WAITS: Duration = Duration::from_millis(200);
+
+/// Whoever comes this long after the socket is to be closed is refused.
+const ACCEPT_AT_END: Duration = Duration::from_secs(3);
 
 /// An open socket.
 pub struct LineListener {
@@ -28,8 +33,11 @@ pub struct LineListener {
     pub address: String,
     pub inbox: Arc<Inbox>,
     connections: Arc<Connections>,
+    line_bytes_max: Arc<AtomicUsize>,
     deadline: watch::Sender<Option<Instant>>,
     task: JoinHandle<()>,
+    /// Whether its address still leads to it.
+    is_reachable: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What is set for a socket.
@@ -42,24 +50,36 @@ pub struct LineLimits {
 impl LineListener {
     /// Accepts connections from now on. Needs a runtime.
     pub fn open(listener: impl Listener, address: String, limits: LineLimits) -> LineListener {
+        let is_reachable = Box::new(listener.reachability());
         let inbox = Arc::new(Inbox::new());
         let seen = Arc::clone(&inbox);
         let on_change = move |connections| seen.set_connections(connections);
         let connections = Connections::new(limits.connections_max, PATIENCE, on_change);
         let (deadline, receiver) = watch::channel(None);
+        let line_bytes_max = Arc::new(AtomicUsize::new(limits.line_bytes_max));
         let context = ConnectionContext {
             inbox: Arc::clone(&inbox),
-            line_bytes_max: limits.line_bytes_max,
+            line_bytes_max: Arc::clone(&line_bytes_max),
             deadline: receiver,
         };
-        let task = serve(listener, Arc::clone(&connections), context, address.clone());
-        let task = tokio::spawn(task);
-        LineListener { address, inbox, connections, deadline, task }
+        let ends = EndsInbox(Arc::clone(&inbox));
+        let serving = serve(listener, Arc::clone(&connections), context, address.clone());
+        let task = tokio::spawn(async move {
+            let _ends = ends;
+            serving.await;
+        });
+        LineListener { address, inbox, connections, line_bytes_max, deadline, task, is_reachable }
     }
 
-    /// Lets in so many from now on.
-    pub fn set_connections_max(&self, connections_max: usize) {
-        self.connections.set_limit(connections_max);
+    /// Takes other limits from now on.
+    pub fn set_limits(&self, limits: LineLimits) {
+        self.connections.set_limit(limits.connections_max);
+        self.line_bytes_max.store(limits.line_bytes_max, Ordering::Relaxed);
+    }
+
+    /// Whether it can be used for whoever needs this address: it accepts, and can be found.
+    pub fn is_usable(&self) -> bool {
+        !self.task.is_finished() && !self.is_stopping() && (self.is_reachable)()
     }
 
     /// Takes every connection that waits, closes the socket, and reads all to their end. What is
@@ -70,11 +90,6 @@ impl LineListener {
 
     pub fn is_stopping(&self) -> bool {
         self.deadline.borrow().is_some()
-    }
-
-    /// Whether nobody is accepted any more although nobody asked for that.
-    pub fn has_failed(&self) -> bool {
-        self.task.is_finished() && !self.is_stopping()
     }
 }
 
@@ -87,12 +102,21 @@ impl Drop for LineListener {
     }
 }
 
+/// Says that nothing more comes, also when the task of the socket fails.
+struct EndsInbox(Arc<Inbox>);
+
+impl Drop for EndsInbox {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// The tasks of one socket.
 struct Serving<L> {
     listener: L,
     connections: Arc<Connections>,
     context: ConnectionContext,
-    open: JoinSet<()>,
+    open: JoinSet<bool>,
     /// Connections that were cut off.
     cut_off: usize,
 }
@@ -149,30 +173,31 @@ impl<L: Listener> Serving<L> {
     async fn finish(mut self, address: &str) {
         let deadline = self.context.deadline.borrow().unwrap_or_else(Instant::now);
         self.listener.turn_away();
-        while let Ok(accepted) = timeout(NOBODY_WAITS, self.listener.accept()).await {
+        let until = deadline.min(Instant::now() + ACCEPT_AT_END);
+        while Instant::now() < until
+            && let Ok(accepted) = timeout(NOBODY_WAITS, self.listener.accept()).await
+        {
             match accepted {
                 Ok((stream, peer)) => self.let_in(stream, peer).await,
-                Err(_) if Instant::now() >= deadline => break,
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
         }
         let Serving { listener, context, mut open, mut cut_off, .. } = self;
         drop(listener);
+        // They know of the deadline.
         while let Some(ended) = open.join_next().await {
-            // They know of the deadline too.
-            cut_off += usize::from(Instant::now() >= deadline);
+            cut_off += usize::from(matches!(ended, Ok(false)));
             note_panic(ended, &context.inbox);
         }
         match cut_off {
-            0 => info!(address, "closed; all that was sent has been taken"),
+            0 => info!(address, "closed; every connection was read to its end"),
             connections => warn!(address, connections, "cut off: they had not ended in time"),
         }
-        context.inbox.end();
     }
 }
 
 /// A connection whose task failed is broken; the others go on.
-fn note_panic(ended: Result<(), JoinError>, inbox: &Inbox) {
+fn note_panic(ended: Result<bool, JoinError>, inbox: &Inbox) {
     if let Err(error) = ended {
         inbox.note_error(ErrorReason::Connection);
         error!(%error, "a connection failed");
@@ -182,9 +207,9 @@ fn note_panic(ended: Result<(), JoinError>, inbox: &Inbox) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::lines::inbox::Taken;
     use std::io;
     use std::pin::Pin;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll};
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -234,6 +259,10 @@ mod tests {
         }
 
         fn turn_away(&self) {}
+
+        fn reachability(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+            || true
+        }
     }
 
     #[tokio::test]
@@ -244,12 +273,13 @@ mod tests {
         let mut broken = 0;
         for _ in 0..500 {
             broken += listener.inbox.take_errors().len();
-            if listener.has_failed() {
+            if !listener.is_usable() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert!(listener.has_failed());
+        assert!(!listener.is_usable());
+        assert!(matches!(listener.inbox.take(), Taken::Ended), "whoever reads hears of it");
         assert_eq!(broken, 3);
     }
 }

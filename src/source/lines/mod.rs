@@ -13,6 +13,7 @@ mod line_buffer;
 mod line_listener;
 mod parse;
 
+pub use inbox::Abandoned;
 pub use line_listener::{LineLimits, LineListener};
 
 use super::{BoundSource, Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
@@ -61,7 +62,8 @@ pub fn limits(settings: &Settings) -> LineLimits {
 /// Bytes that the lines of a socket take at most: those that wait, the beginning of a line for each
 /// connection, and a batch for each thread.
 pub fn memory_max(limits: LineLimits, features: usize, threads: usize) -> u64 {
-    let begun = limits.connections_max as u64 * limits.line_bytes_max as u64;
+    // Buffers grow by doubling.
+    let begun = 2 * limits.connections_max as u64 * limits.line_bytes_max as u64;
     INBOX_BYTES_MAX as u64 + begun + parse::batch_bytes_max(features) * threads as u64
 }
 
@@ -78,10 +80,11 @@ impl BoundSource for BoundLines {
 
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
         let SourceContext { name, schema, telemetry, wake, stop, .. } = context;
-        self.listener.inbox.attach(wake, Arc::clone(&telemetry));
+        let reader = self.listener.inbox.attach(wake, Arc::clone(&telemetry));
         Ok(Box::new(LineSource {
             name,
             listener: self.listener,
+            reader,
             line_bytes_max: self.limits.line_bytes_max,
             schema,
             telemetry,
@@ -97,6 +100,8 @@ impl BoundSource for BoundLines {
 struct LineSource {
     name: String,
     listener: Arc<LineListener>,
+    /// By which it detaches from the inbox.
+    reader: u64,
     line_bytes_max: usize,
     schema: Arc<LineSchema>,
     telemetry: Arc<SourceTelemetry>,
@@ -124,14 +129,10 @@ impl LineSource {
 }
 
 impl Source for LineSource {
-    /// Panics when the task of the socket has done so: the model fails with it, and is started
-    /// again with another.
+    /// Panics when the task of the socket has done so and all that it took is delivered: the model
+    /// fails with it, and is started again with another.
     fn poll(&mut self, now: Timestamp) -> Poll {
-        assert!(!self.listener.has_failed(), "the task of the socket failed");
         let inbox = Arc::clone(&self.listener.inbox);
-        for reason in inbox.take_errors() {
-            self.telemetry.errors(reason).add(1);
-        }
         if let Some(parsed) = self.next() {
             return self.deliver(parsed, now);
         }
@@ -139,7 +140,12 @@ impl Source for LineSource {
         if self.stop.is_on() && !self.listener.is_stopping() {
             return Poll::Ended;
         }
-        match inbox.take() {
+        let taken = inbox.take();
+        // After the last line, the last error.
+        for reason in inbox.take_errors() {
+            self.telemetry.errors(reason).add(1);
+        }
+        match taken {
             Taken::Chunks(chunks) => {
                 self.taken.extend(chunks);
                 let parsed = self.next().expect("there are lines");
@@ -147,7 +153,10 @@ impl Source for LineSource {
             }
             Taken::In(wait) => Poll::At(now.plus(wait)),
             Taken::Nothing => Poll::Idle,
-            Taken::Ended => Poll::Ended,
+            Taken::Ended => {
+                assert!(self.listener.is_stopping(), "the task of the socket failed");
+                Poll::Ended
+            }
         }
     }
 
@@ -164,6 +173,12 @@ impl Source for LineSource {
     }
 
     fn update_gauges(&mut self, _now: Timestamp) {}
+}
+
+impl Drop for LineSource {
+    fn drop(&mut self) {
+        self.listener.inbox.detach(self.reader);
+    }
 }
 
 /// What is said about lines, and how often: a client that sends nonsense must not fill the log.

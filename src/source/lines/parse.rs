@@ -136,7 +136,8 @@ mod tests {
     }
 
     async fn chunk(lines: &str) -> Chunk {
-        let (lines, room) = (lines.as_bytes().to_vec(), Inbox::new().room_for(1).await);
+        let lines = lines.as_bytes().to_vec();
+        let room = Inbox::new().room_for(&Vec::new()).await;
         Chunk { bytes: lines.len() as u64, lines, read: 0, too_long: 0, peer: "a".into(), room }
     }
 

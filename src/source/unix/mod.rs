@@ -5,15 +5,16 @@
 mod tests;
 
 use super::lines::{self, BoundLines, CONNECTIONS_MAX, LINE_BYTES_MAX, LineListener};
-use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceType};
+use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceOwner, SourceType};
 use crate::error::{Error, Result};
 use crate::net::listener::{Listener, turn_away};
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
@@ -60,14 +61,14 @@ impl SourceType for Unix {
     fn bind(
         &self,
         settings: &Settings,
-        owner: &str,
+        owner: &SourceOwner,
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>> {
         let (path, mode) = (settings.path(PATH), settings.mode(MODE));
         let failed = |error| Error::new(format!("cannot listen on {}: {error}", path.display()));
         let limits = lines::limits(settings);
         let key = ListenerKey::new(self.resource(settings), owner);
-        let listener = shared.listeners.take(key, limits, |limits| {
+        let listener = shared.listeners.take(key, owner, limits, |limits| {
             let file = SocketFile::open(path, mode).map_err(failed)?;
             Ok(LineListener::open(file, path.display().to_string(), limits))
         })?;
@@ -81,6 +82,8 @@ impl SourceType for Unix {
 struct SocketFile {
     listener: tokio::net::UnixListener,
     path: PathBuf,
+    /// Of the file.
+    inode: u64,
 }
 
 impl SocketFile {
@@ -88,7 +91,8 @@ impl SocketFile {
         let listener = listen(path, mode)?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        Ok(SocketFile { listener, path: path.to_owned() })
+        let inode = fs::symlink_metadata(path)?.ino();
+        Ok(SocketFile { listener, path: path.to_owned(), inode })
     }
 }
 
@@ -102,9 +106,29 @@ impl Listener for SocketFile {
     }
 
     fn turn_away(&self) {
-        // Nobody can connect to it any more; gone already is as good.
-        let _ = fs::remove_file(&self.path);
+        if (self.reachability())() {
+            // Nobody can connect to it any more; gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
         turn_away(self.listener.as_fd());
+    }
+
+    /// Somebody may have removed the file, or put another in its place.
+    fn reachability(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let (path, inode) = (self.path.clone(), self.inode);
+        move || fs::symlink_metadata(&path).is_ok_and(|found| found.ino() == inode)
+    }
+}
+
+/// Whether anybody listens there. One whose queue is full does.
+fn is_listened_on(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -117,11 +141,8 @@ fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(io::Error::other("there is a file, and it is no socket"));
         }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => return Err(io::Error::other("another process listens on it")),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-            Err(error) => return Err(error),
-        },
+        Ok(_) if is_listened_on(path)? => return Err(io::Error::other("it is listened on")),
+        Ok(_) => {}
     }
     // Under another name first: nobody may connect before the permissions are as configured.
     let hidden = path.with_added_extension(std::process::id().to_string());

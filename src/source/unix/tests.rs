@@ -22,7 +22,7 @@ fn settings(path: &Path) -> Settings {
 }
 
 fn bind(path: &Path, shared: &SharedByAll) -> Result<Box<dyn BoundSource>> {
-    Unix.bind(&settings(path), "model source", shared)
+    Unix.bind(&settings(path), &SourceOwner::default(), shared)
 }
 
 fn context(stop: &Stop) -> SourceContext {
@@ -112,6 +112,46 @@ async fn what_does_not_end_is_cut_off_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_whose_file_is_gone_is_opened_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sock");
+    let shared = SharedByAll::default();
+    bind(&path, &shared).unwrap();
+    let key = ListenerKey::new(Resource::SocketFile(path.clone()), &SourceOwner::default());
+    assert!(shared.listeners.has(&key));
+    fs::remove_file(&path).unwrap();
+    assert!(!shared.listeners.has(&key));
+    let mut source = bind(&path, &shared).unwrap().start(context(&Stop::default())).unwrap();
+    UnixStream::connect(&path).unwrap().write_all(b"{\"x\": 1}\n").unwrap();
+    assert_eq!(drain(&mut source, 1).await, (1, 0));
+    // The file of another is left alone.
+    fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    shared.listeners.retain(|_| false, Instant::now() + Duration::from_secs(5));
+    assert_eq!(drain(&mut source, u64::MAX).await, (0, 0));
+    assert!(path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_model_takes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.sock");
+    let shared = SharedByAll::default();
+    let bound = bind(&path, &shared).unwrap();
+    let text = "{\"x\": 1}\n".repeat(1_000) + "{";
+    UnixStream::connect(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    drop(bound);
+    shared.listeners.retain(|_| false, Instant::now() + Duration::from_secs(5));
+    while shared.listeners.are_closing() {
+        for (owner, left) in shared.listeners.take_abandoned() {
+            assert_eq!((owner, left.lines), (SourceOwner::default(), 1_001));
+            assert_eq!(left.bytes, text.len() as u64);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_socket_is_replaced_and_what_is_in_use_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.sock");
@@ -121,7 +161,7 @@ async fn a_stale_socket_is_replaced_and_what_is_in_use_is_not() {
     let shared = SharedByAll::default();
     bind(&path, &shared).unwrap();
     UnixStream::connect(&path).unwrap();
-    assert!(fault(&path).contains("another process listens on it"), "{}", fault(&path));
+    assert!(fault(&path).contains("it is listened on"), "{}", fault(&path));
     assert!(path.exists());
     let file = folder.path().join("notes.txt");
     fs::write(&file, "mine").unwrap();

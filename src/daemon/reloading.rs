@@ -1,0 +1,120 @@
+//! Where a reload stands: asked for, being compared with what is in force, being carried out.
+
+use super::bound::ModelLabel;
+use super::reload::Change;
+use crate::error::{Error, Result};
+use std::collections::BTreeSet;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Where the answer to a request to reload goes.
+pub type ReloadRequest = oneshot::Sender<std::result::Result<(), String>>;
+
+/// The reload that is under way, and what is asked for meanwhile.
+#[derive(Default)]
+pub struct Reloading {
+    /// Where the answers to what was asked for go; a signal needs none.
+    waiting: Vec<ReloadRequest>,
+    is_asked: bool,
+    step: Option<Step>,
+    answers: Vec<ReloadRequest>,
+}
+
+enum Step {
+    /// What it will change is being found out.
+    Comparing(JoinHandle<Result<Change>>),
+    Exchanging(Exchange),
+}
+
+/// Models that are being exchanged.
+struct Exchange {
+    left: BTreeSet<ModelLabel>,
+    faults: Vec<Error>,
+    until: Instant,
+}
+
+impl Reloading {
+    /// Takes a request. All that came before a reload begins are done by it.
+    pub fn ask(&mut self, request: Option<ReloadRequest>) {
+        self.is_asked = true;
+        self.waiting.extend(request);
+    }
+
+    /// Whether the next reload is to begin; it is then under way with `compare`.
+    pub fn begin(&mut self, compare: impl FnOnce() -> JoinHandle<Result<Change>>) {
+        if self.step.is_some() || !self.is_asked {
+            return;
+        }
+        self.is_asked = false;
+        self.answers = std::mem::take(&mut self.waiting);
+        self.step = Some(Step::Comparing(compare()));
+    }
+
+    /// What the reload that is under way will change, once that is known; never without one.
+    pub async fn compared(&mut self) -> Result<Change> {
+        let Some(Step::Comparing(comparing)) = &mut self.step else {
+            return std::future::pending().await;
+        };
+        let compared = comparing.await;
+        self.step = None;
+        compared.map_err(|error| Error::new(format!("the reload failed: {error}")))?
+    }
+
+    /// These models are being exchanged, which should take no longer than until then.
+    pub fn exchange(&mut self, left: BTreeSet<ModelLabel>, until: Instant) {
+        self.step = Some(Step::Exchanging(Exchange { left, faults: Vec::new(), until }));
+    }
+
+    /// What was to be done with this model is done, or has failed.
+    pub fn note_done(&mut self, label: &ModelLabel, fault: Option<&Error>) {
+        if let Some(Step::Exchanging(exchange)) = &mut self.step
+            && exchange.left.remove(label)
+        {
+            exchange.faults.extend(fault.cloned());
+        }
+    }
+
+    /// Until when the exchange may take.
+    pub fn until(&self) -> Option<Instant> {
+        match &self.step {
+            Some(Step::Exchanging(exchange)) => Some(exchange.until),
+            _ => None,
+        }
+    }
+
+    /// What the exchange came to, once it has ended or its time is up.
+    pub fn exchanged(&mut self) -> Option<Result<()>> {
+        let Some(Step::Exchanging(Exchange { left, faults, until })) = &self.step else {
+            return None;
+        };
+        let fault = faults.first().map(|error| {
+            error.clone().context("reloaded, but a model failed and will be started again")
+        });
+        let outcome = if left.is_empty() {
+            fault.map_or(Ok(()), Err)
+        } else if Instant::now() >= *until {
+            let names: Vec<_> = left.iter().map(|(name, _)| format!("{name:?}")).collect();
+            let names = names.join(", ");
+            let text = format!("reloaded, but still waiting for what was before of {names}");
+            Err(fault.unwrap_or_else(|| Error::new(text)))
+        } else {
+            return None;
+        };
+        self.step = None;
+        Some(outcome)
+    }
+
+    /// Tells whoever asked.
+    pub fn answer(&mut self, outcome: &Result<()>) {
+        for answer in self.answers.drain(..) {
+            // Whoever asked may have gone.
+            let _ = answer.send(outcome.clone().map_err(|error| error.to_string()));
+        }
+    }
+
+    /// Nothing is reloaded any more; whoever waits is told so by the end of the channel.
+    pub fn give_up(&mut self) {
+        *self = Reloading::default();
+    }
+}
