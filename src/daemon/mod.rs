@@ -18,6 +18,7 @@ mod routes;
 mod simulation;
 mod supervisor;
 mod task;
+mod turns;
 
 use crate::config::{Config, Model};
 use crate::error::{Error, Result};
@@ -46,16 +47,17 @@ use supervisor::{Supervisor, WatchedModels};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info};
+use turns::Turns;
 
 /// Requests to reload that wait; more are answered when there is room.
 const RELOADS_MAX: usize = 8;
 
 /// Models that work at a time at least, however many there are. Counting fans out to the cores
 /// beside them; who works here mostly waits for the disk.
-const WORKERS_MIN: usize = 8;
+const WORKERS_MIN: usize = 6;
 
-/// Threads for those, and for whoever hangs, as on a file system that does not answer.
-const THREADS_MAX: usize = 512;
+/// References that are loaded at a time; each takes all cores.
+const LOADERS: usize = 2;
 
 /// What all models share.
 #[derive(Clone)]
@@ -64,9 +66,9 @@ struct Shared {
     process: Arc<ProcessTelemetry>,
     readiness: Arc<Readiness>,
     references: Arc<References>,
-    /// Models that may work at a time, and references that may be loaded beside them.
-    workers: Arc<Semaphore>,
-    loads: Arc<Semaphore>,
+    /// Where models work, and where references are loaded beside them.
+    workers: Turns,
+    loads: Turns,
     /// Bytes of counts that each model may hold in memory although the journal has them.
     counts_bytes_max: Arc<AtomicUsize>,
     /// Of the model that this is given to.
@@ -79,13 +81,14 @@ struct Shared {
 
 impl Shared {
     fn new(clock: Arc<dyn Clock>, stop: Stop) -> Shared {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Shared {
             published: Arc::default(),
             process: Arc::default(),
             readiness: Arc::default(),
             references: Arc::default(),
-            workers: Arc::new(Semaphore::new(workers())),
-            loads: Arc::new(Semaphore::new(workers() / 2)),
+            workers: Turns::new("driftd-worker", cores.max(WORKERS_MIN)),
+            loads: Turns::new("driftd-load", LOADERS),
             counts_bytes_max: Arc::default(),
             model: Arc::default(),
             clock,
@@ -95,13 +98,9 @@ impl Shared {
     }
 }
 
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).max(WORKERS_MIN)
-}
-
 /// The runtime of everything but the HTTP server.
 pub fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().max_blocking_threads(THREADS_MAX).enable_all().build()
+    Builder::new_multi_thread().enable_all().build()
 }
 
 /// Runs the configuration of `file` until SIGTERM or SIGINT. A file that was begun then is

@@ -13,13 +13,9 @@ use crate::monitor::reference::Reference;
 use crate::source::SourceContext;
 use crate::source::directory::listing;
 use crate::store::ModelStore;
-use crate::telemetry::ModelTelemetry;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::sync::Notify;
 use tracing::info;
 
 /// How often to look for the files of a warm-up.
@@ -30,9 +26,6 @@ const COMMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// An idle model turns at least this often, so that it is seen to live.
 const TURN_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Work that takes longer than this does not count among those that work at a time.
-const TURN_MAX: Duration = Duration::from_secs(10);
 
 /// While the daemon stops, sources are asked at least this often whether they have ended.
 const END_INTERVAL: Duration = Duration::from_millis(100);
@@ -48,49 +41,21 @@ pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
     let Some(loaded) = loaded else { return Ok(()) };
     shared.readiness.expect(&label);
     let wake = Arc::new(Notify::new());
-    let (opened, workers) = (Arc::clone(&wake), Arc::clone(&shared.workers));
+    let (opened, workers) = (Arc::clone(&wake), shared.workers.clone());
     let telemetry = Arc::clone(&shared.model);
-    let pipeline = in_turn(&workers, &telemetry, move || {
+    let pipeline = workers.take(&telemetry, move || {
         let pipeline = open(bound, loaded, &opened, shared)?;
         pipeline.publish_restored();
         Ok::<_, Error>(pipeline)
     });
     let mut pipeline = drive(pipeline.await?, &wake).await?;
-    in_turn(&workers, &telemetry, move || {
-        pipeline.flush(Flush::Wait)?;
-        pipeline.publish_confirmed();
-        Ok(())
-    })
-    .await
-}
-
-/// Works when it is this model's turn; whoever comes first is served first. Who takes long leaves
-/// the turn to another, so that one that hangs holds up nobody.
-async fn in_turn<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
-    telemetry: &ModelTelemetry,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    // It does not stand still as long as it waits for others.
-    telemetry.is_queued.set(1);
-    let turn = Arc::clone(turns).acquire_owned().await.expect("it is never closed");
-    telemetry.is_queued.set(0);
-    let mut working = spawn_blocking(work);
-    let done = match timeout(TURN_MAX, &mut working).await {
-        Ok(done) => done,
-        Err(_) => {
-            drop(turn);
-            working.await
-        }
-    };
-    match done {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The process ends.
-            Err(_) => std::future::pending().await,
-        },
-    }
+    workers
+        .take(&telemetry, move || {
+            pipeline.flush(Flush::Wait)?;
+            pipeline.publish_confirmed();
+            Ok(())
+        })
+        .await
 }
 
 /// Loads the reference, or waits for the files that become it. A model that waits is ready: it
@@ -99,7 +64,7 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
     let mut is_logged = false;
     while !shared.stop.is_on() {
         let (model, store, own) = (bound.model.clone(), bound.store.clone(), shared.clone());
-        let loading = in_turn(&shared.loads, &shared.model, move || {
+        let loading = shared.loads.take(&shared.model, move || {
             let Shared { references, stop, .. } = &own;
             let loaded = ReferenceLoader { references, stop }.load(&model, &store);
             // What fails because it is to stop is no failure.
@@ -193,11 +158,12 @@ async fn drive(mut pipeline: Pipeline, wake: &Notify) -> Result<Pipeline> {
     let Shared { stop, workers, model: telemetry, .. } = pipeline.shared.clone();
     loop {
         // One that has failed is dropped there too: it waits for its last commit.
-        let (own, next) = in_turn(&workers, &telemetry, move || {
-            let next = pipeline.tick()?;
-            Ok::<_, Error>((pipeline, next))
-        })
-        .await?;
+        let (own, next) = workers
+            .take(&telemetry, move || {
+                let next = pipeline.tick()?;
+                Ok::<_, Error>((pipeline, next))
+            })
+            .await?;
         pipeline = own;
         let is_stopping = stop.is_on();
         if is_stopping && pipeline.has_ended() {

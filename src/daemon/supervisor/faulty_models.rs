@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::load;
+use crate::daemon::LOADERS;
 use crate::daemon::clock::SystemClock;
 use crate::daemon::loaded_reference::ReferenceLoader;
 use crate::export::live::registry;
@@ -230,10 +231,13 @@ async fn what_a_failed_model_was_sent_is_counted_as_lost() {
 async fn a_stop_does_not_wait_for_a_reference() {
     let folder = folder(LOGS);
     let (mut supervisor, models) = supervisor(folder.path());
-    // Others load theirs, and never end.
-    let loads = Arc::clone(&supervisor.shared.loads);
-    let all = loads.available_permits() as u32;
-    let _turns = loads.acquire_many_owned(all).await.unwrap();
+    // Others load theirs, and take their time.
+    for _ in 0..LOADERS {
+        let (loads, other) = (supervisor.shared.loads.clone(), Arc::default());
+        let hang = || std::thread::sleep(Duration::from_secs(3));
+        tokio::spawn(async move { loads.take(&other, hang).await });
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
     let bound = supervisor.bind_all(models).unwrap();
     bound.into_iter().for_each(|bound| supervisor.start(bound));
     let begun = Instant::now();
