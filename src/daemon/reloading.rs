@@ -32,6 +32,8 @@ struct Exchange {
     left: BTreeSet<ModelLabel>,
     faults: Vec<Error>,
     until: Instant,
+    /// Whoever asked was told that it takes longer.
+    is_overdue: bool,
 }
 
 impl Reloading {
@@ -43,7 +45,13 @@ impl Reloading {
 
     /// Whether the next reload is to begin; it is then under way with `compare`.
     pub fn begin(&mut self, compare: impl FnOnce() -> JoinHandle<Result<Change>>) {
-        if self.step.is_some() || !self.is_asked {
+        let is_busy = match &self.step {
+            None => false,
+            Some(Step::Comparing(_)) => true,
+            // What hangs must not keep the configuration as it is for ever.
+            Some(Step::Exchanging(exchange)) => !exchange.is_overdue,
+        };
+        if is_busy || !self.is_asked {
             return;
         }
         self.is_asked = false;
@@ -63,7 +71,8 @@ impl Reloading {
 
     /// These models are being exchanged, which should take no longer than until then.
     pub fn exchange(&mut self, left: BTreeSet<ModelLabel>, until: Instant) {
-        self.step = Some(Step::Exchanging(Exchange { left, faults: Vec::new(), until }));
+        let exchange = Exchange { left, faults: Vec::new(), until, is_overdue: false };
+        self.step = Some(Step::Exchanging(exchange));
     }
 
     /// What was to be done with this model is done, or has failed.
@@ -75,34 +84,30 @@ impl Reloading {
         }
     }
 
-    /// Until when the exchange may take.
+    /// Until when the exchange may take, as long as nobody was told that it takes longer.
     pub fn until(&self) -> Option<Instant> {
         match &self.step {
-            Some(Step::Exchanging(exchange)) => Some(exchange.until),
+            Some(Step::Exchanging(exchange)) if !exchange.is_overdue => Some(exchange.until),
             _ => None,
         }
     }
 
-    /// What the exchange came to, once it has ended or its time is up.
+    /// What the exchange came to, once it has ended; before that, once, that it takes too long.
     pub fn exchanged(&mut self) -> Option<Result<()>> {
-        let Some(Step::Exchanging(Exchange { left, faults, until })) = &self.step else {
+        let Some(Step::Exchanging(exchange)) = &mut self.step else { return None };
+        if exchange.left.is_empty() {
+            let fault = exchange.faults.first().cloned();
+            self.step = None;
+            let text = "reloaded, but a model failed and will be started again";
+            return Some(fault.map_or(Ok(()), |fault| Err(fault.context(text))));
+        }
+        if exchange.is_overdue || Instant::now() < exchange.until {
             return None;
-        };
-        let fault = faults.first().map(|error| {
-            error.clone().context("reloaded, but a model failed and will be started again")
-        });
-        let outcome = if left.is_empty() {
-            fault.map_or(Ok(()), Err)
-        } else if Instant::now() >= *until {
-            let names: Vec<_> = left.iter().map(|(name, _)| format!("{name:?}")).collect();
-            let names = names.join(", ");
-            let text = format!("reloaded, but still waiting for what was before of {names}");
-            Err(fault.unwrap_or_else(|| Error::new(text)))
-        } else {
-            return None;
-        };
-        self.step = None;
-        Some(outcome)
+        }
+        exchange.is_overdue = true;
+        let names: Vec<_> = exchange.left.iter().map(|(name, _)| format!("{name:?}")).collect();
+        let names = names.join(", ");
+        Some(Err(Error::new(format!("not reloaded yet: what was before of {names} does not end"))))
     }
 
     /// Tells whoever asked.

@@ -148,7 +148,7 @@ fn a_stalled_model_is_told_to_systemd() {
     systemd.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let hangs = path("logs/hangs.parquet");
     let mut command = std::process::Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-P"]).arg(&hangs);
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-P"]).arg(&hangs);
     command.args(["-e", "inject=openat:delay_enter=80s", env!("CARGO_BIN_EXE_driftd")]);
     command.env("NOTIFY_SOCKET", path("notify.sock")).env("WATCHDOG_USEC", "3000000");
     let mut daemon = Daemon::spawn_as(command, &config);

@@ -263,3 +263,40 @@ async fn a_stop_ends_in_time_whatever_a_model_does() {
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("\"m\"") && error.contains("server.stop_timeout"), "{error}");
 }
+
+/// A reload while the disk is full: the model of before keeps what it has until there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_on_a_full_disk_loses_nothing() {
+    use std::io::Write;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = folder(&format!("type = \"tcp\"\nlisten = \"{address}\"\n"));
+    let (mut supervisor, models) = supervisor(folder.path());
+    let bound = supervisor.bind_all(models.clone()).unwrap();
+    bound.into_iter().for_each(|bound| supervisor.start(bound));
+    let Shared { readiness, process, .. } = supervisor.shared.clone();
+    let store = Arc::clone(&supervisor.store);
+    let own = store.model("m", "").unwrap();
+    // Once it is ready, the next three commits fail.
+    let (mut is_sent, mut is_asked) = (false, false);
+    let file = folder.path().join("driftd.toml");
+    let is_met = move || {
+        if readiness.is_reached() && !is_sent {
+            is_sent = true;
+            store.faults.fail_commits(3);
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            client.write_all("{}\n".repeat(500).as_bytes()).unwrap();
+        }
+        if process.state_write_errors.get() >= 1 && !is_asked {
+            is_asked = true;
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, format!("{text}[model.drift]\nrows_min = 7\n")).unwrap();
+            process.reload_successful.set(0);
+            let id = std::process::id().to_string();
+            let sent = std::process::Command::new("kill").args(["-s", "HUP", &id]).status();
+            assert!(sent.unwrap().success());
+        }
+        let rows = own.totals().unwrap().get("sources", "s", "rows");
+        is_asked && process.reload_successful.get() == 1 && rows == 500
+    };
+    supervise_until(supervisor, is_met).await.unwrap();
+}
