@@ -43,7 +43,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use supervisor::{Supervisor, WatchedModels};
+use supervisor::{Parts, Supervisor, WatchedModels};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info};
@@ -143,8 +143,8 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
     let connections = Connections::new(connections_max, Duration::ZERO, move |connections| {
         process.http_connections.set(connections as i64);
     });
-    let mut supervisor =
-        Supervisor::new(&config, file.to_owned(), store, sources, shared, pages, live, watched);
+    let parts = Parts { store, sources, shared, pages, live, watched };
+    let mut supervisor = Supervisor::new(&config, file.to_owned(), parts);
     // The last windows are there before anyone can ask, however long a reference takes to load:
     // an alert must not resolve because of a restart.
     let bound = supervisor.bind_all(config.models)?;

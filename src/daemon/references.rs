@@ -30,16 +30,11 @@ impl References {
         shape: ReferenceShape,
         load: impl FnOnce(&mut SimilarReferences) -> T,
     ) -> T {
-        let similar = Arc::clone(locked(&self.0).entry(shape.clone()).or_default());
+        let similar = Arc::clone(locked(&self.0).entry(shape).or_default());
         let loaded = load(&mut locked(&similar));
         drop(similar);
-        let mut all = locked(&self.0);
-        if let Some(own) = all.get(&shape)
-            && Arc::strong_count(own) == 1
-            && locked(own).0.iter().all(|(_, reference)| reference.strong_count() == 0)
-        {
-            all.remove(&shape);
-        }
+        // Those that somebody looks at stay, and those that somebody has.
+        locked(&self.0).retain(|_, own| Arc::strong_count(own) > 1 || !locked(own).is_empty());
         loaded
     }
 }
@@ -67,4 +62,35 @@ impl SimilarReferences {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_needs_is_forgotten() {
+        let references = References::default();
+        let shape = |size: u64| ReferenceShape { settings: 1, sizes: vec![size] };
+        let record = ReferenceRecord { files: Vec::new(), settings: 1 };
+        let load = |size: u64| {
+            references.with_similar(shape(size), |similar| match similar.find(|_| true) {
+                Some((_, reference)) => (reference, false),
+                None => {
+                    let empty = Reference { rows: size, features: Vec::new() };
+                    let reference = Arc::new(empty);
+                    similar.add(&record, &reference);
+                    (reference, true)
+                }
+            })
+        };
+        let (first, is_new) = load(1);
+        assert!(is_new);
+        let (same, is_new) = load(1);
+        assert!(!is_new && Arc::ptr_eq(&first, &same));
+        drop((first, same));
+        let (_other, is_new) = load(2);
+        assert!(is_new);
+        assert_eq!(locked(&references.0).len(), 1);
+    }
 }

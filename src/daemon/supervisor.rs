@@ -54,6 +54,16 @@ enum Event {
     },
 }
 
+/// The parts of the daemon that a supervisor works with.
+pub struct Parts {
+    pub store: Arc<Store>,
+    pub sources: Arc<SharedByAll>,
+    pub shared: Shared,
+    pub pages: Arc<Pages>,
+    pub live: LiveModels,
+    pub watched: Arc<RwLock<WatchedModels>>,
+}
+
 /// The models of the daemon.
 pub struct Supervisor {
     file: PathBuf,
@@ -78,17 +88,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    #[expect(clippy::too_many_arguments, reason = "it is what the parts of the daemon share")]
-    pub fn new(
-        config: &Config,
-        file: PathBuf,
-        store: Arc<Store>,
-        sources: Arc<SharedByAll>,
-        shared: Shared,
-        pages: Arc<Pages>,
-        live: LiveModels,
-        watched: Arc<RwLock<WatchedModels>>,
-    ) -> Supervisor {
+    pub fn new(config: &Config, file: PathBuf, parts: Parts) -> Supervisor {
+        let Parts { store, sources, shared, pages, live, watched } = parts;
         Supervisor {
             file,
             server: config.server.clone(),

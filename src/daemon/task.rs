@@ -66,6 +66,9 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
         let (model, store, own) = (bound.model.clone(), bound.store.clone(), shared.clone());
         let loading = shared.loads.take(&shared.model, move || {
             let Shared { references, stop, .. } = &own;
+            if stop.is_on() {
+                return Ok(None);
+            }
             let loaded = ReferenceLoader { references, stop }.load(&model, &store);
             // What fails because it is to stop is no failure.
             if stop.is_on() { Ok(None) } else { loaded }

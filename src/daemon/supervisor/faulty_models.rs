@@ -42,7 +42,8 @@ fn supervisor(folder: &Path) -> (Supervisor, Vec<Model>) {
     let sources = Arc::<SharedByAll>::default();
     let models = config.models.clone();
     let watched = Arc::default();
-    let supervisor = Supervisor::new(&config, file, store, sources, shared, pages, live, watched);
+    let parts = Parts { store, sources, shared, pages, live, watched };
+    let supervisor = Supervisor::new(&config, file, parts);
     (supervisor, models)
 }
 
