@@ -140,6 +140,11 @@ impl ManagedModel {
         !matches!(self.state, ModelState::Stopping { then: AfterStop::Remove, .. })
     }
 
+    /// Whether something is being done with it that has an end.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.state, ModelState::Binding(_) | ModelState::Stopping { .. })
+    }
+
     /// Whether its task is to be followed by another, or is about to begin.
     pub fn is_about_to_start(&self) -> bool {
         match self.state {

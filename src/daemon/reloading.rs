@@ -4,9 +4,13 @@ use super::bound::ModelLabel;
 use super::reload::Change;
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+/// A reference takes its time to load; one that takes longer than this may not answer at all.
+const COMPARE_MAX: Duration = Duration::from_secs(600);
 
 /// Where the answer to a request to reload goes.
 pub type ReloadRequest = oneshot::Sender<std::result::Result<(), String>>;
@@ -23,7 +27,11 @@ pub struct Reloading {
 
 enum Step {
     /// What it will change is being found out.
-    Comparing(JoinHandle<Result<Change>>),
+    Comparing {
+        comparing: JoinHandle<Result<Change>>,
+        until: Instant,
+        is_overdue: bool,
+    },
     Exchanging(Exchange),
 }
 
@@ -47,8 +55,8 @@ impl Reloading {
     pub fn begin(&mut self, compare: impl FnOnce() -> JoinHandle<Result<Change>>) {
         let is_busy = match &self.step {
             None => false,
-            Some(Step::Comparing(_)) => true,
             // What hangs must not keep the configuration as it is for ever.
+            Some(Step::Comparing { is_overdue, .. }) => !*is_overdue,
             Some(Step::Exchanging(exchange)) => !exchange.is_overdue,
         };
         if is_busy || !self.is_asked {
@@ -56,12 +64,13 @@ impl Reloading {
         }
         self.is_asked = false;
         self.answers = std::mem::take(&mut self.waiting);
-        self.step = Some(Step::Comparing(compare()));
+        let (comparing, until) = (compare(), Instant::now() + COMPARE_MAX);
+        self.step = Some(Step::Comparing { comparing, until, is_overdue: false });
     }
 
     /// What the reload that is under way will change, once that is known; never without one.
     pub async fn compared(&mut self) -> Result<Change> {
-        let Some(Step::Comparing(comparing)) = &mut self.step else {
+        let Some(Step::Comparing { comparing, .. }) = &mut self.step else {
             return std::future::pending().await;
         };
         let compared = comparing.await;
@@ -84,17 +93,29 @@ impl Reloading {
         }
     }
 
-    /// Until when the exchange may take, as long as nobody was told that it takes longer.
+    /// Until when the step may take, as long as nobody was told that it takes longer.
     pub fn until(&self) -> Option<Instant> {
         match &self.step {
+            Some(Step::Comparing { until, is_overdue: false, .. }) => Some(*until),
             Some(Step::Exchanging(exchange)) if !exchange.is_overdue => Some(exchange.until),
             _ => None,
         }
     }
 
-    /// What the exchange came to, once it has ended; before that, once, that it takes too long.
-    pub fn exchanged(&mut self) -> Option<Result<()>> {
-        let Some(Step::Exchanging(exchange)) = &mut self.step else { return None };
+    /// What the exchange came to, once it has ended; before that, once, that a step takes too long.
+    pub fn outcome(&mut self) -> Option<Result<()>> {
+        let exchange = match &mut self.step {
+            None => return None,
+            Some(Step::Comparing { until, is_overdue, .. }) => {
+                if *is_overdue || Instant::now() < *until {
+                    return None;
+                }
+                *is_overdue = true;
+                let text = "not reloaded yet: a reference or a directory does not answer";
+                return Some(Err(Error::new(text)));
+            }
+            Some(Step::Exchanging(exchange)) => exchange,
+        };
         if exchange.left.is_empty() {
             let fault = exchange.faults.first().cloned();
             self.step = None;

@@ -33,8 +33,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tracing::{error, info};
 
 /// How often it is looked whether all models are ready, and what is left in closed sockets.
@@ -85,6 +85,8 @@ pub struct Supervisor {
     was_ready: bool,
     /// Failures of models that were asked to stop.
     failed_stops: Vec<Error>,
+    /// What was sent and not taken is being counted.
+    counting: JoinSet<()>,
 }
 
 impl Supervisor {
@@ -107,6 +109,7 @@ impl Supervisor {
             binds: 0,
             was_ready: false,
             failed_stops: Vec::new(),
+            counting: JoinSet::new(),
         }
     }
 
@@ -160,6 +163,7 @@ impl Supervisor {
         self.binds += 1;
         let number = self.binds;
         managed.state = ModelState::Binding(number);
+        self.shared.readiness.expect(label);
         let (model, reference) = (managed.model.clone(), managed.reference.take());
         let (store, sources) = (Arc::clone(&self.store), Arc::clone(&self.sources));
         let (events, label) = (self.events.0.clone(), label.clone());
@@ -181,6 +185,10 @@ impl Supervisor {
                 let state = self.models.get(&label).map(|model| &model.state);
                 if matches!(state, Some(ModelState::Binding(own)) if *own == number) {
                     self.take_bound(&label, outcome.map(|bound| *bound));
+                } else if !self.shared.stop.is_on() {
+                    // It has been exchanged meanwhile, and may have opened what nobody wants.
+                    drop(outcome);
+                    self.keep_listeners();
                 }
                 Ok(())
             }
@@ -208,16 +216,16 @@ impl Supervisor {
         match self.models.get(&label).map(|model| &model.state) {
             Some(ModelState::Running { task: own, .. }) if own.id() == task => {
                 let Err(error) = outcome else { return Ok(()) };
+                self.note_failed(&label, &error);
                 if !self.was_ready && !is_panic {
                     return Err(error);
                 }
-                self.note_failed(&label, &error);
             }
             Some(ModelState::Stopping { task: own, then }) if *own == task => {
                 let then = *then;
                 if let Err(error) = outcome {
                     error!(%error, "the model failed before it was stopped");
-                    self.failed_stops.push(error);
+                    self.failed_stops.extend(self.shared.stop.is_on().then_some(error));
                 }
                 match then {
                     AfterStop::Start => self.bind(&label),
@@ -274,9 +282,10 @@ impl Supervisor {
             .map_err(|error| Error::new(format!("cannot listen for signals: {error}")))?;
         let stop = self.shared.stop.clone();
         let mut look = tokio::time::interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.begin_reload();
-            if let Some(outcome) = self.reloading.exchanged() {
+            if let Some(outcome) = self.reloading.outcome() {
                 self.tell_reloaded(&outcome);
                 continue;
             }
@@ -302,7 +311,8 @@ impl Supervisor {
                     }
                 },
                 _ = look.tick(), if has_to_look => {
-                    self.count_abandoned().await;
+                    // Nobody has to wait for what comes of it.
+                    self.count_abandoned();
                     self.note_ready(address);
                 }
             }
@@ -364,8 +374,12 @@ impl Supervisor {
         self.sources.listeners.share_among(listeners.len());
         self.sources.listeners.retain(|key| listeners.contains(key), deadline);
         self.share_among(n_models);
+        // And those of a reload before that took too long.
+        let under_way = self.models.iter().filter(|(_, own)| own.is_under_way());
+        let under_way = under_way.map(|(label, _)| label.clone());
         let labels = changed.iter().map(|own| label(&own.model)).chain(gone.iter().cloned());
-        self.reloading.exchange(labels.collect(), now + self.server.stop_timeout);
+        let labels = labels.chain(under_way).collect();
+        self.reloading.exchange(labels, now + self.server.stop_timeout);
         self.pages.configure(export);
         for label in gone {
             let model = self.models.get_mut(&label);

@@ -5,6 +5,7 @@ use super::bound::{BoundModel, ModelSource};
 use super::loaded_reference::{LoadedReference, ReferenceLoader};
 use super::pipeline::{COMMIT_BYTES, Pipeline, PipelineSource};
 use super::{Shared, epoch};
+use crate::config::Model;
 use crate::error::{Error, Result};
 use crate::format::ndjson::{LineFeature, LineSchema};
 use crate::journal::{Flush, Journal, SourceLabel, Writer};
@@ -13,6 +14,8 @@ use crate::monitor::reference::Reference;
 use crate::source::SourceContext;
 use crate::source::directory::listing;
 use crate::store::ModelStore;
+use crate::telemetry::SourceTelemetry;
+use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -64,12 +67,17 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
     let mut is_logged = false;
     while !shared.stop.is_on() {
         let (model, store, own) = (bound.model.clone(), bound.store.clone(), shared.clone());
+        let telemetry: Vec<_> =
+            bound.sources.iter().map(|source| Arc::clone(&source.telemetry)).collect();
         let loading = shared.loads.take(&shared.model, move || {
             let Shared { references, stop, .. } = &own;
             if stop.is_on() {
                 return Ok(None);
             }
             let loaded = ReferenceLoader { references, stop }.load(&model, &store);
+            if let Ok(None) = &loaded {
+                note_waiting(&model, &telemetry, own.clock.now());
+            }
             // What fails because it is to stop is no failure.
             if stop.is_on() { Ok(None) } else { loaded }
         });
@@ -88,20 +96,24 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
                 "waiting for the files that become the reference"
             );
         }
-        for (config, source) in bound.model.sources.iter().zip(&bound.sources) {
-            if let Some(directory) = config.directory()
-                && let Ok(listing) = listing::list(&directory)
-            {
-                source.telemetry.files_pending.set(listing.files.len() as i64);
-                source.telemetry.last_success.set(shared.clock.now().0);
-            }
-        }
         tokio::select! {
             () = shared.stop.wait() => {}
             () = tokio::time::sleep(WARM_UP_INTERVAL) => {}
         }
     }
     Ok(None)
+}
+
+/// Sets the gauges of directories whose files wait for a warm-up to be complete.
+fn note_waiting(model: &Model, telemetry: &[Arc<SourceTelemetry>], now: Timestamp) {
+    for (config, telemetry) in model.sources.iter().zip(telemetry) {
+        if let Some(directory) = config.directory()
+            && let Ok(listing) = listing::list(&directory)
+        {
+            telemetry.files_pending.set(listing.files.len() as i64);
+            telemetry.last_success.set(now.0);
+        }
+    }
 }
 
 /// Resumes from the state, and starts the sources.

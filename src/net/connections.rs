@@ -147,6 +147,10 @@ impl Connection {
 
     pub fn set_phase(&self, phase: Phase) {
         if let Some(entry) = self.connections.open().entries.get_mut(&self.id) {
+            if entry.phase == Phase::Working && phase != Phase::Working {
+                // Now it can give way to whoever waits.
+                self.connections.freed.notify_waiters();
+            }
             entry.phase = phase;
             if let Phase::Arriving(_) = phase {
                 entry.arriving.notify_one();
@@ -223,5 +227,19 @@ mod tests {
         assert!(timeout(SHORT, connections.admit()).await.is_err(), "it works");
         drop(only);
         assert!(timeout(SHORT, connections.admit()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_worked_can_give_way() {
+        let connections = Connections::new(1, Duration::ZERO, |_| {});
+        let works = connections.admit().await;
+        works.set_phase(Phase::Working);
+        let waiting = Arc::clone(&connections);
+        let waiting = tokio::spawn(async move { waiting.admit().await });
+        tokio::time::sleep(SHORT).await;
+        works.idle();
+        works.gives_way().await;
+        drop(works);
+        waiting.await.unwrap();
     }
 }

@@ -136,7 +136,8 @@ struct WatchedStream<S> {
 
 impl<S> WatchedStream<S> {
     fn note_written(&self, written: &Poll<io::Result<usize>>) {
-        if let (Poll::Ready(Ok(_)), Phase::Answering(_)) = (written, self.connection.phase()) {
+        let is_open = matches!(self.connection.phase(), Phase::Answering(_) | Phase::Idle(_));
+        if is_open && matches!(written, Poll::Ready(Ok(_))) {
             self.connection.set_phase(Phase::Answering(Instant::now()));
         }
     }

@@ -9,8 +9,12 @@ use crate::error::Result;
 use crate::net::descriptors::Descriptors;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
+
+/// How long what was sent to a socket that can no longer be reached is waited for.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a socket is known by: what it listens on, and whose it is where that is any free port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,14 +35,14 @@ impl ListenerKey {
 pub struct Listeners {
     descriptors: Descriptors,
     sockets: Mutex<Sockets>,
+    /// Those that are no longer wanted, until all that was sent to them is counted.
+    closing: Mutex<Vec<Socket>>,
 }
 
 struct Sockets {
     /// How many sources there are to share the connections.
     sources: usize,
     open: BTreeMap<ListenerKey, Socket>,
-    /// Those that are no longer wanted, until all that was sent to them is counted.
-    closing: Vec<Socket>,
 }
 
 struct Socket {
@@ -57,8 +61,8 @@ impl Default for Listeners {
 
 impl Listeners {
     pub fn new(descriptors: Descriptors) -> Listeners {
-        let sockets = Sockets { sources: 1, open: BTreeMap::new(), closing: Vec::new() };
-        Listeners { descriptors, sockets: Mutex::new(sockets) }
+        let sockets = Sockets { sources: 1, open: BTreeMap::new() };
+        Listeners { descriptors, sockets: Mutex::new(sockets), closing: Mutex::default() }
     }
 
     /// So many sources share the descriptors that there are for connections.
@@ -94,7 +98,10 @@ impl Listeners {
         };
         listener.set_limits(allowed);
         let socket = Socket { owner: owner.clone(), limits, listener: Arc::clone(&listener) };
-        sockets.open.insert(key, socket);
+        let before = sockets.open.insert(key, socket);
+        if let Some(before) = before.filter(|own| !Arc::ptr_eq(&own.listener, &listener)) {
+            self.close(before, Instant::now() + CLOSE_WITHIN);
+        }
         Ok(listener)
     }
 
@@ -103,9 +110,9 @@ impl Listeners {
         LineLimits { connections_max, ..limits }
     }
 
-    /// Whether the socket with this key is open and can be used.
+    /// Whether there is a socket with this key.
     pub fn has(&self, key: &ListenerKey) -> bool {
-        self.sockets().open.get(key).is_some_and(|socket| socket.listener.is_usable())
+        self.sockets().open.contains_key(key)
     }
 
     /// Whether a socket that is not among the wanted ones may be in the way of this one.
@@ -114,9 +121,9 @@ impl Listeners {
             Resource::Address(address) => Some(address.port()),
             _ => None,
         };
-        let is_in_the_way = |open: &ListenerKey| {
-            !wanted.contains(open) && port(&open.resource) == port(&key.resource)
-        };
+        let Some(own) = port(&key.resource) else { return false };
+        let is_in_the_way =
+            |open: &ListenerKey| !wanted.contains(open) && port(&open.resource) == Some(own);
         self.sockets().open.keys().any(is_in_the_way)
     }
 
@@ -124,22 +131,24 @@ impl Listeners {
     /// until the deadline.
     pub fn retain(&self, is_wanted: impl Fn(&ListenerKey) -> bool, deadline: Instant) {
         let mut sockets = self.sockets();
-        let unwanted: Vec<Socket> =
-            sockets.open.extract_if(.., |key, _| !is_wanted(key)).map(|(_, own)| own).collect();
-        unwanted.iter().for_each(|socket| socket.listener.stop(deadline));
-        sockets.closing.extend(unwanted);
+        let unwanted = sockets.open.extract_if(.., |key, _| !is_wanted(key));
+        unwanted.for_each(|(_, socket)| self.close(socket, deadline));
+    }
+
+    fn close(&self, socket: Socket, deadline: Instant) {
+        socket.listener.stop(deadline);
+        self.closing().push(socket);
     }
 
     /// Whether there are sockets that are being closed.
     pub fn are_closing(&self) -> bool {
-        !self.sockets().closing.is_empty()
+        !self.closing().is_empty()
     }
 
     /// What was sent to sockets that are closed now, and whose model is not there to count it.
     pub fn take_abandoned(&self) -> Vec<(SourceOwner, Abandoned)> {
-        let mut sockets = self.sockets();
         let mut abandoned = Vec::new();
-        sockets.closing.retain(|socket| match socket.listener.inbox.abandoned() {
+        self.closing().retain(|socket| match socket.listener.inbox.abandoned() {
             None => true,
             Some(left) => {
                 abandoned.push((socket.owner.clone(), left));
@@ -147,6 +156,18 @@ impl Listeners {
             }
         });
         abandoned
+    }
+
+    /// Bytes that wait in sockets that are being closed, by source: when the time is up, those are
+    /// lost.
+    pub fn left_behind(&self) -> Vec<(SourceOwner, usize)> {
+        let closing = self.closing();
+        let left = closing.iter().map(|own| (own.owner.clone(), own.listener.inbox.bytes()));
+        left.filter(|(_, bytes)| *bytes > 0).collect()
+    }
+
+    fn closing(&self) -> MutexGuard<'_, Vec<Socket>> {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sockets(&self) -> MutexGuard<'_, Sockets> {

@@ -1,6 +1,6 @@
 //! The end of the daemon: takes all that was sent, counts it, and tells what could not be counted.
 
-use super::{AfterStop, ManagedModel, ModelState, Supervisor};
+use super::{AfterStop, ManagedModel, Supervisor};
 use crate::error::{Error, Result};
 use crate::source::{Abandoned, SourceOwner};
 use crate::store::Store;
@@ -9,8 +9,7 @@ use crate::telemetry::RejectReason;
 use crate::totals::{self, Rejected, RowCounts};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{error, warn};
 
 /// How often it is looked whether a socket that is being closed is at its end.
@@ -27,24 +26,25 @@ impl Supervisor {
         self.wait_until(begun + self.server.stop_timeout / 3, ManagedModel::is_about_to_start)
             .await;
         self.sources.listeners.retain(|_| false, until);
-        for model in self.models.values_mut() {
-            model.stop(AfterStop::Remove);
-        }
-        let is_stopping = |model: &ManagedModel| matches!(model.state, ModelState::Stopping { .. });
-        self.wait_until(deadline, is_stopping).await;
+        // One that was not bound by now is not started any more.
+        self.models.retain(|_, model| model.stop(AfterStop::Remove));
+        self.wait_until(deadline, |_| true).await;
         let closed = async {
             while self.sources.listeners.are_closing() {
-                self.count_abandoned().await;
+                self.count_abandoned();
                 sleep(LOOK_INTERVAL).await;
             }
+            while self.counting.join_next().await.is_some() {}
         };
         if timeout_at(deadline, closed).await.is_err() {
-            warn!("sockets were not at their end within server.stop_timeout");
+            for (SourceOwner { model, source, .. }, bytes) in self.sources.listeners.left_behind() {
+                warn!(model, source, bytes, "not counted: it was not taken in time");
+            }
         }
-        let hang = self.models.iter().find(|(_, model)| is_stopping(model)).map(|((name, _), _)| {
+        let hang = self.models.keys().next().map(|(name, _)| {
             Error::new(format!(
-                "model {name:?} did not stop within server.stop_timeout; what it has not committed \
-                 is counted after the next start"
+                "model {name:?} did not stop within server.stop_timeout; files that it has not \
+                 committed are counted after the next start"
             ))
         });
         match self.failed_stops.drain(..).next().or(hang) {
@@ -55,33 +55,40 @@ impl Supervisor {
 
     /// Takes events as long as any model is so, and the time is not up.
     async fn wait_until(&mut self, deadline: Instant, is_so: impl Fn(&ManagedModel) -> bool) {
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
         while self.models.values().any(&is_so) {
-            match timeout_at(deadline, self.events.1.recv()).await {
-                Ok(Some(event)) => {
+            tokio::select! {
+                () = sleep_until(deadline) => return,
+                // Those of models that have ended, beside the one that hangs.
+                _ = look.tick() => self.count_abandoned(),
+                Some(event) = self.events.1.recv() => {
                     if let Err(error) = self.take_event(event) {
                         error!(%error, "a model failed while the daemon stops");
                     }
                 }
-                _ => return,
             }
         }
     }
 
-    /// Counts what was sent to sockets that are closed, and that no model is there to count.
-    pub async fn count_abandoned(&self) {
-        for (owner, left) in self.sources.listeners.take_abandoned() {
-            if left.lines == 0 && left.errors.is_empty() {
-                continue;
-            }
-            let SourceOwner { model, source, .. } = &owner;
-            let (lines, bytes) = (left.lines, left.bytes);
-            warn!(model, source, lines, bytes, "not counted: no model took it before the end");
-            let store = Arc::clone(&self.store);
-            let counted = spawn_blocking(move || count(&store, &owner, &left)).await;
-            if let Ok(Err(error)) = counted {
-                error!(%error, "what was not counted is not in the state either");
-            }
+    /// Counts what was sent to sockets that are closed, and that no model is there to count; on a
+    /// thread of its own.
+    pub fn count_abandoned(&mut self) {
+        let mut abandoned = self.sources.listeners.take_abandoned();
+        abandoned.retain(|(_, left)| left.lines > 0 || !left.errors.is_empty());
+        if abandoned.is_empty() {
+            return;
         }
+        let store = Arc::clone(&self.store);
+        self.counting.spawn_blocking(move || {
+            for (owner, left) in abandoned {
+                let SourceOwner { model, source, .. } = &owner;
+                let (lines, bytes) = (left.lines, left.bytes);
+                warn!(model, source, lines, bytes, "not counted: no model took it before the end");
+                if let Err(error) = count(&store, &owner, &left) {
+                    error!(%error, "what was not counted is not in the state either");
+                }
+            }
+        });
     }
 }
 

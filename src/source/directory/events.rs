@@ -49,8 +49,8 @@ pub struct Subscription {
 
 impl FileEvents {
     /// Raises the subscription's flag and wakes the model whenever something below `path` changes,
-    /// and once when that begins. Where the system gives no events, that is counted and logged,
-    /// and nothing comes.
+    /// and once when the system begins to watch it. Where that gives no events, it is counted and
+    /// logged, and nothing comes.
     pub fn subscribe(
         self: &Arc<FileEvents>,
         path: &Path,

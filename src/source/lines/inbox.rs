@@ -158,6 +158,11 @@ impl Inbox {
         number
     }
 
+    /// Bytes of the lines that wait.
+    pub fn bytes(&self) -> usize {
+        self.waiting().bytes
+    }
+
     pub fn set_connections(&self, connections: usize) {
         let mut waiting = self.waiting();
         waiting.connections = connections;

@@ -6,7 +6,7 @@
 
 use super::connection::{self, ConnectionContext, time_is_up};
 use super::inbox::Inbox;
-use crate::net::connections::Connections;
+use crate::net::connections::{Connection, Connections};
 use crate::net::listener::{ACCEPT_PAUSE, Listener};
 use crate::telemetry::ErrorReason;
 use std::sync::Arc;
@@ -154,19 +154,26 @@ async fn serve(
 }
 
 impl<L: Listener> Serving<L> {
-    /// Reads a connection as soon as there is room for it.
+    /// Reads a connection as soon as there is room for it; nobody else is let in before.
     async fn let_in(&mut self, stream: L::Stream, peer: String) {
-        let mut deadline = self.context.deadline.clone();
-        let connection = tokio::select! {
-            biased;
-            connection = self.connections.admit() => connection,
-            () = time_is_up(&mut deadline) => {
-                self.context.inbox.note_error(ErrorReason::CutOff);
-                self.cut_off += 1;
-                return;
+        match admit(&self.connections, &self.context).await {
+            Some(connection) => {
+                let context = self.context.clone();
+                self.open.spawn(connection::read(stream, peer, context, connection));
             }
-        };
-        self.open.spawn(connection::read(stream, peer, self.context.clone(), connection));
+            None => self.cut_off += 1,
+        }
+    }
+
+    /// Reads a connection as soon as there is room for it, beside others that wait for that.
+    fn let_in_later(&mut self, stream: L::Stream, peer: String) {
+        let (connections, context) = (Arc::clone(&self.connections), self.context.clone());
+        self.open.spawn(async move {
+            match admit(&connections, &context).await {
+                Some(connection) => connection::read(stream, peer, context, connection).await,
+                None => false,
+            }
+        });
     }
 
     /// Takes who waits to be accepted, closes the socket, and reads all to their end.
@@ -178,8 +185,12 @@ impl<L: Listener> Serving<L> {
             && let Ok(accepted) = timeout(NOBODY_WAITS, self.listener.accept()).await
         {
             match accepted {
-                Ok((stream, peer)) => self.let_in(stream, peer).await,
-                Err(_) => sleep(ACCEPT_PAUSE).await,
+                Ok((stream, peer)) => self.let_in_later(stream, peer),
+                Err(error) => {
+                    self.context.inbox.note_error(ErrorReason::Connection);
+                    warn!(address, %error, "a connection was not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
         let Serving { listener, context, mut open, mut cut_off, .. } = self;
@@ -192,6 +203,19 @@ impl<L: Listener> Serving<L> {
         match cut_off {
             0 => info!(address, "closed; every connection was read to its end"),
             connections => warn!(address, connections, "cut off: they had not ended in time"),
+        }
+    }
+}
+
+/// Waits until there is room for a connection; none when the time is up before.
+async fn admit(connections: &Arc<Connections>, context: &ConnectionContext) -> Option<Connection> {
+    let mut deadline = context.deadline.clone();
+    tokio::select! {
+        biased;
+        connection = connections.admit() => Some(connection),
+        () = time_is_up(&mut deadline) => {
+            context.inbox.note_error(ErrorReason::CutOff);
+            None
         }
     }
 }
