@@ -132,6 +132,19 @@ fn a_reference_that_never_loads_holds_up_nothing_else() {
     assert_eq!(code, Some(0), "{log:#?}");
 }
 
+/// A start that fails ends the process with its reason, and at once.
+#[test]
+fn a_start_that_fails_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("reference.parquet"), "PAR1 no Parquet PAR1").unwrap();
+    let begun = std::time::Instant::now();
+    let daemon = Daemon::spawn(&config(folder.path(), ROWS));
+    let (code, log) = daemon.end();
+    assert_eq!(code, Some(2), "{log:#?}");
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    assert!(log.iter().any(|line| line.contains("reference.parquet")), "{log:#?}");
+}
+
 /// A model hangs in a system call, as on a file system that does not answer: the watchdog is fed no
 /// more after a minute, and with it gone `/-/healthy` says which model it is.
 #[test]

@@ -215,3 +215,39 @@ fn a_reload_and_a_stop_while_a_reference_loads() {
     let of_other = |line: &&String| line.contains("reference loaded") && line.contains("other");
     assert_eq!(log.iter().filter(of_other).count(), 0, "it was loaded before");
 }
+
+/// A socket moves: to where it cannot be opened, which changes nothing, and to an address that the
+/// one of before is in the way of.
+#[test]
+fn a_socket_moves_only_to_where_it_can() {
+    use std::os::unix::net::UnixStream;
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sources = |path: &str, listen: &str| {
+        let unix = format!("[[model.source]]\nname = \"u\"\ntype = \"unix\"\npath = \"{path}\"\n");
+        let tcp =
+            format!("[[model.source]]\nname = \"t\"\ntype = \"tcp\"\nlisten = \"{listen}\"\n");
+        config(folder.path(), &format!("{unix}{tcp}{ROWS}"));
+    };
+    let (here, any) = (free.to_string(), format!("0.0.0.0:{}", free.port()));
+    sources("rows.sock", &here);
+    let mut daemon = Daemon::start(&folder.path().join("driftd.toml"));
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_000.0);
+    sources("nowhere/rows.sock", &here);
+    reload(&mut daemon, 0.0);
+    assert_eq!(daemon.get("/-/ready").0, 200);
+    let mut stream = UnixStream::connect(folder.path().join("rows.sock")).unwrap();
+    writeln!(stream, "{{\"x\":0.5}}").unwrap();
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_001.0);
+    sources("other.sock", &any);
+    reload(&mut daemon, 1.0);
+    daemon.wait_for("readiness", |d| d.get("/-/ready").0 == 200);
+    let mut stream = UnixStream::connect(folder.path().join("other.sock")).unwrap();
+    writeln!(stream, "{{\"x\":0.5}}").unwrap();
+    let mut stream = TcpStream::connect(free).unwrap();
+    writeln!(stream, "{{\"x\":0.5}}").unwrap();
+    daemon.wait_for_sample(&["driftd_open_window_rows"], 3_003.0);
+    assert!(!folder.path().join("rows.sock").exists());
+    daemon.stop();
+}
