@@ -87,7 +87,7 @@ async fn converse(
     });
     let stream = WatchedStream { stream, connection: Arc::clone(&connection) };
     let mut http = http1::Builder::new();
-    http.max_buf_size(HEAD_BYTES_MAX);
+    http.max_buf_size(HEAD_BYTES_MAX).max_header_size(HEAD_BYTES_MAX);
     let mut conversation = pin!(http.serve_connection(TokioIo::new(stream), service));
     let mut is_stopping = false;
     loop {
