@@ -49,6 +49,8 @@
 //! | 9 | [`journal`], [`config`]: what was counted, pending, being written and stored; the configuration, as written, then checked |
 //! | 10 | [`daemon`]: the pipeline, epochs, supervision, reloading, the real clock |
 //! | 11 | [`cli`]: arguments, a file per command |
+//!
+//! [`format`]: mod@format
 
 pub mod cli;
 pub mod config;

@@ -95,7 +95,7 @@ pub fn reference(
     }
 }
 
-/// Profiles files as one reference; `step` as in [`reference`].
+/// Profiles files as one reference; `step` as in [`reference`](fn@reference).
 pub fn build(
     tables: &[impl Table],
     config: &ReferenceConfig,
