@@ -82,23 +82,26 @@ impl Listeners {
         limits: LineLimits,
         open: impl FnOnce(LineLimits) -> Result<LineListener>,
     ) -> Result<Arc<LineListener>> {
-        let mut sockets = self.sockets();
-        let allowed = self.allowed(limits, sockets.sources);
-        let found = sockets.open.get(&key).filter(|socket| socket.listener.is_usable());
-        let listener = match found {
-            Some(socket) => Arc::clone(&socket.listener),
+        let (found, allowed) = {
+            let sockets = self.sockets();
+            let found = sockets.open.get(&key).map(|socket| Arc::clone(&socket.listener));
+            (found, self.allowed(limits, sockets.sources))
+        };
+        // A file system that does not answer must not hold up who asks for other sockets.
+        let listener = match found.filter(|listener| listener.is_usable()) {
+            Some(listener) => listener,
             None => {
-                let (wanted, allowed) = (limits.connections_max, allowed.connections_max);
-                if allowed < wanted {
+                let (wanted, connections_max) = (limits.connections_max, allowed.connections_max);
+                if connections_max < wanted {
                     let listen = key.resource.to_string();
-                    warn!(listen, wanted, allowed, "fewer connections: the limit of open files");
+                    warn!(listen, wanted, connections_max, "fewer: the limit of open files");
                 }
-                Arc::new(open(LineLimits { connections_max: allowed, ..limits })?)
+                Arc::new(open(allowed)?)
             }
         };
         listener.set_limits(allowed);
         let socket = Socket { owner: owner.clone(), limits, listener: Arc::clone(&listener) };
-        let before = sockets.open.insert(key, socket);
+        let before = self.sockets().open.insert(key, socket);
         if let Some(before) = before.filter(|own| !Arc::ptr_eq(&own.listener, &listener)) {
             self.close(before, Instant::now() + CLOSE_WITHIN);
         }
