@@ -25,6 +25,8 @@ fn write_reference(folder: &Path, features: usize) {
     write(&folder.join("reference.parquet"), columns);
 }
 
+const ROWS_PER_CONNECTION: u64 = 1_000;
+
 /// A client that connects, sends and closes in good order, again and again.
 struct Sender {
     sent: Arc<AtomicU64>,
@@ -37,7 +39,7 @@ impl Sender {
         let (sent, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let (own_sent, own_over) = (Arc::clone(&sent), Arc::clone(&is_over));
         let thread = std::thread::spawn(move || {
-            let lines = "{\"x0\": 500}\n".repeat(5_000);
+            let lines = "{\"x0\": 500}\n".repeat(ROWS_PER_CONNECTION as usize);
             while !own_over.load(Ordering::Relaxed) {
                 let send = || -> std::io::Result<()> {
                     let mut stream = TcpStream::connect(address)?;
@@ -46,7 +48,7 @@ impl Sender {
                     stream.take_error()?.map_or(Ok(()), Err)
                 };
                 match send() {
-                    Ok(()) => _ = own_sent.fetch_add(5_000, Ordering::Relaxed),
+                    Ok(()) => _ = own_sent.fetch_add(ROWS_PER_CONNECTION, Ordering::Relaxed),
                     Err(_) => std::thread::sleep(Duration::from_millis(20)),
                 }
             }
@@ -81,7 +83,7 @@ fn what_was_sent_is_counted_whoever_takes_it() {
     let mut version = String::new();
     for reload in 0..6 {
         let sent = sender.sent();
-        daemon.wait_for("more rows", |_| sender.sent() >= sent + 20_000);
+        daemon.wait_for("more rows", |_| sender.sent() >= sent + 4 * ROWS_PER_CONNECTION);
         let changed = format!("{text}[model.drift]\nrows_min = {}\n", 100 + reload);
         version = format!("{}", reload / 3);
         let named = format!("name = \"m\"\nversion = \"{version}\"");
@@ -117,7 +119,9 @@ fn a_stop_counts_what_was_sent_and_closed() {
     let path = config(folder.path(), &format!("{}{ROWS}", tcp(address)));
     let mut daemon = Daemon::start(&path);
     let senders = [Sender::start(address), Sender::start(address)];
-    daemon.wait_for("some rows", |_| senders.iter().all(|sender| sender.sent() >= 50_000));
+    daemon.wait_for("some rows", |_| {
+        senders.iter().all(|sender| sender.sent() >= 10 * ROWS_PER_CONNECTION)
+    });
     // Some go on, one is silent between two lines.
     let mut silent = TcpStream::connect(address).unwrap();
     silent.write_all(b"{\"x0\": 1}\n").unwrap();
