@@ -88,8 +88,9 @@ impl ReferenceLoader<'_> {
         Ok(Some(loaded))
     }
 
-    /// Whether what is configured as the reference is another than what the state has, as far as
-    /// can be told without reading it. A reference that is being loaded is none yet.
+    /// Whether what is configured as the reference is another than what the state has; files that
+    /// were touched are read for that, and not profiled. A reference that is being loaded is none
+    /// yet.
     pub fn is_another(&self, model: &Model, store: &ModelStore) -> Result<bool> {
         let ReferenceSource::Path(path) = &model.reference_source else { return Ok(false) };
         let Some(kept) = store.reference_record()? else { return Ok(false) };

@@ -2,7 +2,7 @@ use crate::support::daemon::{Daemon, config};
 use crate::support::table::{floats, write};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,12 +10,21 @@ use std::time::Duration;
 const ROWS: &str = "[[model.window]]\nname = \"all\"\ntype = \"rows\"\nsize = 1000000000\n";
 const ROWS_OF_TCP: [&str; 2] = ["driftd_source_rows_total", "source=\"tcp\""];
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// A model with a directory and a socket.
+struct Setup {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+    address: SocketAddr,
 }
 
-fn tcp(address: SocketAddr) -> String {
-    format!("[[model.source]]\nname = \"tcp\"\ntype = \"tcp\"\nlisten = \"{address}\"\n")
+/// Of so many features, with more sections after it.
+fn setup(features: usize, more: &str) -> Setup {
+    let folder = tempfile::tempdir().unwrap();
+    write_reference(folder.path(), features);
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tcp = format!("[[model.source]]\nname = \"tcp\"\ntype = \"tcp\"\nlisten = \"{address}\"\n");
+    let path = config(folder.path(), &format!("{tcp}{ROWS}{more}"));
+    Setup { folder, path, address }
 }
 
 fn write_reference(folder: &Path, features: usize) {
@@ -71,10 +80,7 @@ impl Sender {
 /// The same model with another threshold, then another version of it on the same port, under load.
 #[test]
 fn what_was_sent_is_counted_whoever_takes_it() {
-    let folder = tempfile::tempdir().unwrap();
-    write_reference(folder.path(), 3);
-    let address = free_address();
-    let path = config(folder.path(), &format!("{}{ROWS}", tcp(address)));
+    let Setup { folder, path, address } = setup(3, "");
     let text = std::fs::read_to_string(&path).unwrap();
     let mut daemon = Daemon::start(&path);
     let mut stays = TcpStream::connect(address).unwrap();
@@ -113,10 +119,7 @@ fn rows_in_state(folder: &Path) -> f64 {
 
 #[test]
 fn a_stop_counts_what_was_sent_and_closed() {
-    let folder = tempfile::tempdir().unwrap();
-    write_reference(folder.path(), 3);
-    let address = free_address();
-    let path = config(folder.path(), &format!("{}{ROWS}", tcp(address)));
+    let Setup { folder: _folder, path, address } = setup(3, "");
     let mut daemon = Daemon::start(&path);
     let senders = [Sender::start(address), Sender::start(address)];
     daemon.wait_for("some rows", |_| {
@@ -134,10 +137,7 @@ fn a_stop_counts_what_was_sent_and_closed() {
 
 #[test]
 fn what_does_not_end_in_time_is_cut_off_counted_and_logged() {
-    let folder = tempfile::tempdir().unwrap();
-    write_reference(folder.path(), 3);
-    let address = free_address();
-    let path = config(folder.path(), &format!("{}{ROWS}", tcp(address)));
+    let Setup { folder: _folder, path, address } = setup(3, "");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("[server]\n", "[server]\nstop_timeout = \"6s\"\n")).unwrap();
     let mut daemon = Daemon::start(&path);
@@ -160,11 +160,8 @@ fn what_does_not_end_in_time_is_cut_off_counted_and_logged() {
 /// Nonsense is told of with who sent it and how it begins, and not as often as it comes.
 #[test]
 fn what_is_wrong_with_lines_can_be_found_out() {
-    let folder = tempfile::tempdir().unwrap();
-    write_reference(folder.path(), 3);
-    let address = free_address();
     let columns = "[model.columns]\nexclude = [\"left_*\"]\n";
-    let path = config(folder.path(), &format!("{}{ROWS}{columns}", tcp(address)));
+    let Setup { folder: _folder, path, address } = setup(3, columns);
     let mut daemon = Daemon::start(&path);
     let mut stream = TcpStream::connect(address).unwrap();
     let peer = stream.local_addr().unwrap().to_string();
@@ -188,10 +185,7 @@ fn what_is_wrong_with_lines_can_be_found_out() {
 /// A model of many features, silent connections, and the shortest lines that there are.
 #[test]
 fn memory_does_not_grow_with_connections_and_short_lines() {
-    let folder = tempfile::tempdir().unwrap();
-    write_reference(folder.path(), 1_000);
-    let address = free_address();
-    let path = config(folder.path(), &format!("{}{ROWS}", tcp(address)));
+    let Setup { folder: _folder, path, address } = setup(1_000, "");
     let mut daemon = Daemon::start(&path);
     let before = daemon.resident();
     let idle: Vec<_> = (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();

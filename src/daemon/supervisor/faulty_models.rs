@@ -9,7 +9,8 @@ use crate::export::live::registry;
 use crate::net::stop::Stop;
 use crate::source::{BoundSource, DeliveryId, Fate, Poll, Source, SourceContext};
 use crate::time::Timestamp;
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -29,6 +30,18 @@ fn folder(source: &str) -> tempfile::TempDir {
     );
     std::fs::write(folder.path().join("driftd.toml"), text).unwrap();
     folder
+}
+
+/// The same with a socket as the source, and its address.
+fn folder_with_socket() -> (tempfile::TempDir, SocketAddr) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    (folder(&format!("type = \"tcp\"\nlisten = \"{address}\"\n")), address)
+}
+
+/// Connects, sends so many rows, and closes.
+fn send(address: SocketAddr, rows: usize) {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all("{}\n".repeat(rows).as_bytes()).unwrap();
 }
 
 /// The supervisor of a folder's configuration, and its models.
@@ -185,15 +198,11 @@ async fn a_model_whose_port_is_taken_after_all_is_not_lost() {
 /// is for the successor.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_amid_a_reload_counts_what_was_sent() {
-    use std::io::Write;
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let folder = folder(&format!("type = \"tcp\"\nlisten = \"{address}\"\n"));
+    let (folder, address) = folder_with_socket();
     let (mut supervisor, models) = supervisor(folder.path());
     let bound = supervisor.bind_all(models.clone()).unwrap();
     bound.into_iter().for_each(|bound| supervisor.start(bound));
-    let mut client = std::net::TcpStream::connect(address).unwrap();
-    client.write_all("{}\n".repeat(10_000).as_bytes()).unwrap();
-    drop(client);
+    send(address, 10_000);
     let export = crate::export::ExportConfig::default();
     let listeners = listeners(&models);
     let model = models.into_iter().next().unwrap();
@@ -211,9 +220,7 @@ async fn a_stop_amid_a_reload_counts_what_was_sent() {
 /// A model that waits to be started again takes nothing; what was sent to it is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_failed_model_was_sent_is_counted_as_lost() {
-    use std::io::Write;
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let folder = folder(&format!("type = \"tcp\"\nlisten = \"{address}\"\n"));
+    let (folder, address) = folder_with_socket();
     let (mut supervisor, models) = supervisor(folder.path());
     let bound = supervisor.bind_all(models.clone()).unwrap();
     drop(bound);
@@ -221,9 +228,7 @@ async fn what_a_failed_model_was_sent_is_counted_as_lost() {
     let mut failed = ManagedModel::new(models[0].clone(), telemetry);
     failed.fail();
     supervisor.models.insert(label(), failed);
-    let mut client = std::net::TcpStream::connect(address).unwrap();
-    client.write_all("{}\n".repeat(1_000).as_bytes()).unwrap();
-    drop(client);
+    send(address, 1_000);
     supervisor.end().await.unwrap();
     let totals = supervisor.store.model("m", "").unwrap().totals().unwrap();
     assert_eq!(totals.get("sources", "s", "rows_rejected_not_taken"), 1_000);
@@ -276,9 +281,7 @@ async fn a_stop_ends_in_time_whatever_a_model_does() {
 /// A reload while the disk is full: the model of before keeps what it has until there is room.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_on_a_full_disk_loses_nothing() {
-    use std::io::Write;
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let folder = folder(&format!("type = \"tcp\"\nlisten = \"{address}\"\n"));
+    let (folder, address) = folder_with_socket();
     let (mut supervisor, models) = supervisor(folder.path());
     let bound = supervisor.bind_all(models.clone()).unwrap();
     bound.into_iter().for_each(|bound| supervisor.start(bound));
@@ -292,8 +295,7 @@ async fn a_reload_on_a_full_disk_loses_nothing() {
         if readiness.is_reached() && !is_sent {
             is_sent = true;
             store.faults.fail_commits(3);
-            let mut client = std::net::TcpStream::connect(address).unwrap();
-            client.write_all("{}\n".repeat(500).as_bytes()).unwrap();
+            send(address, 500);
         }
         if process.state_write_errors.get() >= 1 && !is_asked {
             is_asked = true;

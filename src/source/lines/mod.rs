@@ -61,7 +61,8 @@ pub fn limits(settings: &Settings) -> LineLimits {
 
 /// Bytes that the lines of a socket take at most: those that wait, the beginning of a line for each
 /// connection, and a batch for each thread.
-pub fn memory_max(limits: LineLimits, features: usize, threads: usize) -> u64 {
+pub fn memory_max(settings: &Settings, features: usize, threads: usize) -> u64 {
+    let limits = limits(settings);
     // Buffers grow by doubling.
     let begun = 2 * limits.connections_max as u64 * limits.line_bytes_max as u64;
     INBOX_BYTES_MAX as u64 + begun + parse::batch_bytes_max(features) * threads as u64

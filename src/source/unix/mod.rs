@@ -55,7 +55,7 @@ impl SourceType for Unix {
     }
 
     fn memory_max(&self, settings: &Settings, features: usize, threads: usize) -> u64 {
-        lines::memory_max(lines::limits(settings), features, threads)
+        lines::memory_max(settings, features, threads)
     }
 
     fn bind(
