@@ -14,9 +14,9 @@ use driftd::profile::categories::{CategoryCounts, CategoryGrid};
 use driftd::profile::cells::{Cells, Placed};
 use driftd::profile::codec::append;
 use driftd::profile::distinct::Distinct;
-use driftd::profile::feature::{FeatureInput, FeatureProfile};
+use driftd::profile::feature::{FeatureInput, FeatureProfile, Scratch};
 use driftd::profile::grid_build::SortedReference;
-use driftd::profile::moments::Moments;
+use driftd::profile::moments::{Moments, MomentsFrame};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ fn column(bencher: Bencher<'_, '_>, kind: &str) {
     let grid = &reference.features[0].grid;
     let width = driftd::schema::kinds::width(array.data_type());
     let mut profile = FeatureProfile::new(grid);
-    let (block, mut scratch) = (Block::new(array), Vec::new());
+    let (block, mut scratch) = (Block::new(array), Scratch::default());
     bencher.counter(ItemsCount::new(VALUES)).bench_local(|| {
         profile.update(FeatureInput { grid, width, block: &block, scratch: &mut scratch });
     });
@@ -93,7 +93,7 @@ fn encode(bencher: Bencher<'_, '_>, rows: usize) {
     let grid = &reference.features[0].grid;
     let width = driftd::schema::kinds::width(array.data_type());
     let mut profile = FeatureProfile::new(grid);
-    let (block, mut scratch) = (Block::new(array.slice(0, rows)), Vec::new());
+    let (block, mut scratch) = (Block::new(array.slice(0, rows)), Scratch::default());
     profile.update(FeatureInput { grid, width, block: &block, scratch: &mut scratch });
     let mut bytes = Vec::new();
     bencher.bench_local(|| {
@@ -136,8 +136,11 @@ fn array(kind: &str) -> ArrayRef {
 #[divan::bench]
 fn moments(bencher: Bencher<'_, '_>) {
     let values = values(1_000);
-    let mut moments = Moments::about(500.0);
-    bencher.counter(ItemsCount::new(VALUES)).bench_local(|| moments.update((&values, 1_000.0)));
+    let frame = MomentsFrame::new(500.0, Some((0.0, 1_000.0)));
+    let mut moments = Moments::default();
+    bencher
+        .counter(ItemsCount::new(VALUES))
+        .bench_local(|| moments.update((&frame, &values, (0.0, 1_000.0))));
 }
 
 #[divan::bench]

@@ -1,5 +1,6 @@
 //! Words about one feature: its kind, the width its values are compared in, its status.
 
+use half::f16;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,6 +43,40 @@ impl fmt::Display for Kind {
 pub enum Width {
     F32,
     F64,
+    // Last, so that stored widths keep their numbers.
+    F16,
+}
+
+impl Width {
+    /// That of both in which fewer values can be told apart.
+    #[must_use]
+    pub fn narrower(self, other: Width) -> Width {
+        let bits = |width| match width {
+            Width::F16 => 16,
+            Width::F32 => 32,
+            Width::F64 => 64,
+        };
+        if bits(other) < bits(self) { other } else { self }
+    }
+
+    /// Rounds to this width. A finite value beyond its range stays what it is: it is far out, not
+    /// infinite.
+    #[inline]
+    #[must_use]
+    pub fn round(self, value: f64) -> f64 {
+        let rounded = match self {
+            Width::F64 => return value,
+            Width::F32 => f64::from(value as f32),
+            Width::F16 => round_to_half(value),
+        };
+        if rounded.is_infinite() { value } else { rounded }
+    }
+}
+
+/// Not inlined, so that loops over wider values stay short.
+#[inline(never)]
+fn round_to_half(value: f64) -> f64 {
+    f16::from_f64(value).to_f64()
 }
 
 /// What can be said of a feature in one window.

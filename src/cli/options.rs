@@ -4,10 +4,10 @@ use crate::config::{ReferenceSource, load};
 use crate::drift::verdict::DriftConfig;
 use crate::export::ExportConfig;
 use crate::monitor::reference::{Reference, ReferenceConfig};
+use crate::schema::NamePattern;
 use crate::source::inputs;
 use crate::window::sampling::SamplingConfig;
-use anyhow::{Context, Result, bail};
-use glob::Pattern;
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -39,9 +39,7 @@ impl ConfigChoice {
     pub fn settings(&self) -> Result<CheckOptions> {
         let mut settings = self.configured()?;
         for name in &self.exclude {
-            let pattern =
-                Pattern::new(name).with_context(|| format!("--exclude {name}: no pattern"))?;
-            settings.reference.columns.exclude.push(pattern);
+            settings.reference.columns.exclude.push(NamePattern::new(name));
         }
         Ok(settings)
     }

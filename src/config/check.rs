@@ -12,12 +12,12 @@ use crate::export::metrics::Family;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
+use crate::schema::NamePattern;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
 use crate::time::EpochUnit;
-use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -173,14 +173,7 @@ fn columns(model: &Section<'_>) -> ColumnsConfig {
     let Some(section) = model.section("columns") else { return ColumnsConfig::default() };
     let patterns = |key| {
         let names = section.strings(key)?;
-        let patterns = names.iter().filter_map(|name| match Pattern::new(name) {
-            Ok(pattern) => Some(pattern),
-            Err(error) => {
-                section.fault(key, format!("{name:?} is no name or pattern: {error}"));
-                None
-            }
-        });
-        Some(patterns.collect::<Vec<_>>())
+        Some(names.into_iter().map(NamePattern::new).collect::<Vec<_>>())
     };
     let config = ColumnsConfig {
         include: patterns("include"),

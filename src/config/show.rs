@@ -2,6 +2,7 @@
 
 use super::{Config, Model, ReferenceSource};
 use crate::position::Arrival;
+use crate::schema::NamePattern;
 use crate::settings::Setting;
 use crate::settings::units::{bytes_text, duration_text};
 use crate::source::SourceConfig;
@@ -46,7 +47,7 @@ pub fn show(config: &Config) -> String {
 fn model(model: &Model) -> Value {
     let has_stream = model.sources.iter().any(|s| s.kind.arrival() == Arrival::Stream);
     let columns = &model.reference.columns;
-    let patterns = |patterns: &[glob::Pattern]| {
+    let patterns = |patterns: &[NamePattern]| {
         Value::Array(patterns.iter().map(|pattern| text(pattern.as_str())).collect())
     };
     let mut shown_columns = vec![("exclude", patterns(&columns.exclude))];

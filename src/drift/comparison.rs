@@ -4,7 +4,8 @@ use super::Evidence;
 use super::shares::table;
 use crate::profile::Mismatch;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
-use crate::profile::numeric::{CellPair, NumericFrame, NumericProfile};
+use crate::profile::numeric::{CellPair, NumericProfile};
+use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::tally::Tally;
 use ndarray::{Array2, ArrayView2};
 

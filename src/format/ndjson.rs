@@ -10,6 +10,7 @@ use crate::monitor::table::{Blocks, Table};
 use crate::profile::block::{Block, ValueFaults};
 use crate::profile::column::number_text;
 use crate::profile::feature::FeatureGrid;
+use crate::schema::binding::Wanted;
 use crate::schema::columns::ColumnsConfig;
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
@@ -51,6 +52,7 @@ impl LineSchema {
 pub struct LineFeature {
     pub name: String,
     pub kind: Kind,
+    /// Codes may come as numbers.
     pub declared: bool,
 }
 
@@ -63,7 +65,8 @@ impl LineFeature {
 
 impl From<&FeatureGrid> for LineFeature {
     fn from(grid: &FeatureGrid) -> LineFeature {
-        LineFeature { name: grid.name.clone(), kind: grid.kind, declared: grid.declared }
+        let Wanted { name, kind, declared, has_codes } = grid.wanted();
+        LineFeature { name: name.to_owned(), kind, declared: declared || has_codes }
     }
 }
 
@@ -324,6 +327,10 @@ fn text(value: &Value, declared: bool) -> Reading<String> {
     match value {
         Value::Null => Reading::Null,
         Value::String(text) => Reading::Value(text.clone()),
+        // Integers to their last digit, which a double would lose.
+        Value::Number(number) if declared && (number.is_i64() || number.is_u64()) => {
+            Reading::Value(number.to_string())
+        }
         Value::Number(number) if declared => {
             number.as_f64().map_or(Reading::WrongType, |number| Reading::Value(number_text(number)))
         }

@@ -9,14 +9,13 @@ use crate::feature::{Kind, Status, Width};
 use crate::profile::Accumulator;
 use crate::profile::block::Block;
 use crate::profile::categories::{CategoryGrid, category};
-use crate::profile::cells::narrow;
 use crate::profile::column::{INTEGERS_EXACT_MAX, integer_bits};
 use crate::profile::extremes::{Extremes, Span, without_negative_zero};
 use crate::profile::feature::{
-    FeatureGrid, FeatureInput, FeatureProfile, Frame, read_numbers, read_texts,
+    FeatureGrid, FeatureInput, FeatureProfile, Frame, Scratch, read_numbers, read_texts,
 };
 use crate::profile::grid_build::SortedReference;
-use crate::profile::numeric::{NumericFrame, NumericOrigin};
+use crate::profile::numeric_frame::{NumericFrame, NumericOrigin};
 use crate::profile::tally::Tally;
 use std::collections::HashMap;
 
@@ -35,10 +34,12 @@ pub(super) struct Column {
     pub width: Width,
     /// In all files.
     pub is_integer: bool,
+    /// In all files.
+    pub is_double: bool,
     /// Count distinct values of floats too.
     pub distinct: bool,
-    /// Its number in each of the reference's files.
-    pub places: Vec<usize>,
+    /// Its number in each of the reference's files; none where it is absent.
+    pub places: Vec<Option<usize>>,
 }
 
 /// A feature with its grid and the reference's own counts.
@@ -46,7 +47,7 @@ pub(super) type Built = (FeatureGrid, FeatureProfile);
 
 pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Built, Fault> {
     let n_rows: u64 = tables.iter().map(|table| rows(*table)).sum();
-    let (grid, profile) = match column.kind {
+    let (grid, mut profile) = match column.kind {
         Kind::Numeric | Kind::Temporal => build_numeric(tables, column, n_rows)?,
         Kind::Categorical | Kind::Boolean => build_categorical(tables, column, n_rows)?,
         Kind::Unsupported => {
@@ -55,6 +56,8 @@ pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Bu
             (grid, profile)
         }
     };
+    let absent = tables.iter().zip(&column.places).filter(|(_, place)| place.is_none());
+    profile.add_absent(absent.map(|(table, _)| rows(*table)).sum());
     profile.assert_complete();
     let found = profile.tally.rows;
     if found != n_rows {
@@ -75,7 +78,7 @@ fn count(
     grid: &FeatureGrid,
 ) -> Result<FeatureProfile, Fault> {
     let mut profile = FeatureProfile::new(grid);
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::default();
     // As if every value came wide: it is rounded where the reference is narrow.
     let width = Width::F64;
     for_each_block(tables, column, |block| {
@@ -89,7 +92,8 @@ fn for_each_block(
     column: &Column,
     mut f: impl FnMut(&Block),
 ) -> Result<(), Fault> {
-    for (table, &column) in tables.iter().zip(&column.places) {
+    for (table, place) in tables.iter().zip(&column.places) {
+        let Some(column) = *place else { continue };
         let n_groups = table.row_groups().len();
         for row_group in 0..n_groups {
             if row_group + 1 < n_groups {
@@ -109,8 +113,7 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
     let mut extremes = Extremes::default();
     let mut scratch = Vec::new();
     let mut position = 0;
-    let is_narrow = column.width == Width::F32;
-    let seen = |value: f64| without_negative_zero(if is_narrow { narrow(value) } else { value });
+    let seen = |value: f64| without_negative_zero(column.width.round(value));
     for_each_block(tables, column, |block| {
         let numbers = read_numbers(block, &mut scratch);
         whole.update(numbers.tally);
@@ -137,7 +140,8 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         negative_infinities: negative as u64,
         positive_infinities: (values.len() - finite) as u64,
     };
-    let (width, is_integer) = (column.width, column.is_integer);
+    let is_integer = column.is_integer;
+    let width = if column.is_double { width_of_doubles(reference.finite) } else { column.width };
     let can_identify = is_integer && whole.present() >= IDENTIFIER_ROWS_MIN;
     let is_identifier = can_identify && all_distinct(tables, column, &values, &extremes)?;
     let unscored = !column.declared && (column.kind == Kind::Temporal || is_identifier);
@@ -152,6 +156,14 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         count(tables, column, &grid)?
     };
     Ok((grid, profile))
+}
+
+/// The width that doubles are compared in. Where all are floats and some have a fraction, somebody
+/// widened what had been rounded before.
+fn width_of_doubles(finite: &[f64]) -> Width {
+    let is_float = |value: &f64| Width::F32.round(*value) == *value;
+    let are_floats = finite.iter().all(is_float) && finite.iter().any(|value| value.fract() != 0.0);
+    if are_floats { Width::F32 } else { Width::F64 }
 }
 
 /// Sorts doubles as integers of the same order, in about half the time. Both collects keep the

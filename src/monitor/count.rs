@@ -11,7 +11,7 @@ use super::table::{Table, guarded, rows};
 use crate::error::{Fault, Result};
 use crate::profile::Accumulator;
 use crate::profile::clusters::Clusters;
-use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile};
+use crate::profile::feature::{FeatureGrid, FeatureInput, FeatureProfile, Scratch};
 use crate::schema::binding::{Binding, bind};
 use crate::window::pane::{Pane, PaneBytes, PaneKey, Panes};
 use crate::window::plan::{Assignment, PaneIndex, Plan};
@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 thread_local! {
-    /// The numbers of one block; kept per worker so that no task allocates it again.
-    static SCRATCH: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+    /// Kept per worker, so that no task allocates it again.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// One column chunk to decode and count.
@@ -99,8 +99,7 @@ fn count_into(
     encoder: Option<Encoder>,
 ) -> Result<Delta, Fault> {
     let grids: Vec<&FeatureGrid> = reference.grids().collect();
-    let wanted = grids.iter().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
-    let bindings = bind(table.schema(), wanted);
+    let bindings = bind(table.schema(), grids.iter().map(|grid| grid.wanted()))?;
     assert_eq!(plan.row_groups.len(), table.row_groups().len(), "a plan belongs to its table");
     let mut features: Vec<FeatureCounts> = Vec::new();
     features.resize_with(grids.len(), FeatureCounts::default);
@@ -205,9 +204,9 @@ fn empty_panes(plan: &Plan, n_features: usize) -> Vec<Pane> {
 /// Fails when nothing but the table's own word says how many rows it has, and that is wrong. Where
 /// a feature is read, its values are counted anyway.
 pub fn check_rows(reference: &Reference, table: &dyn Table) -> Result<(), Fault> {
-    let wanted = reference.grids().map(|grid| (grid.name.as_str(), grid.kind, grid.declared));
+    let bindings = bind(table.schema(), reference.grids().map(FeatureGrid::wanted))?;
     let is_read = |binding: &Binding| matches!(binding, Binding::Column { .. });
-    if rows(table) == 0 || bind(table.schema(), wanted).iter().any(is_read) {
+    if rows(table) == 0 || bindings.iter().any(is_read) {
         return Ok(());
     }
     for (row_group, &claimed) in table.row_groups().iter().enumerate() {
@@ -261,7 +260,7 @@ fn count_blocks(
     table: &dyn Table,
     task: &Task,
     rows: &Rows<'_>,
-    scratch: &mut Vec<f64>,
+    scratch: &mut Scratch,
 ) -> Result<Counts, Fault> {
     let (column, width) = task.binding;
     let mut counts = Counts::new();

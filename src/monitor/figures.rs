@@ -8,8 +8,9 @@ use crate::drift::verdict::Verdict;
 use crate::feature::Status;
 use crate::profile::extremes::Exact;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
-use crate::profile::numeric::{NumericFrame, NumericProfile};
-use crate::profile::percentiles::{PERCENTILES, percentile};
+use crate::profile::numeric::NumericProfile;
+use crate::profile::numeric_frame::NumericFrame;
+use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -241,18 +242,14 @@ impl Statistics {
         let present = values.total();
         self.infinite_ratio = ratio(values.infinities(), self.rows);
         self.zero_ratio = ratio(values.zeros(), self.rows);
-        self.mean = values.moments().mean();
-        self.stddev = values.moments().stddev();
+        self.mean = values.mean(frame);
+        self.stddev = values.stddev(frame);
         self.min = values.extremes().min();
         self.max = values.extremes().max();
         self.exact = values.extremes().exact();
         let (grid, cells) = values.cells(frame);
         let counts = cells.counts();
-        let percentiles =
-            PERCENTILES.map(|percent| percentile(grid, &counts, values.extremes(), percent));
-        if let [Some(_), ..] = percentiles {
-            self.percentiles = Some(percentiles.map(Option::unwrap_or_default));
-        }
+        self.percentiles = values.percentiles(frame);
         if present > 0 {
             self.distinct = values.distinct(frame);
         }

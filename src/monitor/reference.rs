@@ -6,16 +6,17 @@
 use super::build::{Column, build_feature};
 use super::table::{Table, guarded};
 use crate::error::{Error, Fault, Result};
-use crate::feature::{Kind, Status, Width};
+use crate::feature::{Kind, Status};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
-use crate::schema::binding::{Binding, bind};
-use crate::schema::columns::{ColumnsConfig, unique_names};
+use crate::schema::column_type::ColumnType;
+use crate::schema::columns::{ColumnsConfig, twice};
 use crate::schema::kinds;
 use crate::window::pane::Pane;
+use arrow_schema::Field;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Features that are encoded together where a reference is kept.
 const FEATURES_PER_CHUNK: usize = 256;
@@ -133,19 +134,18 @@ impl Reference {
         self.features.iter().map(|feature| &feature.grid)
     }
 
-    /// Profiles the tables as one reference. The first decides which features there are and of
-    /// what type. `step` is called once per column read.
+    /// Profiles the tables as one reference. What they say of their columns is put together, so
+    /// that neither their order nor a part without values changes anything; the features have the
+    /// order in which they first come. `step` is called once per column read.
     pub fn build(
         tables: &[&dyn Table],
         config: &ReferenceConfig,
         step: &(dyn Fn() + Sync),
     ) -> Result<Reference> {
-        let Some(first) = tables.first() else {
+        if tables.is_empty() {
             return Err(Error::new("the reference has no files"));
-        };
-        config.columns.check(first.schema())?;
-        let mut columns = columns(first.schema(), config)?;
-        check_tables(tables, &mut columns)?;
+        }
+        let columns = columns(tables, config)?;
         let features = columns
             .into_par_iter()
             .map(|column| {
@@ -220,72 +220,99 @@ impl Reference {
     }
 }
 
-fn columns(schema: &arrow_schema::Schema, config: &ReferenceConfig) -> Result<Vec<Column>> {
-    let names = unique_names(schema);
-    let known: HashSet<&str> = names.iter().map(AsRef::as_ref).collect();
-    if let Some(name) = config.features.keys().find(|name| !known.contains(name.as_str())) {
+/// A column of some of the tables, before anybody asks whether it is a feature.
+struct Found<'a> {
+    column_type: ColumnType,
+    /// Its number in each of the tables that have it.
+    places: Vec<Option<usize>>,
+    fields: Vec<&'a Field>,
+    /// Some table has two of the name.
+    is_twice: bool,
+}
+
+/// All columns, by name, in the order in which they first come.
+fn found<'a>(tables: &[&'a dyn Table]) -> (Vec<&'a str>, HashMap<&'a str, Found<'a>>) {
+    let mut names = Vec::new();
+    let mut all: HashMap<&str, Found<'_>> = HashMap::new();
+    for (number, table) in tables.iter().enumerate() {
+        for (column, field) in table.schema().fields().iter().enumerate() {
+            let own = all.entry(field.name()).or_insert_with(|| {
+                names.push(field.name().as_str());
+                Found {
+                    column_type: ColumnType::default(),
+                    places: vec![None; tables.len()],
+                    fields: Vec::new(),
+                    is_twice: false,
+                }
+            });
+            own.is_twice |= own.places[number].replace(column).is_some();
+            own.column_type.add(field);
+            own.fields.push(field);
+        }
+    }
+    (names, all)
+}
+
+fn columns(tables: &[&dyn Table], config: &ReferenceConfig) -> Result<Vec<Column>> {
+    let (names, mut found) = found(tables);
+    config.columns.check(&names.iter().copied().collect())?;
+    if let Some(name) = config.features.keys().find(|name| !found.contains_key(name.as_str())) {
         return Err(Error::new(format!("feature {name:?}: the reference has no such column")));
     }
     let mut columns = Vec::new();
-    for (name, field) in names.into_iter().zip(schema.fields()) {
-        let own = config.features.get(name.as_ref()).copied().unwrap_or_default();
-        if own.kind == Some(DeclaredKind::Ignore) || !config.columns.is_feature(&name) {
+    for name in names {
+        let own = config.features.get(name).copied().unwrap_or_default();
+        if own.kind == Some(DeclaredKind::Ignore) || !config.columns.is_feature(name) {
             continue;
         }
-        // A path tells when and where rows were written more often than what they are: a date
-        // among the features would drift by itself. It has to be asked for.
-        let in_path = kinds::is_partition(field);
-        if in_path
-            && !config.features.contains_key(name.as_ref())
-            && config.columns.include.is_none()
-        {
+        let Found { column_type, places, fields, is_twice } =
+            found.remove(name).expect("every name was found once");
+        // A date of a path would drift by itself. It has to be asked for.
+        let is_asked = config.features.contains_key(name) || config.columns.include.is_some();
+        if column_type.is_in_paths_alone() && !is_asked {
             continue;
         }
-        let data_type = field.data_type().clone();
+        if is_twice {
+            return Err(Error::new(twice(name)));
+        }
         let declared = own.kind.and_then(DeclaredKind::kind);
-        let unreadable = |kind: &Kind| !in_path && !kinds::is_readable_as(&data_type, *kind, true);
-        if let Some(kind) = declared.filter(unreadable) {
-            return Err(Error::new(format!(
-                "feature {name:?}: a column of type {data_type} cannot be {kind}"
-            )));
-        }
         columns.push(Column {
-            name: name.into_owned(),
-            kind: declared.unwrap_or_else(|| kinds::infer(&data_type)),
+            name: name.to_owned(),
+            kind: kind(name, declared, &column_type, &fields)?,
             declared: declared.is_some(),
-            width: kinds::width(&data_type),
-            is_integer: kinds::is_integer(&data_type),
+            width: column_type.width(),
+            is_integer: column_type.is_integer(),
+            is_double: column_type.is_double(),
             distinct: own.distinct,
-            places: Vec::new(),
+            places,
         });
     }
     Ok(columns)
 }
 
-/// Every file of the reference must have the columns of the first; the narrowest type counts.
-fn check_tables(tables: &[&dyn Table], columns: &mut [Column]) -> Result<()> {
-    for (index, table) in tables.iter().enumerate() {
-        let wanted = columns.iter().map(|c| (c.name.as_str(), c.kind, c.declared));
-        let bindings = bind(table.schema(), wanted);
-        for (own, binding) in columns.iter_mut().zip(bindings) {
-            let fault = match binding {
-                Binding::Column { column, width } => {
-                    if width == Width::F32 {
-                        own.width = width;
-                    }
-                    own.is_integer &= kinds::is_integer(table.schema().field(column).data_type());
-                    own.places.push(column);
-                    continue;
-                }
-                Binding::Absent => "is missing",
-                Binding::Retyped => "is of another type",
-            };
-            return Err(Error::new(format!(
-                "column {:?} {fault} in file {} of the reference; its files must agree",
-                own.name,
-                index + 1
-            )));
-        }
+/// The kind of a column: the one that was declared, if every file can be read as that, or the one
+/// that all files have in common.
+fn kind(
+    name: &str,
+    declared: Option<Kind>,
+    column_type: &ColumnType,
+    fields: &[&Field],
+) -> Result<Kind> {
+    let Some(kind) = declared else {
+        return column_type.kind().map_err(|(a, b)| {
+            Error::new(format!(
+                "column {name:?} is {a} in some files of the reference and {b} in others; declare \
+                 its kind, or leave it out with columns.exclude"
+            ))
+        });
+    };
+    let unreadable =
+        |field: &&&Field| !kinds::is_partition(field) && !kinds::can_be(field.data_type(), kind);
+    match fields.iter().find(unreadable) {
+        Some(field) => Err(Error::new(format!(
+            "feature {name:?}: a column of type {} cannot be {kind}",
+            field.data_type()
+        ))),
+        None => Ok(kind),
     }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The categories of one feature: a cell per frequent value of the reference, one for its rare
 //! values, one for values it never had.
 
+use super::column::number_text;
 use super::distinct::Distinct;
 use super::grid::Repeated;
 use super::{Accumulator, Mismatch, merge_counts};
@@ -109,6 +110,16 @@ impl CategoryGrid {
 
     pub fn kept(&self) -> &[String] {
         &self.kept
+    }
+
+    /// Whether each is a number as driftd writes one: `1` or `2.5`, but not `01`.
+    pub fn are_numbers(&self) -> bool {
+        let is_number = |text: &str| match (text.parse::<i64>(), text.parse::<f64>()) {
+            (Ok(whole), _) => whole.to_string() == text,
+            (_, Ok(value)) => value.is_finite() && number_text(value) == text,
+            _ => false,
+        };
+        !self.kept.is_empty() && self.kept.iter().all(|text| is_number(text))
     }
 
     /// Whether a value that the reference never had can be told from a rare one.

@@ -4,7 +4,9 @@
 //! which is all that distinguishes the two forms: they are equal when their counts are.
 
 use super::grid::NumericGrid;
+use super::wide_cells::Found;
 use super::{Accumulator, Mismatch, merge_counts, sparse};
+use crate::feature::Width;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -38,6 +40,23 @@ pub struct Placed<'a> {
     pub values: &'a [f64],
     /// None of them lies outside.
     pub span: (f64, f64),
+}
+
+impl Placed<'_> {
+    /// Adds the values whose cell is wide.
+    pub fn find_wide(&self, found: &mut Found) {
+        let wide = self.grid.wide();
+        if wide.have_stretches() {
+            wide.find(self.values, self.span, found);
+            return;
+        }
+        let by_cell = wide.by_cell();
+        self.grid.fold_cells(self.values, self.span, (), |(), cell, value| {
+            if by_cell[cell] {
+                found.push(value);
+            }
+        });
+    }
 }
 
 impl Cells {
@@ -101,19 +120,24 @@ impl Cells {
         ends.map(|(_, count)| count).sum()
     }
 
-    /// Counts values, and hands over those whose cell can hold others as well.
-    pub fn update_and(&mut self, placed: Placed<'_>, mut shared: impl FnMut(f64)) {
+    /// Counts values, and hands over those whose cell can hold others as well, with it.
+    pub fn update_and(&mut self, placed: Placed<'_>, mut shared: impl FnMut(usize, f64)) {
         let Placed { grid, span, .. } = placed;
         let is_shared = grid.shared();
         for values in placed.values.chunks(SHARED_CHUNK) {
             if self.place(Placed { values, ..placed }, |cell| is_shared[cell]) {
                 grid.fold_cells(values, span, (), |(), cell, value| {
                     if is_shared[cell] {
-                        shared(value);
+                        shared(cell, value);
                     }
                 });
             }
         }
+    }
+
+    /// Counts values that ascend, cell by cell.
+    pub(super) fn of_counts(counts: impl Iterator<Item = u64>) -> Cells {
+        Cells(Counts::Dense(counts.collect()))
     }
 
     /// Counts values; true when `asked` is of any of their cells.
@@ -156,13 +180,14 @@ impl Cells {
     }
 
     /// Adds the counts of another grid of the same feature, each cell as if all its values lay at
-    /// its upper edge. Exact for atoms; a window needs it only when its files differ in width.
+    /// its upper edge rounded to a float. Exact for atoms; a window needs it only when its files
+    /// differ in width.
     pub fn merge_rounded(&mut self, grid: &NumericGrid, other: &Cells, other_grid: &NumericGrid) {
         let last = other.n_cells() - 1;
         let counts = self.dense();
         for (index, count) in other.filled() {
             let upper = if index == last { f64::INFINITY } else { other_grid.edges()[index] };
-            counts[grid.cell(narrow(upper))] += count;
+            counts[grid.cell(Width::F32.round(upper))] += count;
         }
     }
 }
@@ -261,17 +286,10 @@ impl Accumulator for Cells {
     }
 }
 
-/// Rounds to single precision. A finite value beyond its range stays what it is: it is far out,
-/// not infinite.
-pub fn narrow(value: f64) -> f64 {
-    let rounded = f64::from(value as f32);
-    if rounded.is_infinite() { value } else { rounded }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::extremes::survey;
     use super::super::grid_build::SortedReference;
+    use super::super::survey::survey;
     use super::*;
     use proptest::prelude::*;
 

@@ -16,6 +16,7 @@
 //! | 1 | 0.1.0-dev | |
 //! | 2 | 0.1.0-dev | panes and windows tell rows counted from rows seen; references are the same |
 //! | 3 | 0.1.0 | empty cells are left out; windows have baselines; panes are not compressed |
+//! | 4 | 0.1.0 | numbers have exact sums, half floats, and counts by size in wide cells |
 
 use crate::error::{Fault, Result};
 use serde::Serialize;
@@ -25,7 +26,7 @@ use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: &[u8; 6] = b"driftd";
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 const HEADER_BYTES: usize = 26;
 /// Cells are mostly small numbers: higher levels cost time and save a few per cent.
 const ZSTD_LEVEL: i32 = 3;

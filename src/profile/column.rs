@@ -3,11 +3,13 @@
 //!
 //! The only place that knows Arrow's types by name. Buffers are the caller's and are reused.
 
-use super::extremes::{Exact, Span, survey, without_negative_zero};
+use super::extremes::{Exact, Span, without_negative_zero};
+use super::survey::survey;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
+use arrow_select::take::take;
 use std::fmt::{Display, Write};
 
 /// Doubles hold every integer up to here: 2^53.
@@ -40,12 +42,20 @@ pub fn numbers(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {
         DataType::Decimal128(_, s) => decimals::<Decimal128Type>(array, out, *s, |x| x),
         DataType::Decimal256(..) => big_decimals(array, out),
         DataType::Utf8 => numbers_in_text(array, out),
+        DataType::Dictionary(..) => numbers(&*decoded(array), out),
         _ => seconds(array, out),
     }
 }
 
+/// The rows of a dictionary, each with its value.
+fn decoded(array: &dyn Array) -> ArrayRef {
+    let dictionary = array.as_any_dictionary();
+    take(&**dictionary.values(), dictionary.keys(), None).expect("keys point to values")
+}
+
 /// Calls `f` with every text that is not null and the number of rows it stands in. A text may
-/// come more than once. Types that hold nothing to be written as a text call nothing.
+/// come more than once. Bytes that are no UTF-8, NaN, and types that hold nothing to be written as
+/// a text call nothing.
 pub fn texts(array: &dyn Array, mut f: impl FnMut(&str, u64)) {
     texts_of(array, &mut f);
 }
@@ -57,6 +67,14 @@ fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
             array.as_string::<i64>().iter().flatten().for_each(|text| f(text, 1));
         }
         DataType::Utf8View => array.as_string_view().iter().flatten().for_each(|text| f(text, 1)),
+        DataType::Binary => texts_in_bytes(array.as_binary::<i32>().iter(), f),
+        DataType::LargeBinary => texts_in_bytes(array.as_binary::<i64>().iter(), f),
+        DataType::BinaryView => texts_in_bytes(array.as_binary_view().iter(), f),
+        DataType::Int64 => integer_texts::<Int64Type>(array, f),
+        DataType::UInt64 => integer_texts::<UInt64Type>(array, f),
+        DataType::Decimal32(_, s) => decimal_texts::<Decimal32Type>(array, *s, f),
+        DataType::Decimal64(_, s) => decimal_texts::<Decimal64Type>(array, *s, f),
+        DataType::Decimal128(_, s) => decimal_texts::<Decimal128Type>(array, *s, f),
         DataType::Boolean => {
             let array = array.as_boolean();
             for (text, rows) in [("true", array.true_count()), ("false", array.false_count())] {
@@ -76,6 +94,40 @@ fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
                 f(&number_text(run[0]), run.len() as u64);
             }
         }
+    }
+}
+
+fn texts_in_bytes<'a>(bytes: impl Iterator<Item = Option<&'a [u8]>>, f: &mut dyn FnMut(&str, u64)) {
+    bytes.flatten().filter_map(|own| std::str::from_utf8(own).ok()).for_each(|text| f(text, 1));
+}
+
+/// Integers to their last digit, which a double would lose.
+fn integer_texts<T: ArrowPrimitiveType>(array: &dyn Array, f: &mut dyn FnMut(&str, u64))
+where
+    T::Native: Display + Ord,
+{
+    let mut values: Vec<T::Native> = array.as_primitive::<T>().iter().flatten().collect();
+    values.sort_unstable();
+    for run in values.chunk_by(|a, b| a == b) {
+        f(&run[0].to_string(), run.len() as u64);
+    }
+}
+
+/// Decimals as numbers are written: 1.50 is 1.5.
+fn decimal_texts<T: ArrowPrimitiveType>(array: &dyn Array, scale: i8, f: &mut dyn FnMut(&str, u64))
+where
+    T::Native: Into<i128>,
+{
+    let values = array.as_primitive::<T>().iter().flatten();
+    let mut values: Vec<i128> = values.map(Into::into).collect();
+    values.sort_unstable();
+    for run in values.chunk_by(|a, b| a == b) {
+        let text = Exact { unscaled: run[0], scale }.to_string();
+        let shortest = match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.'),
+            false => &text,
+        };
+        f(shortest, run.len() as u64);
     }
 }
 
@@ -114,6 +166,8 @@ pub fn names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
         DataType::LargeUtf8 => texts_as_names(array.as_string::<i64>().iter(), f),
         DataType::Utf8View => texts_as_names(array.as_string_view().iter(), f),
         DataType::Binary => texts_as_names(array.as_binary::<i32>().iter(), f),
+        DataType::LargeBinary => texts_as_names(array.as_binary::<i64>().iter(), f),
+        DataType::BinaryView => texts_as_names(array.as_binary_view().iter(), f),
         DataType::FixedSizeBinary(_) => {
             texts_as_names(array.as_fixed_size_binary().iter(), f);
         }
@@ -214,6 +268,7 @@ pub fn integer_bits(array: &dyn Array, out: &mut Vec<u64>) {
         DataType::UInt64 => for_each_valid::<UInt64Type>(array.as_primitive(), |values| {
             out.extend_from_slice(values);
         }),
+        DataType::Dictionary(..) => integer_bits(&*decoded(array), out),
         _ => {}
     }
 }
@@ -297,9 +352,10 @@ fn nanoseconds(t: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Decimal128Array, DictionaryArray, StringArray};
-    use arrow_array::{Float32Array, Float64Array, Int64Array};
+    use arrow_array::{BinaryArray, Decimal128Array, DictionaryArray, StringArray};
+    use arrow_array::{Float32Array, Float64Array, Int8Array, Int64Array};
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     #[test]
     fn decimals_become_the_nearest_double() {
@@ -355,5 +411,26 @@ mod tests {
         assert_eq!(collect(&dictionary), collect(&integers));
         let zeros = Float64Array::from(vec![-0.0, f64::NAN, 0.0]);
         assert_eq!(collect(&zeros), BTreeMap::from([("0".to_owned(), 2)]));
+        let large = Int64Array::from(vec![(1 << 53) + 1, 1 << 53]);
+        let both = ["9007199254740992", "9007199254740993"].map(|text| (text.to_owned(), 1));
+        assert_eq!(collect(&large), BTreeMap::from(both));
+        let prices =
+            Decimal128Array::from(vec![150, 200, -7]).with_precision_and_scale(30, 2).unwrap();
+        let written = ["1.5", "2", "-0.07"].map(|text| (text.to_owned(), 1));
+        assert_eq!(collect(&prices), BTreeMap::from(written));
+        let bytes = BinaryArray::from_vec(vec![b"a", b"\xff", b"a"]);
+        assert_eq!(collect(&bytes), BTreeMap::from([("a".to_owned(), 2)]));
+    }
+
+    #[test]
+    fn a_dictionary_holds_its_values() {
+        let keys = Int8Array::from(vec![Some(1), None, Some(0), Some(1)]);
+        let codes = Int64Array::from(vec![7, 9]);
+        let dictionary = DictionaryArray::new(keys, Arc::new(codes));
+        let (mut values, mut bits) = (Vec::new(), Vec::new());
+        let span = numbers(&dictionary, &mut values).unwrap();
+        assert_eq!((values, span.min, span.max), (vec![9.0, 7.0, 9.0], 7.0, 9.0));
+        integer_bits(&dictionary, &mut bits);
+        assert_eq!(bits, [9, 7, 9]);
     }
 }

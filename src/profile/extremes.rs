@@ -43,32 +43,6 @@ pub fn without_negative_zero(value: f64) -> f64 {
     value + 0.0
 }
 
-/// What one look at values tells.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Survey {
-    /// Least and greatest that is not NaN, infinities included.
-    pub range: Option<(f64, f64)>,
-    pub nans: u64,
-}
-
-/// Looks at every value; in lanes, for the machine's vector units.
-pub fn survey(values: &[f64]) -> Survey {
-    let (mut mins, mut maxs) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8]);
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for ((min, max), &value) in mins.iter_mut().zip(&mut maxs).zip(chunk) {
-            // A comparison with NaN is false.
-            *min = if value < *min { value } else { *min };
-            *max = if value > *max { value } else { *max };
-        }
-    }
-    let min = mins.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
-    let max = maxs.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
-    let range = (without_negative_zero(min), without_negative_zero(max));
-    let nans = values.iter().filter(|value| value.is_nan()).count() as u64;
-    Survey { range: (min <= max).then_some(range), nans }
-}
-
 /// Least and greatest value so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct Extremes {
@@ -145,27 +119,6 @@ impl Accumulator for Extremes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_survey_sees_every_value() {
-        let range_of = |values: &[f64]| survey(values).range;
-        let inf = f64::INFINITY;
-        assert_eq!(survey(&[]), Survey { range: None, nans: 0 });
-        assert_eq!(survey(&[f64::NAN; 11]), Survey { range: None, nans: 11 });
-        assert_eq!(
-            (range_of(&[inf; 2]), range_of(&[-inf])),
-            (Some((inf, inf)), Some((-inf, -inf)))
-        );
-        for place in 0..19 {
-            let mut values = [2.0; 19];
-            values[place] = 1.0;
-            values[(place + 1) % 19] = f64::NAN;
-            values[(place + 2) % 19] = 3.0;
-            assert_eq!(survey(&values), Survey { range: Some((1.0, 3.0)), nans: 1 });
-        }
-        let (min, max) = range_of(&[-0.0]).unwrap();
-        assert!(min.is_sign_positive() && max.is_sign_positive());
-    }
 
     #[test]
     fn decimals_print_as_written() {

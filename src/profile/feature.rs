@@ -3,12 +3,16 @@
 use super::block::Block;
 use super::categories::{CategoryCounts, CategoryGrid};
 use super::column::{doubles, numbers, texts};
-use super::extremes::{Span, Survey, survey};
+use super::extremes::Span;
 use super::grid::GridId;
-use super::numeric::{NumericFrame, NumericInput, NumericProfile};
+use super::numeric::{NumericInput, NumericProfile, NumericScratch};
+use super::numeric_frame::NumericFrame;
+use super::survey::{Survey, survey};
 use super::tally::Tally;
 use super::{Accumulator, Mismatch};
 use crate::feature::{Kind, Status, Width};
+use crate::schema::binding::Wanted;
+use crate::schema::kinds::{is_binary, value_type};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use xxhash_rust::xxh3::Xxh3;
@@ -56,6 +60,15 @@ impl FeatureGrid {
         FeatureGrid { name, kind, declared, unscored, frame, id: GridId(hash.digest128()) }
     }
 
+    /// What binding needs to know of it.
+    pub fn wanted(&self) -> Wanted<'_> {
+        let has_codes = match &self.frame {
+            Frame::Categorical(categories) => categories.are_numbers(),
+            Frame::Numeric(_) | Frame::Opaque => false,
+        };
+        Wanted { name: &self.name, kind: self.kind, declared: self.declared, has_codes }
+    }
+
     /// Cells that the counts of a window have.
     pub fn n_cells(&self) -> usize {
         match &self.frame {
@@ -91,18 +104,25 @@ pub enum Values {
     Opaque(u64),
 }
 
-/// Rows of one column, and the buffer that their numbers are read into.
+/// What counting needs room for; kept by whoever counts many blocks.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    numbers: Vec<f64>,
+    numeric: NumericScratch,
+}
+
+/// Rows of one column.
 pub struct FeatureInput<'a> {
     pub grid: &'a FeatureGrid,
     pub width: Width,
     pub block: &'a Block,
-    pub scratch: &'a mut Vec<f64>,
+    pub scratch: &'a mut Scratch,
 }
 
 impl FeatureProfile {
     pub fn new(grid: &FeatureGrid) -> FeatureProfile {
         let values = match &grid.frame {
-            Frame::Numeric(frame) => Values::Numeric(Box::new(NumericProfile::new(frame))),
+            Frame::Numeric(_) => Values::Numeric(Box::default()),
             Frame::Categorical(categories) => Values::Categorical(CategoryCounts::new(categories)),
             Frame::Opaque => Values::Opaque(0),
         };
@@ -121,7 +141,8 @@ impl FeatureProfile {
         profile.tally = tally;
         if let (Frame::Numeric(frame), Values::Numeric(counts)) = (&grid.frame, &mut profile.values)
         {
-            counts.update(NumericInput { frame, width, values, span });
+            let scratch = &mut NumericScratch::default();
+            counts.update(NumericInput { frame, width, values, span, scratch });
         }
         profile
     }
@@ -238,8 +259,12 @@ pub fn read_texts(block: &Block, kind: Kind, mut f: impl FnMut(&str, u64)) -> Ta
             _ => f(text, rows),
         }
     });
-    // Codes that are logged as floats can be NaN, which has no text.
-    tally.nans = present - written;
+    match is_binary(value_type(block.values().data_type())) {
+        // Bytes that are no text.
+        true => tally.wrong_type += present - written,
+        // Codes that are logged as floats can be NaN, which has no text.
+        false => tally.nans = present - written,
+    }
     tally
 }
 
@@ -260,8 +285,9 @@ impl Accumulator for FeatureProfile {
         assert_eq!(self.grid, grid.id, "a profile stays on its grid");
         let tally = match (&grid.frame, &mut self.values) {
             (Frame::Numeric(frame), Values::Numeric(profile)) => {
-                let Numbers { tally, values, span } = read_numbers(block, scratch);
-                profile.update(NumericInput { frame, width, values, span });
+                let Scratch { numbers, numeric: scratch } = scratch;
+                let Numbers { tally, values, span } = read_numbers(block, numbers);
+                profile.update(NumericInput { frame, width, values, span, scratch });
                 tally
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {

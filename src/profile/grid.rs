@@ -6,7 +6,9 @@
 //! atom. One search places any value.
 
 use super::finder::Finder;
+use super::wide_cells::WideCells;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::OnceLock;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The identity of a grid: profiles compare and merge only within one.
@@ -39,9 +41,11 @@ pub struct NumericGrid {
     cuts: Vec<u32>,
     /// Cells of finite reference values; outside them lie the guards.
     range: Option<(f64, f64)>,
-    finder: Finder,
+    /// Made when it is first needed: that of a grid for floats may never be.
+    finder: OnceLock<Finder>,
     /// By cell, whether it can hold more than one finite value.
     shared: Vec<bool>,
+    wide: WideCells,
 }
 
 /// The parts of a grid that others follow from.
@@ -54,10 +58,11 @@ struct Stored {
 
 impl From<Stored> for NumericGrid {
     fn from(Stored { edges, cuts, range }: Stored) -> NumericGrid {
-        let finder = Finder::new(&edges, range);
+        let finder = OnceLock::new();
         let pairs = edges.windows(2).map(|pair| pair[0].next_up() < pair[1]);
-        let shared = std::iter::once(false).chain(pairs).chain([false]).collect();
-        NumericGrid { edges, cuts, range, finder, shared }
+        let shared: Vec<bool> = std::iter::once(false).chain(pairs).chain([false]).collect();
+        let wide = WideCells::of(&edges);
+        NumericGrid { edges, cuts, range, finder, shared, wide }
     }
 }
 
@@ -108,7 +113,8 @@ impl NumericGrid {
         start: A,
         f: impl FnMut(A, usize, f64) -> A,
     ) -> A {
-        self.finder.fold_cells(&self.edges, values, span, start, f)
+        let finder = self.finder.get_or_init(|| Finder::new(&self.edges, self.range));
+        finder.fold_cells(&self.edges, values, span, start, f)
     }
 
     /// Lower end, exclusive, and upper end, inclusive, of a finite cell.
@@ -128,6 +134,16 @@ impl NumericGrid {
     /// By cell, whether it can hold more than one finite value.
     pub fn shared(&self) -> &[bool] {
         &self.shared
+    }
+
+    /// The cells that are too wide for a percentile inside.
+    pub fn wide(&self) -> &WideCells {
+        &self.wide
+    }
+
+    /// Indexes of the edges that separate the bins.
+    pub(super) fn cuts(&self) -> impl Iterator<Item = usize> + '_ {
+        self.cuts.iter().map(|&cut| cut as usize)
     }
 
     /// Sums cell counts into the bins of `psi`, in bin order.

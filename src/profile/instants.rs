@@ -32,6 +32,10 @@ pub fn instants(array: &dyn Array, unit: Option<EpochUnit>, f: &mut dyn FnMut(Op
         DataType::Utf8 => texts(array.as_string::<i32>().iter(), unit, f),
         DataType::LargeUtf8 => texts(array.as_string::<i64>().iter(), unit, f),
         DataType::Utf8View => texts(array.as_string_view().iter(), unit, f),
+        DataType::Binary => {
+            let bytes = array.as_binary::<i32>().iter();
+            texts(bytes.map(|own| std::str::from_utf8(own?).ok()), unit, f);
+        }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
             let mut values = Vec::new();

@@ -24,19 +24,25 @@ pub mod feature;
 mod finder;
 pub mod grid;
 pub mod grid_build;
+mod half;
 pub mod instants;
+mod log_cells;
 pub mod moments;
 pub mod numeric;
+pub mod numeric_frame;
+mod numeric_layout;
 pub mod percentiles;
 mod sparse;
+mod survey;
 pub mod tally;
+pub mod wide_cells;
 
 use std::fmt;
 
 /// The side of a summary that splits and merges.
 ///
-/// `a.merge(&b)` after any split of the rows into `a` and `b` gives what one pass gives: exactly
-/// for counts, to the last bits of a double for sums. Reads are `&self` methods of each type.
+/// `a.merge(&b)` after any split of the rows into `a` and `b` gives what one pass gives, to the
+/// bit. Reads are `&self` methods of each type.
 pub trait Accumulator: Clone + Send {
     type Input<'a>;
 

@@ -1,117 +1,386 @@
-//! Mean and standard deviation, from sums about a centre that is frozen with the grid.
+//! Mean and standard deviation, from sums that are exact: the same bits in whatever order the
+//! values come, and however they are split.
 //!
-//! Within a block the deviations are taken from the block's own mean (two passes over values that
-//! are in cache) and then moved to the frozen centre c:
-//! Σ(x−c)² = Σ(x−m)² + 2(m−c)Σ(x−m) + n(m−c)². The sums about c add; see T. F. Chan, G. H. Golub
-//! and R. J. LeVeque, "Algorithms for computing the sample variance" (1983), for the error of the
-//! naive way. Sums of two doubles keep what a window far from c would cancel.
+//! A value is taken as a number of steps from a centre, both fixed by the reference:
+//! (x − c)/q = k + r with whole k, |k| ≤ 2^44, and r in steps of 2^−44. Sums of whole numbers have
+//! no rounding that an order could change. A value further out counts in a band of its own, whose
+//! steps are 2^8 times as large, and so on outwards. Where a block of values lies in one band, all
+//! of it is done in doubles: adding and subtracting 1.5·2^52 rounds to a whole number, and sums of
+//! up to [`BLOCK`] terms stay where doubles are exact. J. Demmel and H. D. Nguyen, "Fast
+//! Reproducible Floating-Point Summation" (2013), call this pre-rounding.
 
+use super::survey::survey;
 use super::{Accumulator, Mismatch};
 use crate::stats::sum::Sum;
+use pulp::{Arch, Scalar, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
-/// Values per block: small enough to stay in the first cache, large enough that the move to the
-/// centre does not count.
-const BLOCK: usize = 1_024;
+/// Values whose sums of steps are exact in doubles.
+const BLOCK: usize = 256;
 
-/// Values up to which the sum of 10^19 cannot overflow …
+/// Binary digits of the number of steps, and of what is left.
+const DIGITS: i32 = 44;
+/// The number of steps is squared in two halves.
+const HALF_DIGITS: i32 = DIGITS / 2;
+/// 2^22.
+const HALF: f64 = 4_194_304.0;
+/// 2^−44, the step of what is left.
+const REST: f64 = 1.0 / 17_592_186_044_416.0;
+/// Added and taken off again, it leaves a whole number: 1.5·2^52.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
+
+/// Each band reaches 2^8 times as far as the one before.
+const BAND_DIGITS: i32 = 8;
+
+/// How far the first band may reach, as a power of two.
+const REACH_MIN: i32 = -400;
+const REACH_MAX: i32 = 480;
+
+/// Values up to which there is a mean …
 const MEAN_MAGNITUDE_MAX: f64 = 1e280;
-/// … nor the sum of their squares.
+/// … and a standard deviation: beyond, squares are no doubles.
 const STDDEV_MAGNITUDE_MAX: f64 = 1e144;
 
-/// n, Σ(x−c) and Σ(x−c)² of finite values.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Moments {
+/// From where, and in which steps, the values of a feature are summed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MomentsFrame {
     center: f64,
+    /// The first band reaches to less than 2^this from the centre.
+    reach: i32,
+}
+
+impl MomentsFrame {
+    /// For a reference of this median, least and greatest value. The first band reaches at least
+    /// twice as far as they do.
+    pub fn new(median: f64, range: Option<(f64, f64)>) -> MomentsFrame {
+        let (min, max) = range.unwrap_or((median, median));
+        let far = (median - min).max(max - median);
+        // Values that are within half and twice of the median are subtracted from without
+        // rounding, and so are others from zero.
+        let (center, far) = match far <= median.abs() / 2.0 {
+            true => (median, far),
+            false => (0.0, min.abs().max(max.abs())),
+        };
+        // A constant tells of no scale but that of its own size.
+        let far = if far > 0.0 { far } else { median.abs().max(1.0) * 2f64.powi(-10) };
+        let reach = (exponent(far) + 2).clamp(REACH_MIN, REACH_MAX);
+        MomentsFrame { center, reach }
+    }
+
+    fn band(&self, value: f64) -> usize {
+        let beyond = exponent((value - self.center).abs()) + 1 - self.reach;
+        (beyond.max(0) as usize).div_ceil(BAND_DIGITS as usize)
+    }
+
+    /// The band of all values between these two, if that is one.
+    fn common_band(&self, min: f64, max: f64) -> Option<usize> {
+        let band = self.band(min);
+        let is_one_side = (min > self.center) == (max > self.center);
+        (band == self.band(max) && (band == 0 || is_one_side)).then_some(band)
+    }
+
+    /// How many steps of a band there are in 1, which is a power of two.
+    fn per_unit(&self, band: usize) -> f64 {
+        power(DIGITS - self.reach - band as i32 * BAND_DIGITS)
+    }
+}
+
+/// The exponent of a double that is not negative; that of infinity is 1024.
+fn exponent(value: f64) -> i32 {
+    (value.to_bits() >> 52) as i32 - 1_023
+}
+
+/// 2^exponent, for exponents of normal doubles.
+fn power(exponent: i32) -> f64 {
+    f64::from_bits(((exponent + 1_023) as u64) << 52)
+}
+
+/// Sums over the values of one band. They wrap around where whole numbers do; what is computed
+/// from them does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Band {
     n: u64,
-    first: Sum,
-    second: Sum,
-    /// The greatest |x|, which tells whether the sums can be trusted. Whether they overflow on the
-    /// way would depend on the order of the rows.
+    /// Σk.
+    steps: i128,
+    /// Σk².
+    squares: i128,
+    /// Σr, in units of 2^−44.
+    rests: i128,
+}
+
+impl Band {
+    fn add(&mut self, other: Band) {
+        self.n += other.n;
+        self.steps = self.steps.wrapping_add(other.steps);
+        self.squares = self.squares.wrapping_add(other.squares);
+        self.rests = self.rests.wrapping_add(other.rests);
+    }
+
+    /// Mean, in steps from the centre.
+    fn mean(&self) -> Sum {
+        let whole = Sum::of_integer(self.steps);
+        let mut all = Sum::of_integer(self.rests).times(REST);
+        all.merge(whole);
+        all.divided_by(self.n as f64)
+    }
+
+    /// Σ(k − k̄)², in squared steps. Taken about a whole number beside the mean, so that the sums
+    /// cancel as whole numbers do.
+    fn squares_about_mean(&self) -> f64 {
+        let n = i128::from(self.n);
+        let about = self.steps / n;
+        let moved = about.wrapping_mul(about).wrapping_mul(n);
+        let cross = about.wrapping_mul(self.steps).wrapping_mul(2);
+        let squares = self.squares.wrapping_sub(cross).wrapping_add(moved);
+        let rest = (self.steps - about.wrapping_mul(n)) as f64;
+        squares as f64 - rest * rest / n as f64
+    }
+}
+
+/// Sums the values of one band, in the widest vectors that the machine has. Whatever their width,
+/// the bits are the same.
+struct SumBand<'a> {
+    values: &'a [f64],
+    center: f64,
+    per_unit: f64,
+}
+
+/// Running sums of steps, rests, and the three products of both halves of the steps.
+struct Sums<S: Simd> {
+    simd: S,
+    center: S::f64s,
+    per_unit: S::f64s,
+    whole: S::f64s,
+    whole_rest: S::f64s,
+    whole_half: S::f64s,
+    sums: [S::f64s; 5],
+}
+
+impl<S: Simd> Sums<S> {
+    #[inline(always)]
+    fn new(simd: S, center: f64, per_unit: f64) -> Sums<S> {
+        Sums {
+            simd,
+            center: simd.splat_f64s(center),
+            per_unit: simd.splat_f64s(per_unit),
+            whole: simd.splat_f64s(WHOLE),
+            whole_rest: simd.splat_f64s(WHOLE * REST),
+            whole_half: simd.splat_f64s(WHOLE * HALF),
+            sums: [simd.splat_f64s(0.0); 5],
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, values: S::f64s) {
+        let simd = self.simd;
+        let round = |value, whole| simd.sub_f64s(simd.add_f64s(value, whole), whole);
+        let steps = simd.mul_f64s(simd.sub_f64s(values, self.center), self.per_unit);
+        let k = round(steps, self.whole);
+        let rest = round(simd.sub_f64s(steps, k), self.whole_rest);
+        let high = round(k, self.whole_half);
+        let low = simd.sub_f64s(k, high);
+        let products =
+            [simd.mul_f64s(high, high), simd.mul_f64s(high, low), simd.mul_f64s(low, low)];
+        let [high, cross, low] = products;
+        for (sum, term) in self.sums.iter_mut().zip([k, rest, high, cross, low]) {
+            *sum = simd.add_f64s(*sum, term);
+        }
+    }
+
+    #[inline(always)]
+    fn totals(self) -> [f64; 5] {
+        self.sums.map(|sum| self.simd.reduce_sum_f64s(sum))
+    }
+}
+
+impl WithSimd for SumBand<'_> {
+    type Output = Band;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Band {
+        let SumBand { values, center, per_unit } = self;
+        let mut all = Band { n: values.len() as u64, ..Band::default() };
+        for block in values.chunks(BLOCK) {
+            let (vectors, rest) = S::as_simd_f64s(block);
+            // Two at a time: an addition need not wait for the one before.
+            let (pairs, last) = vectors.as_chunks::<2>();
+            let mut wide = [Sums::new(simd, center, per_unit), Sums::new(simd, center, per_unit)];
+            for [a, b] in pairs {
+                wide[0].add(*a);
+                wide[1].add(*b);
+            }
+            last.iter().for_each(|own| wide[0].add(*own));
+            let mut single = Sums::new(Scalar, center, per_unit);
+            rest.iter().for_each(|own| single.add(*own));
+            let [a, b] = wide.map(Sums::totals);
+            let single = single.totals();
+            let [steps, rests, high, cross, low] =
+                std::array::from_fn(|term| a[term] + b[term] + single[term]);
+            // Each is a whole number of less than 53 bits, once it is scaled.
+            let whole = |sum: f64| i128::from(sum as i64);
+            all.steps += whole(steps);
+            all.rests += whole(rests / REST);
+            all.squares +=
+                (whole(high * REST) << DIGITS) + 2 * (whole(cross / HALF) << HALF_DIGITS);
+            all.squares += whole(low);
+        }
+        all
+    }
+}
+
+/// What versions up to 3 of the format summed: Σ(x − c) and Σ(x − c)² in about 106 bits, rounded
+/// in the order in which they came, about the median of the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct RoundedSums {
+    pub center: f64,
+    pub n: u64,
+    pub first: Sum,
+    pub second: Sum,
+}
+
+/// Sums of finite values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    first: Band,
+    /// The other bands that have values, by their number.
+    further: Vec<(u16, Band)>,
+    rounded: Option<Box<RoundedSums>>,
+    /// The greatest |x|, which tells whether the sums are those of doubles.
     magnitude: f64,
 }
 
+/// n, mean and Σ(x − mean)² of some values, the mean from the centre.
+struct Part {
+    n: f64,
+    mean: Sum,
+    squares: f64,
+}
+
 impl Moments {
-    /// Sums about `center`, which must be the same in all profiles of a feature.
-    pub fn about(center: f64) -> Moments {
-        let magnitude = center.abs();
-        Moments { center, n: 0, first: Sum::default(), second: Sum::default(), magnitude }
+    pub(super) fn of_rounded(sums: RoundedSums, magnitude: f64) -> Moments {
+        let rounded = (sums.n > 0).then(|| Box::new(sums));
+        Moments { rounded, magnitude, ..Moments::default() }
     }
 
-    /// Absent without values, and when the sum may have overflowed.
-    pub fn mean(&self) -> Option<f64> {
-        let exists = self.n > 0 && self.magnitude <= MEAN_MAGNITUDE_MAX;
-        exists.then(|| self.center + self.first.divided_by(self.n as f64).value())
+    /// Absent without values, and when they are beyond 1e280.
+    pub fn mean(&self, frame: &MomentsFrame) -> Option<f64> {
+        let exists = self.magnitude.max(frame.center.abs()) <= MEAN_MAGNITUDE_MAX;
+        let mut mean = mean(&self.parts(frame)).filter(|_| exists)?;
+        mean.add(frame.center);
+        Some(mean.value())
     }
 
-    /// The sample's standard deviation (n − 1); absent below two values, and when the sum of
-    /// squares may have overflowed.
-    pub fn stddev(&self) -> Option<f64> {
-        if self.n < 2 || self.magnitude > STDDEV_MAGNITUDE_MAX {
+    /// The sample's standard deviation (n − 1); absent below two values, and when they are beyond
+    /// 1e144.
+    pub fn stddev(&self, frame: &MomentsFrame) -> Option<f64> {
+        if self.magnitude.max(frame.center.abs()) > STDDEV_MAGNITUDE_MAX {
             return None;
         }
-        let n = self.n as f64;
-        let squares = self.second.minus(self.first.square().divided_by(n)).value();
-        Some((squares.max(0.0) / (n - 1.0)).sqrt())
+        let parts = self.parts(frame);
+        let n: f64 = parts.iter().map(|part| part.n).sum();
+        let mean = mean(&parts).filter(|_| n >= 2.0)?;
+        let squares = parts.iter().map(|part| {
+            let apart = part.mean.minus(mean).value();
+            part.squares + part.n * apart * apart
+        });
+        Some((squares.sum::<f64>() / (n - 1.0)).sqrt())
     }
 
-    fn update_block(&mut self, block: &[f64]) {
-        let n = block.len() as f64;
-        let [sum] = sums(block, |x| [x]);
-        let mean = sum / n;
-        let [first, second] = sums(block, |x| [x - mean, (x - mean) * (x - mean)]);
-        let mut shift = Sum::default();
-        shift.add(mean);
-        shift.add(-self.center);
-        self.n += block.len() as u64;
-        self.first.merge(shift.times(n));
-        self.first.add(first);
-        self.second.merge(shift.square().times(n));
-        self.second.merge(shift.times(2.0 * first));
-        self.second.add(second);
+    /// T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for computing the sample variance"
+    /// (1983), put together what is known of parts.
+    fn parts(&self, frame: &MomentsFrame) -> Vec<Part> {
+        let further = self.further.iter().map(|(band, sums)| (usize::from(*band), sums));
+        let bands = std::iter::once((0, &self.first)).chain(further);
+        let of_band = |(band, sums): (usize, &Band)| {
+            let step = 1.0 / frame.per_unit(band);
+            let (mean, squares) = (sums.mean().times(step), sums.squares_about_mean());
+            Part { n: sums.n as f64, mean, squares: squares * step * step }
+        };
+        let rounded = self.rounded.iter().map(|sums| {
+            let n = sums.n as f64;
+            let squares = sums.second.minus(sums.first.square().divided_by(n)).value();
+            let mut mean = sums.first.divided_by(n);
+            mean.add(sums.center);
+            mean.add(-frame.center);
+            Part { n, mean, squares: squares.max(0.0) }
+        });
+        bands.filter(|(_, sums)| sums.n > 0).map(of_band).chain(rounded).collect()
+    }
+
+    fn band(&mut self, band: usize) -> &mut Band {
+        if band == 0 {
+            return &mut self.first;
+        }
+        let number = band as u16;
+        let at = self.further.partition_point(|(known, _)| *known < number);
+        if self.further.get(at).is_none_or(|(known, _)| *known != number) {
+            self.further.insert(at, (number, Band::default()));
+        }
+        &mut self.further[at].1
+    }
+
+    /// Adds values that all lie in one band.
+    fn add(&mut self, frame: &MomentsFrame, band: usize, values: &[f64]) {
+        let (center, per_unit) = (frame.center, frame.per_unit(band));
+        let sums = Arch::new().dispatch(SumBand { values, center, per_unit });
+        self.band(band).add(sums);
+    }
+
+    fn update_block(&mut self, frame: &MomentsFrame, block: &[f64], span: (f64, f64)) {
+        match frame.common_band(span.0, span.1) {
+            Some(band) => self.add(frame, band, block),
+            None => block.iter().for_each(|own| self.add(frame, frame.band(*own), &[*own])),
+        }
     }
 }
 
-/// Eight running sums of each term, so that the machine's vector units have something to do and
-/// the rounding error grows with n/8.
-fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {
-    let mut lanes = [[0.0; 8]; N];
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, &value) in chunk.iter().enumerate() {
-            let terms = terms(value);
-            (0..N).for_each(|term| lanes[term][lane] += terms[term]);
+fn mean(parts: &[Part]) -> Option<Sum> {
+    match parts {
+        [] => None,
+        [part] => Some(part.mean),
+        _ => {
+            let n: f64 = parts.iter().map(|part| part.n).sum();
+            let mut total = Sum::default();
+            parts.iter().for_each(|part| total.merge(part.mean.times(part.n)));
+            Some(total.divided_by(n))
         }
     }
-    let mut totals = lanes.map(|lanes| {
-        let halves =
-            [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
-        (halves[0] + halves[2]) + (halves[1] + halves[3])
-    });
-    for &value in rest {
-        let terms = terms(value);
-        (0..N).for_each(|term| totals[term] += terms[term]);
-    }
-    totals
 }
 
 impl Accumulator for Moments {
-    /// Finite values, and the greatest |x| among them.
-    type Input<'a> = (&'a [f64], f64);
+    /// Finite values, their least and greatest, and the frame of their feature.
+    type Input<'a> = (&'a MomentsFrame, &'a [f64], (f64, f64));
 
-    fn update(&mut self, (values, magnitude): (&[f64], f64)) {
-        self.magnitude = self.magnitude.max(magnitude);
-        values.chunks(BLOCK).for_each(|block| self.update_block(block));
+    fn update(&mut self, (frame, values, span): (&MomentsFrame, &[f64], (f64, f64))) {
+        self.magnitude = self.magnitude.max(span.0.abs()).max(span.1.abs());
+        if self.magnitude > MEAN_MAGNITUDE_MAX {
+            return;
+        }
+        if let Some(band) = frame.common_band(span.0, span.1) {
+            self.add(frame, band, values);
+            return;
+        }
+        for block in values.chunks(BLOCK) {
+            self.update_block(frame, block, survey(block).range.unwrap_or(span));
+        }
     }
 
     fn merge(&mut self, other: &Moments) -> Result<(), Mismatch> {
-        if self.center.to_bits() != other.center.to_bits() {
-            return Err(Mismatch);
-        }
-        self.n += other.n;
         self.magnitude = self.magnitude.max(other.magnitude);
-        self.first.merge(other.first);
-        self.second.merge(other.second);
+        self.first.add(other.first);
+        for (band, sums) in &other.further {
+            self.band(usize::from(*band)).add(*sums);
+        }
+        if let Some(from) = &other.rounded {
+            match &mut self.rounded {
+                Some(into) => {
+                    into.n += from.n;
+                    into.first.merge(from.first);
+                    into.second.merge(from.second);
+                }
+                None => self.rounded = Some(from.clone()),
+            }
+        }
         Ok(())
     }
 }
@@ -119,38 +388,104 @@ impl Accumulator for Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    /// Values whose moments are known without arithmetic: an equal number of c−d and c+d.
-    fn check(center: f64, about: f64, d: f64) {
+    fn of(frame: &MomentsFrame, values: &[f64]) -> Moments {
+        let mut moments = Moments::default();
+        if let Some(span) = survey(values).range {
+            moments.update((frame, values, span));
+        }
+        moments
+    }
+
+    /// Values whose moments are known without arithmetic: an equal number of c−d and c+d. They are
+    /// right to 12 digits of the greatest of mean, deviation and a quarter of the first band.
+    fn check(frame: MomentsFrame, about: f64, d: f64) {
         let n = 10_000;
         let values: Vec<f64> =
             (0..n).map(|i| if i % 2 == 0 { about - d } else { about + d }).collect();
-        let mut moments = Moments::about(center);
-        moments.update((&values, about.abs() + d));
+        let moments = of(&frame, &values);
         let stddev = d * (n as f64 / (n as f64 - 1.0)).sqrt();
-        let tolerance = 1e-12 * about.abs().max(stddev);
-        assert!((moments.mean().unwrap() - about).abs() <= tolerance);
-        assert!((moments.stddev().unwrap() - stddev).abs() <= tolerance);
+        let tolerance = 1e-12 * about.abs().max(stddev).max(power(frame.reach - 2));
+        let (mean, found) = (moments.mean(&frame).unwrap(), moments.stddev(&frame).unwrap());
+        assert!((mean - about).abs() <= tolerance, "{mean} for {about}");
+        assert!((found - stddev).abs() <= tolerance, "{found} for {stddev}");
     }
 
     #[test]
     fn far_from_the_centre_nothing_cancels() {
-        check(0.0, 0.0, 1.0);
-        check(0.0, 1_000.0, 1.0);
-        check(1.7e9, 1.7e9 + 1_000.0, 1.0);
-        check(1_000.0, 0.0, 1.0);
+        let near = MomentsFrame::new(0.0, Some((-1.0, 1.0)));
+        check(near, 0.0, 1.0);
+        check(near, 1_000.0, 1.0);
+        check(near, 1e9, 1.0);
+        check(near, 1e-9, 1e-3);
+        check(MomentsFrame::new(1.7e9, Some((1.6e9, 1.8e9))), 1.7e9 + 1_000.0, 1.0);
+        check(MomentsFrame::new(1_000.0, None), 1_000.0, 1e-3);
+    }
+
+    #[test]
+    fn a_constant_has_itself_for_a_mean_and_no_deviation() {
+        let frame = MomentsFrame::new(0.003, Some((-4.0, 5.0)));
+        for value in [0.1, 1e-7, 250.3, 0.003, -1e100, 123_456_789.123] {
+            let moments = of(&frame, &vec![value; 3_001]);
+            assert_eq!(moments.mean(&frame), Some(value));
+            assert_eq!(moments.stddev(&frame), Some(0.0), "{value}");
+        }
     }
 
     #[test]
     fn overflow_is_absent_not_infinite() {
-        let mut moments = Moments::about(0.0);
-        moments.update((&[f64::MAX, f64::MAX, f64::MIN], f64::MAX));
-        assert_eq!((moments.mean(), moments.stddev()), (None, None));
+        let frame = MomentsFrame::new(0.0, Some((f64::MIN, f64::MAX)));
+        let moments = of(&frame, &[f64::MAX, f64::MAX, f64::MIN]);
+        assert_eq!((moments.mean(&frame), moments.stddev(&frame)), (None, None));
+        let moments = of(&frame, &[1e200, 3e200]);
+        assert_eq!((moments.mean(&frame), moments.stddev(&frame)), (Some(2e200), None));
+        let nothing = Moments::default();
+        assert_eq!((nothing.mean(&frame), nothing.stddev(&frame)), (None, None));
     }
 
     #[test]
-    fn nothing_has_no_moments() {
-        let moments = Moments::about(3.0);
-        assert_eq!((moments.mean(), moments.stddev()), (None, None));
+    fn rounded_sums_of_before_count_too() {
+        let frame = MomentsFrame::new(0.0, Some((-8.0, 8.0)));
+        // 1 and 2, about 1.
+        let (first, second) = (Sum::product(1.0, 1.0), Sum::product(1.0, 1.0));
+        let sums = RoundedSums { center: 1.0, n: 2, first, second };
+        let mut moments = of(&frame, &[3.0, 4.0]);
+        moments.merge(&Moments::of_rounded(sums, 2.0)).unwrap();
+        assert_eq!(moments.mean(&frame), Some(2.5));
+        assert_eq!(moments.stddev(&frame), Some((5.0f64 / 3.0).sqrt()));
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::cases(128))]
+
+        /// To the bit, in any order and any split, in one band or in many.
+        #[test]
+        fn order_and_split_change_nothing(
+            values in prop::collection::vec(
+                prop_oneof![
+                    4 => -8.0..8.0f64,
+                    1 => any::<f64>().prop_filter("finite", |value| value.is_finite()),
+                    1 => (-300..280i32).prop_map(|e| 10f64.powi(e)),
+                ],
+                1..3_000,
+            ),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 3_000),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let values: Vec<f64> = values.iter().map(|v| v.clamp(-1e100, 1e100)).collect();
+            let frame = MomentsFrame::new(0.25, Some((-8.0, 8.0)));
+            let whole = of(&frame, &values);
+            let mut shuffled = values.clone();
+            let n = shuffled.len();
+            order.iter().take(n).enumerate().for_each(|(i, j)| shuffled.swap(i, j.index(n)));
+            let (a, b) = shuffled.split_at(at.index(n));
+            let mut merged = of(&frame, b);
+            merged.merge(&of(&frame, a)).unwrap();
+            prop_assert_eq!(&merged, &whole);
+            let bits = |value: Option<f64>| value.map(f64::to_bits);
+            prop_assert_eq!(bits(merged.mean(&frame)), bits(whole.mean(&frame)));
+            prop_assert_eq!(bits(merged.stddev(&frame)), bits(whole.stddev(&frame)));
+        }
     }
 }

@@ -1,131 +1,76 @@
 //! Everything that is counted of one numeric feature.
 
-use super::cells::{Cells, Placed, narrow};
+use super::cells::{Cells, Placed};
 use super::distinct::{Distinct, Recent};
-use super::extremes::{Extremes, Span, survey, without_negative_zero};
-use super::grid::{NumericGrid, Repeated};
-use super::grid_build::{ATOMS_MAX, SortedReference};
+use super::extremes::{Extremes, Span, without_negative_zero};
+use super::grid::NumericGrid;
+use super::half::half_cells;
+use super::log_cells::LogCells;
 use super::moments::Moments;
-use super::percentiles::percentile;
+use super::numeric_frame::NumericFrame;
+use super::percentiles::{PERCENTILES, percentile};
+use super::survey::{survey, zeros_and_outside};
+use super::wide_cells::Found;
 use super::{Accumulator, Mismatch};
 use crate::feature::Width;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use xxhash_rust::xxh3::Xxh3;
-
-/// What the reference fixes for a numeric feature.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NumericFrame {
-    /// The width of the reference's values.
-    width: Width,
-    native: NumericGrid,
-    /// Only where rounding the reference to single precision changes any value.
-    narrow: Option<NarrowLane>,
-    /// The reference's median.
-    center: f64,
-    /// Tukey's fences of the reference; none when its quartiles coincide.
-    fences: Option<(f64, f64)>,
-    /// Whether values in cells of many values are counted by hash.
-    tracks_distinct: bool,
-}
-
-/// The reference as if it had come in single precision: a model trained on doubles and served
-/// floats must not look like drift.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct NarrowLane {
-    grid: NumericGrid,
-    reference: Cells,
-}
-
-/// How a reference's column came.
-#[derive(Debug, Clone, Copy)]
-pub struct NumericOrigin {
-    pub width: Width,
-    pub is_integer: bool,
-    /// `distinct = true` in the feature's configuration.
-    pub distinct_wanted: bool,
-}
-
-impl NumericFrame {
-    pub fn new(reference: SortedReference<'_>, origin: NumericOrigin) -> NumericFrame {
-        let finite = reference.finite;
-        let native = reference.grid();
-        let n_distinct = finite.chunk_by(|a, b| a == b).take(ATOMS_MAX + 1).count();
-        NumericFrame {
-            width: origin.width,
-            narrow: if origin.width == Width::F64 { NarrowLane::new(reference) } else { None },
-            center: finite.get(finite.len() / 2).copied().unwrap_or(0.0),
-            fences: fences(&native, finite),
-            tracks_distinct: n_distinct <= ATOMS_MAX || origin.is_integer || origin.distinct_wanted,
-            native,
-        }
-    }
-
-    /// Of the reference's own grid; the narrow one has hardly more.
-    pub fn n_cells(&self) -> usize {
-        self.native.n_cells()
-    }
-
-    pub fn n_bins(&self) -> usize {
-        self.native.n_bins()
-    }
-
-    pub fn hash_into(&self, hash: &mut Xxh3) {
-        self.native.hash_into(hash);
-        if let Some(narrow) = &self.narrow {
-            narrow.grid.hash_into(hash);
-        }
-        hash.update(&self.center.to_bits().to_le_bytes());
-        for fence in self.fences.iter().flat_map(|(low, high)| [low, high]) {
-            hash.update(&fence.to_bits().to_le_bytes());
-        }
-        hash.update(&[u8::from(self.tracks_distinct), u8::from(self.width == Width::F32)]);
-    }
-}
-
-impl NarrowLane {
-    fn new(reference: SortedReference<'_>) -> Option<NarrowLane> {
-        let rounded: Vec<f64> = reference.finite.iter().map(|&value| narrow(value)).collect();
-        if rounded == reference.finite {
-            return None;
-        }
-        let reference = SortedReference { finite: &rounded, ..reference };
-        let grid = reference.grid();
-        let mut cells = Cells::of_sorted(&grid, &rounded);
-        cells.add_infinities(reference.negative_infinities, reference.positive_infinities);
-        Some(NarrowLane { grid, reference: cells })
-    }
-}
-
-/// Q1 − 1.5 IQR and Q3 + 1.5 IQR; J. W. Tukey, "Exploratory Data Analysis" (1977).
-fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
-    let cells = Cells::of_sorted(grid, finite);
-    let mut extremes = Extremes::default();
-    extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
-    let quartile = |percent| percentile(grid, &cells.counts(), &extremes, percent);
-    let (low, high) = quartile(25).zip(quartile(75))?;
-    let reach = 1.5 * (high - low);
-    (reach > 0.0).then_some((low - reach, high + reach))
-}
 
 /// Counts and sums of one numeric feature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct NumericProfile {
-    grid: Repeated,
     /// Rows counted on the reference's own grid …
-    native: Option<Cells>,
-    /// … and rows that came narrower, on the narrow one.
-    narrow: Option<Cells>,
-    moments: Moments,
-    extremes: Extremes,
-    zeros: u64,
-    outliers: u64,
+    pub(super) native: Option<Cells>,
+    /// … rows that came as floats, on the grid of the reference as floats …
+    pub(super) narrow: Option<Cells>,
+    /// … and rows that came as halves.
+    pub(super) half: Option<Cells>,
+    pub(super) rounded: Rounded,
+    pub(super) moments: Moments,
+    pub(super) extremes: Extremes,
+    pub(super) zeros: u64,
+    pub(super) outliers: u64,
     /// Finite values in cells that can hold several.
-    others: Distinct,
+    pub(super) others: Distinct,
+    /// Values whose cell is wide.
+    pub(super) log: LogCells,
+}
+
+/// Whether doubles hold nothing but floats, as when a program widens what a model was served. Then
+/// they are compared as floats.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Rounded {
+    /// No double has come.
+    #[default]
+    Nothing,
+    /// Every double so far is a float; counted on the grid of the reference as floats.
+    Floats(Cells),
+    /// There were others.
+    Doubles,
+}
+
+impl Rounded {
+    fn merge(&mut self, other: &Rounded) -> Result<(), Mismatch> {
+        match (&mut *self, other) {
+            (_, Rounded::Nothing) | (Rounded::Doubles, _) => {}
+            (Rounded::Floats(into), Rounded::Floats(from)) => into.merge(from)?,
+            (into, other) => *into = other.clone(),
+        }
+        Ok(())
+    }
+}
+
+/// What counting needs room for; kept by whoever counts many blocks.
+#[derive(Debug, Default)]
+pub struct NumericScratch {
+    /// Values rounded to the reference's width.
+    rounded: Vec<f64>,
+    /// Values whose cell is wide.
+    wide: Found,
 }
 
 /// Present values of one width, with the span as it was written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct NumericInput<'a> {
     pub frame: &'a NumericFrame,
     pub width: Width,
@@ -133,6 +78,7 @@ pub struct NumericInput<'a> {
     pub values: &'a [f64],
     /// None without values.
     pub span: Option<Span>,
+    pub scratch: &'a mut NumericScratch,
 }
 
 /// A reference's and a window's cell counts over one grid.
@@ -144,75 +90,102 @@ pub struct CellPair<'a> {
 }
 
 impl NumericProfile {
-    pub fn new(frame: &NumericFrame) -> NumericProfile {
-        NumericProfile {
-            grid: Repeated,
-            native: None,
-            narrow: None,
-            moments: Moments::about(frame.center),
-            extremes: Extremes::default(),
-            zeros: 0,
-            outliers: 0,
-            others: Distinct::default(),
-        }
-    }
-
     /// Both count vectors over one grid, that of the narrower width.
     pub fn cell_pair<'a>(&'a self, frame: &'a NumericFrame, reference: &'a Self) -> CellPair<'a> {
-        let (grid, current) = self.cells(frame);
-        let reference = match (&self.narrow, &frame.narrow) {
-            (Some(_), Some(narrow)) => Cow::Borrowed(&narrow.reference),
-            _ => reference.cells(frame).1,
+        let width = self.width();
+        let (grid, current) = self.cells_as(frame, width);
+        let reference = match (width, &frame.narrow) {
+            (Width::F32, Some(lane)) => Cow::Borrowed(&lane.reference),
+            _ => reference.cells_as(frame, width).1,
         };
         CellPair { grid, reference, current }
     }
 
-    /// The same with rows that came before: both over the narrow grid when either came narrower.
+    /// The same with rows that came before: both over the grid of the narrowest.
     pub fn cell_pair_with_window<'a>(
         &'a self,
         frame: &'a NumericFrame,
         before: &'a Self,
     ) -> CellPair<'a> {
-        let lane = frame.narrow.as_ref();
-        match lane.filter(|_| self.narrow.is_some() || before.narrow.is_some()) {
-            Some(lane) => CellPair {
-                grid: &lane.grid,
-                reference: before.narrow_cells(frame, lane),
-                current: self.narrow_cells(frame, lane),
-            },
-            None => CellPair {
-                grid: &frame.native,
-                reference: before.cells(frame).1,
-                current: self.cells(frame).1,
-            },
-        }
+        let width = self.width().narrower(before.width());
+        let (grid, current) = self.cells_as(frame, width);
+        CellPair { grid, reference: before.cells_as(frame, width).1, current }
     }
 
-    /// All rows over one grid; where some rows came narrower than others, over the narrow one.
+    /// All rows over one grid; where some rows came narrower than others, over theirs.
     pub fn cells<'a>(&'a self, frame: &'a NumericFrame) -> (&'a NumericGrid, Cow<'a, Cells>) {
-        match (&self.native, &self.narrow, &frame.narrow) {
-            (_, Some(_), Some(lane)) => (&lane.grid, self.narrow_cells(frame, lane)),
-            (Some(native), ..) => (&frame.native, Cow::Borrowed(native)),
-            (None, ..) => (&frame.native, Cow::Owned(Cells::new(&frame.native))),
+        self.cells_as(frame, self.width())
+    }
+
+    /// The width to compare in.
+    fn width(&self) -> Width {
+        match (&self.half, &self.narrow, &self.rounded) {
+            (Some(_), ..) => Width::F16,
+            (None, Some(_), _) | (.., Rounded::Floats(_)) => Width::F32,
+            _ => Width::F64,
         }
     }
 
-    fn narrow_cells<'a>(&'a self, frame: &NumericFrame, lane: &NarrowLane) -> Cow<'a, Cells> {
-        match (&self.native, &self.narrow) {
-            (None, Some(cells)) => Cow::Borrowed(cells),
-            (native, cells) => {
-                let mut cells = cells.clone().unwrap_or_else(|| Cells::new(&lane.grid));
-                if let Some(native) = native {
-                    cells.merge_rounded(&lane.grid, native, &frame.native);
-                }
-                Cow::Owned(cells)
-            }
+    fn cells_as<'a>(
+        &'a self,
+        frame: &'a NumericFrame,
+        width: Width,
+    ) -> (&'a NumericGrid, Cow<'a, Cells>) {
+        match (width, &frame.narrow) {
+            (Width::F16, _) => (frame.half(), self.half_cells(frame)),
+            (Width::F32, Some(lane)) => (&lane.grid, self.narrow_cells(frame, &lane.grid)),
+            _ => match &self.native {
+                Some(native) => (&frame.native, Cow::Borrowed(native)),
+                None => (&frame.native, Cow::Owned(Cells::new(&frame.native))),
+            },
         }
+    }
+
+    fn narrow_cells<'a>(&'a self, frame: &NumericFrame, grid: &NumericGrid) -> Cow<'a, Cells> {
+        let doubles = match (&self.native, &self.rounded) {
+            (None, _) => None,
+            (Some(_), Rounded::Floats(cells)) => Some(Cow::Borrowed(cells)),
+            (Some(native), _) => {
+                let mut cells = Cells::new(grid);
+                cells.merge_rounded(grid, native, &frame.native);
+                Some(Cow::Owned(cells))
+            }
+        };
+        sum(grid, self.narrow.as_ref().map(Cow::Borrowed).into_iter().chain(doubles))
+    }
+
+    fn half_cells<'a>(&'a self, frame: &NumericFrame) -> Cow<'a, Cells> {
+        let grid = frame.half();
+        let native = self.native.as_ref().map(|cells| half_cells(grid, &frame.native, cells));
+        let narrow = self.narrow.as_ref().zip(frame.narrow.as_ref());
+        let narrow = narrow.map(|(cells, lane)| half_cells(grid, &lane.grid, cells));
+        let rounded = native.into_iter().chain(narrow).map(Cow::Owned);
+        sum(grid, self.half.as_ref().map(Cow::Borrowed).into_iter().chain(rounded))
+    }
+
+    /// In the order of [`PERCENTILES`]; absent without finite values.
+    pub fn percentiles(&self, frame: &NumericFrame) -> Option<[f64; PERCENTILES.len()]> {
+        let width = match (&self.half, &self.narrow) {
+            (Some(_), _) => Width::F16,
+            (None, Some(_)) => Width::F32,
+            (None, None) => Width::F64,
+        };
+        let (grid, cells) = self.cells_as(frame, width);
+        let counts = cells.counts();
+        let found = PERCENTILES
+            .map(|percent| percentile(grid, &counts, &self.log, &self.extremes, percent));
+        found[0]?;
+        Some(found.map(Option::unwrap_or_default))
     }
 
     /// Bytes that the counts take in memory, about.
     pub fn bytes(&self) -> usize {
-        size_of::<NumericProfile>() + self.lanes().map(Cells::bytes).sum::<usize>()
+        let rounded = match &self.rounded {
+            Rounded::Floats(cells) => cells.bytes(),
+            Rounded::Nothing | Rounded::Doubles => 0,
+        };
+        let lanes: usize = self.lanes().map(Cells::bytes).sum();
+        size_of::<NumericProfile>() + lanes + rounded + self.log.bytes()
     }
 
     /// Rows with a value, infinities included.
@@ -225,11 +198,15 @@ impl NumericProfile {
     }
 
     fn lanes(&self) -> impl Iterator<Item = &Cells> {
-        self.native.iter().chain(&self.narrow)
+        self.native.iter().chain(&self.narrow).chain(&self.half)
     }
 
-    pub fn moments(&self) -> &Moments {
-        &self.moments
+    pub fn mean(&self, frame: &NumericFrame) -> Option<f64> {
+        self.moments.mean(&frame.moments)
+    }
+
+    pub fn stddev(&self, frame: &NumericFrame) -> Option<f64> {
+        self.moments.stddev(&frame.moments)
     }
 
     pub fn extremes(&self) -> &Extremes {
@@ -252,35 +229,44 @@ impl NumericProfile {
         frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
     }
 
-    fn update_finite(&mut self, finite: &[f64], span: Span) {
-        self.moments.update((finite, span.min.abs().max(span.max.abs())));
+    fn update_finite(&mut self, frame: &NumericFrame, finite: &[f64], span: Span) {
+        self.moments.update((&frame.moments, finite, (span.min, span.max)));
         self.extremes.update(span);
     }
-}
 
-impl Accumulator for NumericProfile {
-    type Input<'a> = NumericInput<'a>;
-
-    fn update(&mut self, input: NumericInput<'_>) {
-        let NumericInput { frame, width, values, span } = input;
-        let Some(span) = span else { return };
-        let Span { min, max, .. } = span;
-        let rounded: Vec<f64>;
-        let (compared, compared_span) = if width == Width::F64 && frame.width == Width::F32 {
-            rounded = values.iter().map(|&value| narrow(value)).collect();
-            (&rounded[..], (narrow(min), narrow(max)))
-        } else {
-            (values, (min, max))
+    /// Counts values on the grid of the width that they come in.
+    fn update_cells(&mut self, input: NumericInput<'_>, (min, max): (f64, f64)) {
+        let NumericInput { frame, width, values, scratch, .. } = input;
+        let NumericScratch { rounded, wide } = scratch;
+        // Wider values than the reference's are rounded as those were.
+        let round = |value: f64| frame.width.round(value);
+        let is_wider = width.narrower(frame.width) != width;
+        let (compared, span) = match is_wider && values.iter().any(|value| round(*value) != *value)
+        {
+            true => {
+                rounded.clear();
+                rounded.extend(values.iter().map(|value| round(*value)));
+                (&rounded[..], (round(min), round(max)))
+            }
+            false => (values, (min, max)),
         };
-        let (grid, cells) = match &frame.narrow {
-            Some(narrow) if width == Width::F32 => (&narrow.grid, &mut self.narrow),
-            _ => (&frame.native, &mut self.native),
+        let (grid, cells) = match (width, &frame.narrow) {
+            _ if is_wider || width == frame.width => (&frame.native, &mut self.native),
+            (Width::F16, _) => (frame.half(), &mut self.half),
+            (_, Some(lane)) => (&lane.grid, &mut self.narrow),
+            (_, None) => (&frame.native, &mut self.native),
         };
         let cells = cells.get_or_insert_with(|| Cells::new(grid));
-        let placed = Placed { grid, values: compared, span: compared_span };
+        let placed = Placed { grid, values: compared, span };
+        let by_cell = grid.wide().by_cell();
+        let by_stretch = grid.wide().have_stretches();
+        wide.clear();
         if frame.tracks_distinct {
             let mut recent = Recent::empty();
-            cells.update_and(placed, |value| {
+            cells.update_and(placed, |cell, value| {
+                if !by_stretch && by_cell[cell] {
+                    wide.push(value);
+                }
                 let bits = without_negative_zero(value).to_bits();
                 if recent.insert(bits) {
                     self.others.update(bits);
@@ -289,36 +275,87 @@ impl Accumulator for NumericProfile {
         } else {
             cells.update(placed);
         }
-        // What lies outside the range of a block need not be looked for in it.
-        if min <= 0.0 && 0.0 <= max {
-            self.zeros += values.iter().filter(|value| **value == 0.0).count() as u64;
+        if by_stretch || !frame.tracks_distinct {
+            placed.find_wide(wide);
         }
-        if let Some((low, high)) = frame.fences.filter(|(low, high)| min < *low || *high < max) {
-            let outside = |value: &&f64| (**value < low) | (**value > high);
-            self.outliers += values.iter().filter(outside).count() as u64;
+        self.log.update(wide.values());
+        if let (Width::F64, Some(lane)) = (width, &frame.narrow) {
+            self.update_rounded(Placed { grid: &lane.grid, values, span: (min, max) });
+        }
+    }
+
+    /// Counts doubles as floats, as long as that is what they are.
+    fn update_rounded(&mut self, placed: Placed<'_>) {
+        if self.rounded == Rounded::Doubles {
+            return;
+        }
+        if placed.values.iter().any(|value| Width::F32.round(*value) != *value) {
+            self.rounded = Rounded::Doubles;
+            return;
+        }
+        if self.rounded == Rounded::Nothing {
+            self.rounded = Rounded::Floats(Cells::new(placed.grid));
+        }
+        if let Rounded::Floats(cells) = &mut self.rounded {
+            cells.update(placed);
+        }
+    }
+}
+
+/// All counts of one grid together.
+fn sum<'a>(grid: &NumericGrid, parts: impl Iterator<Item = Cow<'a, Cells>>) -> Cow<'a, Cells> {
+    let sum = parts.reduce(|mut into, from| {
+        into.to_mut().merge(&from).expect("counts of one grid");
+        into
+    });
+    sum.unwrap_or_else(|| Cow::Owned(Cells::new(grid)))
+}
+
+impl Accumulator for NumericProfile {
+    type Input<'a> = NumericInput<'a>;
+
+    fn update(&mut self, input: NumericInput<'_>) {
+        let NumericInput { frame, values, .. } = input;
+        let Some(span) = input.span else { return };
+        let Span { min, max, .. } = span;
+        self.update_cells(input, (min, max));
+        // What lies outside the range of a block need not be looked for in it.
+        let fences = frame.fences.filter(|(low, high)| min < *low || *high < max);
+        if (min <= 0.0 && 0.0 <= max) || fences.is_some() {
+            let nowhere = (f64::NEG_INFINITY, f64::INFINITY);
+            let (zeros, outside) = zeros_and_outside(values, fences.unwrap_or(nowhere));
+            self.zeros += zeros;
+            self.outliers += outside;
         }
         if min.is_finite() && max.is_finite() {
-            self.update_finite(values, span);
+            self.update_finite(frame, values, span);
         } else {
             let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
             if let Some((min, max)) = survey(&finite).range {
-                self.update_finite(&finite, Span { min, max, ..span });
+                self.update_finite(frame, &finite, Span { min, max, ..span });
             }
         }
     }
 
     fn merge(&mut self, other: &NumericProfile) -> Result<(), Mismatch> {
-        for (into, from) in [(&mut self.native, &other.native), (&mut self.narrow, &other.narrow)] {
+        let lanes = [
+            (&mut self.native, &other.native),
+            (&mut self.narrow, &other.narrow),
+            (&mut self.half, &other.half),
+        ];
+        for (into, from) in lanes {
             match (into, from) {
                 (Some(into), Some(from)) => into.merge(from)?,
                 (into @ None, Some(from)) => *into = Some(from.clone()),
                 (_, None) => {}
             }
         }
+        self.rounded.merge(&other.rounded)?;
         self.zeros += other.zeros;
         self.outliers += other.outliers;
         self.moments.merge(&other.moments)?;
         self.extremes.merge(&other.extremes)?;
-        self.others.merge(&other.others)
+        self.others.merge(&other.others)?;
+        self.log.merge(&other.log)
     }
 }

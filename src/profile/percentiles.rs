@@ -2,40 +2,109 @@
 
 use super::extremes::Extremes;
 use super::grid::NumericGrid;
+use super::log_cells::LogCells;
 
 /// The percentiles that are exported.
 pub const PERCENTILES: [u8; 7] = [1, 5, 25, 50, 75, 95, 99];
 
-/// The value below which `percent` of the finite values lie.
+/// Error of a percentile, in parts of its value.
+const WITHIN: f64 = 0.01;
+
+/// The value below which `percent` of the finite values lie: within 1 % of the value, or within
+/// 0.1 % of the rows where the values of the cell are no more than that.
 ///
-/// The first cell whose cumulative count reaches p·n; an atom gives its value, another cell is
-/// cut linearly between its ends, both first clamped to the least and greatest finite value seen.
+/// The first cell whose cumulative count reaches p·n; an atom gives its value. In a wide cell it is
+/// the value of its rank among all values in wide cells, as far as these were counted; another cell
+/// is cut linearly between its ends. Both are clamped to the cell, and to the least and greatest
+/// finite value seen.
 pub fn percentile(
+    grid: &NumericGrid,
+    counts: &[u64],
+    log: &LogCells,
+    extremes: &Extremes,
+    percent: u8,
+) -> Option<f64> {
+    let place = find(counts, percent)?;
+    let linear = place.value(grid, counts, extremes)?;
+    let wide = grid.wide().by_cell();
+    if !wide[place.cell] {
+        let (lower, upper) = place.bounds(grid, extremes)?;
+        return Some(near_both(linear, lower, upper));
+    }
+    let rows = |cells: &[u64], wide: &[bool]| -> u64 {
+        cells.iter().zip(wide).filter(|(_, wide)| **wide).map(|(rows, _)| rows).sum()
+    };
+    // Profiles of before did not count them, and lanes of other grids have other wide cells.
+    if rows(counts, wide) != log.total() {
+        return Some(linear);
+    }
+    let below = rows(&counts[..place.cell], &wide[..place.cell]);
+    let value = log.at(below + place.rank())?;
+    let (lower, upper) = place.bounds(grid, extremes)?;
+    Some(value.clamp(lower, upper))
+}
+
+/// The value nearest to `value` that is within 1 % of both ends of a cell, if there is one.
+fn near_both(value: f64, lower: f64, upper: f64) -> f64 {
+    let (least, greatest) = (lower.abs().min(upper.abs()), lower.abs().max(upper.abs()));
+    let (from, to) = (greatest * (1.0 - WITHIN), least * (1.0 + WITHIN));
+    if from > to { value } else { value.abs().clamp(from, to).copysign(value) }
+}
+
+/// The same from the cells alone.
+pub fn percentile_in_cells(
     grid: &NumericGrid,
     counts: &[u64],
     extremes: &Extremes,
     percent: u8,
 ) -> Option<f64> {
-    let (min, max) = extremes.min().zip(extremes.max())?;
+    find(counts, percent)?.value(grid, counts, extremes)
+}
+
+/// Where a percentile lies.
+struct Place {
+    cell: usize,
+    /// Hundredths of rows inside the cell, up to the percentile.
+    inside: u128,
+}
+
+fn find(counts: &[u64], percent: u8) -> Option<Place> {
     let finite = &counts[1..counts.len() - 1];
     let n: u64 = finite.iter().sum();
     // In hundredths of a row, so that the comparison is one of integers.
     let target = u128::from(n) * u128::from(percent);
-    let mut below = 0u64;
+    let mut below = 0u128;
     for (index, &count) in finite.iter().enumerate() {
-        if count > 0 && u128::from(below + count) * 100 >= target {
-            let cell = index + 1;
-            if let Some(value) = grid.atom(cell) {
-                return Some(value);
-            }
-            let (lower, upper) = grid.bounds(cell);
-            let (lower, upper) = (lower.clamp(min, max), upper.clamp(min, max));
-            let rows = (target as f64 - below as f64 * 100.0) / 100.0;
-            return Some(lower + rows / count as f64 * (upper - lower));
+        let upto = below + u128::from(count) * 100;
+        if count > 0 && upto >= target {
+            return Some(Place { cell: index + 1, inside: target - below });
         }
-        below += count;
+        below = upto;
     }
     None
+}
+
+impl Place {
+    /// Which of the cell's values, counted from 1.
+    fn rank(&self) -> u64 {
+        self.inside.div_ceil(100).max(1) as u64
+    }
+
+    /// The ends of the cell, as far as there are values.
+    fn bounds(&self, grid: &NumericGrid, extremes: &Extremes) -> Option<(f64, f64)> {
+        let (min, max) = extremes.min().zip(extremes.max())?;
+        let (lower, upper) = grid.bounds(self.cell);
+        Some((lower.clamp(min, max), upper.clamp(min, max)))
+    }
+
+    fn value(&self, grid: &NumericGrid, counts: &[u64], extremes: &Extremes) -> Option<f64> {
+        let (lower, upper) = self.bounds(grid, extremes)?;
+        if let Some(value) = grid.atom(self.cell) {
+            return Some(value);
+        }
+        let rows = self.inside as f64 / 100.0;
+        Some(lower + rows / counts[self.cell] as f64 * (upper - lower))
+    }
 }
 
 #[cfg(test)]
@@ -51,8 +120,7 @@ mod tests {
         let mut extremes = Extremes::default();
         extremes.update(Span { min: 0.0, max: 30.0, exact: None });
         let counts = [5, 0, 50, 50, 9];
-        assert_eq!(percentile(&grid, &counts, &extremes, 25), Some(5.0));
-        assert_eq!(percentile(&grid, &counts, &extremes, 50), Some(10.0));
-        assert_eq!(percentile(&grid, &counts, &extremes, 75), Some(20.0));
+        let at = |percent| percentile_in_cells(&grid, &counts, &extremes, percent);
+        assert_eq!([at(25), at(50), at(75)], [5.0, 10.0, 20.0].map(Some));
     }
 }

@@ -1,7 +1,8 @@
 //! How the columns of one file answer to the features of the reference.
 
-use super::columns::unique_names;
+use super::columns::{column_names, twice};
 use super::kinds;
+use crate::error::{Fault, Result};
 use crate::feature::{Kind, Width};
 use arrow_schema::Schema;
 use std::collections::HashMap;
@@ -17,35 +18,56 @@ pub enum Binding {
     Retyped,
 }
 
-/// The side of a feature that binding needs: name, kind, whether the kind was declared.
-pub type Wanted<'a> = (&'a str, Kind, bool);
+/// What binding needs to know of a feature.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    pub kind: Kind,
+    /// The kind was declared, not inferred.
+    pub declared: bool,
+    /// Its categories are all written as numbers.
+    pub has_codes: bool,
+}
 
-/// Binds every wanted feature; the result has their order.
-pub fn bind<'a>(schema: &Schema, wanted: impl Iterator<Item = Wanted<'a>>) -> Vec<Binding> {
-    let names = unique_names(schema);
-    let columns: HashMap<&str, usize> =
-        names.iter().enumerate().map(|(column, name)| (name.as_ref(), column)).collect();
-    wanted
-        .map(|(name, kind, declared)| match columns.get(name) {
-            None => Binding::Absent,
-            Some(&column) => {
-                let field = schema.field(column);
-                let data_type = field.data_type();
+/// Binds every wanted feature; the result has their order. Fails when the file has two columns of
+/// a wanted name.
+pub fn bind<'a>(
+    schema: &Schema,
+    wanted: impl Iterator<Item = Wanted<'a>>,
+) -> Result<Vec<Binding>, Fault> {
+    let mut columns: HashMap<&str, Option<usize>> = HashMap::new();
+    for (column, name) in column_names(schema).enumerate() {
+        columns.entry(name).and_modify(|first| *first = None).or_insert(Some(column));
+    }
+    let bind = |wanted: Wanted<'_>| match columns.get(wanted.name) {
+        None => Ok(Binding::Absent),
+        Some(None) => Err(Fault::unreadable(twice(wanted.name))),
+        Some(&Some(column)) => {
+            let field = schema.field(column);
+            let data_type = field.data_type();
+            let is_readable = match wanted.declared {
                 // What a path says has no type of its own and is read as the reference's.
-                if kinds::is_partition(field) || kinds::is_readable_as(data_type, kind, declared) {
-                    Binding::Column { column, width: kinds::width(data_type) }
-                } else {
-                    Binding::Retyped
-                }
-            }
-        })
-        .collect()
+                _ if kinds::is_partition(field) => true,
+                true => kinds::can_be(data_type, wanted.kind),
+                false => kinds::is_still(data_type, wanted.kind, wanted.has_codes),
+            };
+            Ok(match is_readable {
+                true => Binding::Column { column, width: kinds::width(data_type) },
+                false => Binding::Retyped,
+            })
+        }
+    };
+    wanted.map(bind).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow_schema::{DataType, Field};
+
+    fn wanted(name: &str, kind: Kind) -> Wanted<'_> {
+        Wanted { name, kind, declared: false, has_codes: false }
+    }
 
     #[test]
     fn a_change_concerns_its_feature_alone() {
@@ -54,10 +76,19 @@ mod tests {
             Field::new("a", DataType::Float32, true),
         ]);
         let wanted =
-            [("a", Kind::Numeric, false), ("b", Kind::Numeric, false), ("c", Kind::Boolean, false)];
+            [wanted("a", Kind::Numeric), wanted("b", Kind::Numeric), wanted("c", Kind::Boolean)];
         assert_eq!(
-            bind(&schema, wanted.into_iter()),
+            bind(&schema, wanted.into_iter()).unwrap(),
             [Binding::Column { column: 1, width: Width::F32 }, Binding::Retyped, Binding::Absent]
         );
+    }
+
+    #[test]
+    fn two_columns_of_a_wanted_name_are_refused() {
+        let field = |name: &str| Field::new(name, DataType::Float64, true);
+        let schema = Schema::new(vec![field("a"), field("b"), field("a")]);
+        let error = bind(&schema, [wanted("a", Kind::Numeric)].into_iter()).unwrap_err();
+        assert!(error.to_string().contains("\"a\""), "{error}");
+        assert!(bind(&schema, [wanted("b", Kind::Numeric)].into_iter()).is_ok());
     }
 }

@@ -17,53 +17,70 @@ pub fn is_partition(field: &Field) -> bool {
     field.metadata().contains_key(PARTITION)
 }
 
+/// The type of a column's values. A dictionary is a way of writing them, and no type of its own.
+pub fn value_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => value_type(values),
+        _ => data_type,
+    }
+}
+
 /// The kind that a column of the reference gets when none is declared.
 pub fn infer(data_type: &DataType) -> Kind {
-    match data_type {
+    match value_type(data_type) {
         DataType::Boolean => Kind::Boolean,
-        DataType::Dictionary(_, values) if is_categorical_value(values) => Kind::Categorical,
-        _ if is_number(data_type) => Kind::Numeric,
-        _ if is_string(data_type) => Kind::Categorical,
-        _ if is_temporal(data_type) => Kind::Temporal,
+        values if is_number(values) => Kind::Numeric,
+        values if is_string(values) => Kind::Categorical,
+        values if is_temporal(values) => Kind::Temporal,
         _ => Kind::Unsupported,
     }
 }
 
-/// Whether a column of this type can be read as `kind`: for the reference, whether a declared kind
-/// is possible; for a current column, whether it is still what the reference had.
+/// Whether a column of this type can be read as a kind that somebody declared.
 ///
-/// A column of type null holds no value that could be of another kind. A categorical feature that
-/// was declared takes whatever can be written as a text, so that codes may come as 1 or as "1".
-pub fn is_readable_as(data_type: &DataType, kind: Kind, declared: bool) -> bool {
-    if *data_type == DataType::Null {
-        return true;
+/// A column of type null holds no value that could be of another kind. A categorical feature takes
+/// whatever can be written as a text, so that codes may come as 1 or as "1", and bytes, which are
+/// texts where they are UTF-8.
+pub fn can_be(data_type: &DataType, kind: Kind) -> bool {
+    match (kind, value_type(data_type)) {
+        (_, DataType::Null) | (Kind::Unsupported, _) => true,
+        (Kind::Numeric, values) => is_number(values) || is_temporal(values),
+        (Kind::Categorical, values) => is_categorical_value(values) || is_binary(values),
+        (Kind::Boolean, values) => *values == DataType::Boolean || is_number(values),
+        (Kind::Temporal, values) => is_temporal(values),
     }
-    match kind {
-        Kind::Numeric if declared => is_number(data_type) || is_temporal(data_type),
-        Kind::Categorical if declared => {
-            is_categorical_value(data_type)
-                || matches!(data_type, DataType::Dictionary(_, v) if is_categorical_value(v))
-        }
-        Kind::Boolean if declared => *data_type == DataType::Boolean || is_number(data_type),
-        Kind::Unsupported => true,
-        _ => infer(data_type) == kind,
+}
+
+/// Whether a column of this type is still what the reference had when its kind was inferred.
+/// Categories that are all written as numbers may come as numbers.
+pub fn is_still(data_type: &DataType, kind: Kind, has_codes: bool) -> bool {
+    match (kind, value_type(data_type)) {
+        (_, DataType::Null) | (Kind::Unsupported, _) => true,
+        (Kind::Categorical, values) if has_codes && is_number(values) => true,
+        (_, values) => infer(values) == kind,
     }
 }
 
 /// The width that values of this type are compared in.
 pub fn width(data_type: &DataType) -> Width {
-    match data_type {
-        DataType::Float32 | DataType::Float16 => Width::F32,
+    match value_type(data_type) {
+        DataType::Float16 => Width::F16,
+        DataType::Float32 => Width::F32,
         _ => Width::F64,
     }
 }
 
 pub fn is_integer(data_type: &DataType) -> bool {
-    data_type.is_integer()
+    value_type(data_type).is_integer()
 }
 
 pub fn is_string(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// Bytes of any length, which may be texts that nobody annotated.
+pub fn is_binary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
 fn is_number(data_type: &DataType) -> bool {
@@ -101,7 +118,10 @@ mod tests {
             (DataType::Boolean, Kind::Boolean),
             (DataType::Utf8View, Kind::Categorical),
             (dictionary(DataType::Utf8), Kind::Categorical),
-            (dictionary(DataType::Int64), Kind::Categorical),
+            (dictionary(DataType::Int64), Kind::Numeric),
+            (dictionary(DataType::Boolean), Kind::Boolean),
+            (dictionary(DataType::Date32), Kind::Temporal),
+            (dictionary(dictionary(DataType::Decimal128(9, 2))), Kind::Numeric),
             (DataType::Date32, Kind::Temporal),
             (DataType::Timestamp(TimeUnit::Nanosecond, None), Kind::Temporal),
             (DataType::Time32(TimeUnit::Second), Kind::Unsupported),
@@ -114,10 +134,17 @@ mod tests {
 
     #[test]
     fn a_number_is_no_boolean_unless_declared() {
-        assert!(!is_readable_as(&DataType::Int64, Kind::Boolean, false));
-        assert!(is_readable_as(&DataType::Int64, Kind::Boolean, true));
-        assert!(is_readable_as(&DataType::Int64, Kind::Numeric, false));
-        assert!(!is_readable_as(&DataType::Utf8, Kind::Numeric, true));
-        assert!(is_readable_as(&DataType::Null, Kind::Numeric, false));
+        assert!(!is_still(&DataType::Int64, Kind::Boolean, false));
+        assert!(can_be(&DataType::Int64, Kind::Boolean));
+        assert!(is_still(&DataType::Int64, Kind::Numeric, false));
+        assert!(!can_be(&DataType::Utf8, Kind::Numeric));
+        assert!(is_still(&DataType::Null, Kind::Numeric, false));
+    }
+
+    #[test]
+    fn codes_may_come_as_numbers() {
+        assert!(is_still(&DataType::Int64, Kind::Categorical, true));
+        assert!(!is_still(&DataType::Int64, Kind::Categorical, false));
+        assert!(!is_still(&DataType::Boolean, Kind::Categorical, true));
     }
 }

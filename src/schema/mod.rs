@@ -4,5 +4,9 @@
 //! Not values: nothing here decodes one.
 
 pub mod binding;
+pub mod column_type;
 pub mod columns;
 pub mod kinds;
+mod name_pattern;
+
+pub use name_pattern::NamePattern;

@@ -19,6 +19,14 @@ impl Sum {
         (self.high, self.low) = quick_two_sum(high, error + self.low);
     }
 
+    /// A whole number, to 106 bits.
+    pub fn of_integer(number: i128) -> Sum {
+        let high = number as f64;
+        let low = number.wrapping_sub(high as i128) as f64;
+        let (high, low) = quick_two_sum(high, low);
+        Sum { high, low }
+    }
+
     pub fn merge(&mut self, other: Sum) {
         let (high, error) = two_sum(self.high, other.high);
         (self.high, self.low) = quick_two_sum(high, error + (self.low + other.low));

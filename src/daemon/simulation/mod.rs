@@ -23,6 +23,7 @@ use crate::drift::verdict::DriftConfig;
 use crate::error::StateError;
 use crate::format::ndjson::LineSchema;
 use crate::journal::{Journal, SourceLabel, Writer};
+use crate::monitor::figures::Statistics;
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::net::stop::Stop;
@@ -360,11 +361,10 @@ fn check_open(pipeline: &mut Pipeline, rows: &[Row]) {
     let mut all = (0, 0.0);
     for delta in deltas {
         let pane = pipeline.journal.read(&delta).unwrap();
-        let crate::profile::feature::Values::Numeric(numbers) = &pane.features[0].values else {
-            panic!("x is numeric");
-        };
+        let grid = &pipeline.monitor.reference().features[0].grid;
+        let mean = Statistics::of(grid, &pane.features[0]).mean;
         all.0 += pane.rows;
-        all.1 += numbers.moments().mean().unwrap_or(0.0) * pane.rows as f64;
+        all.1 += mean.unwrap_or(0.0) * pane.rows as f64;
     }
     assert_eq!((all.0, all.1.round()), sums(rows.iter().copied()));
 }

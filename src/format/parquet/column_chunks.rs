@@ -5,18 +5,20 @@
 //! reads it and dropped there.
 
 use super::chunk::ChunkBytes;
+use super::column_schema::single;
 use super::footer::decode_error;
 use super::packed::{LeafPages, packed_blocks};
+use super::presence;
 use crate::error::{Fault, Result};
 use crate::monitor::table::Blocks;
 use crate::profile::block::Block;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
-use ::parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use ::parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use ::parquet::column::page::{PageIterator, PageReader};
-use ::parquet::errors::{ParquetError, Result as ParquetResult};
+use ::parquet::errors::Result as ParquetResult;
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::serialized_reader::SerializedPageReader;
-use ::parquet::schema::types::{SchemaDescriptor, Type};
+use ::parquet::schema::types::TypePtr;
 use arrow_schema::{ArrowError, FieldRef, Fields};
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,10 +34,19 @@ pub struct ColumnChunks<'a> {
 }
 
 impl ColumnChunks<'_> {
-    /// The column as `field` says, so many rows at a time.
-    pub fn padded(&self, field: &FieldRef, batch_rows: usize) -> Result<Blocks<'static>, Fault> {
+    /// The column as `field` says, decoded from a column of type `column`, so many rows at a time.
+    pub fn padded(
+        &self,
+        field: &FieldRef,
+        column: &TypePtr,
+        batch_rows: usize,
+    ) -> Result<Blocks<'static>, Fault> {
         let batch_rows = batch_rows.min(self.num_rows());
-        let reader = self.levels(field).and_then(|levels| {
+        let hint = Fields::from(vec![Arc::clone(field)]);
+        let levels = single(column).and_then(|alone| {
+            parquet_to_arrow_field_levels(&alone, ProjectionMask::all(), Some(&hint))
+        });
+        let reader = levels.and_then(|levels| {
             ParquetRecordBatchReader::try_new_with_row_groups(&levels, self, batch_rows, None)
         });
         let reader = reader.map_err(|error| decode_error(&error))?;
@@ -46,15 +57,18 @@ impl ColumnChunks<'_> {
         })))
     }
 
-    /// How the column's values are nested, in a schema that has no other column.
-    fn levels(&self, field: &FieldRef) -> ParquetResult<FieldLevels> {
+    /// Whether each row has a value, told by the shortest of the column's leaves.
+    pub fn presence(&self) -> Result<Blocks<'static>, Fault> {
         let root = self.metadata.file_metadata().schema();
-        let column = root.get_fields().get(self.column);
-        let column = column.ok_or_else(|| ParquetError::General("no such column".into()))?;
-        let alone = Type::group_type_builder(root.name()).with_fields(vec![Arc::clone(column)]);
-        let alone = SchemaDescriptor::new(Arc::new(alone.build()?));
-        let hint = Fields::from(vec![Arc::clone(field)]);
-        parquet_to_arrow_field_levels(&alone, ProjectionMask::all(), Some(&hint))
+        let is_optional = root.get_fields()[self.column].is_optional();
+        let size = |leaf: &usize| self.group().column(*leaf).uncompressed_size();
+        let Some(leaf) = self.leaves.clone().min_by_key(size) else {
+            return Ok(presence::all_present(self.num_rows()));
+        };
+        let pages = self.pages(self.group().column(leaf)).map_err(|error| decode_error(&error))?;
+        let leaf = self.metadata.file_metadata().schema_descr().column(leaf);
+        let pages = LeafPages { leaf, pages: Box::new(pages), rows: self.num_rows() };
+        Ok(presence::presence_blocks(pages, is_optional))
     }
 
     fn group(&self) -> &RowGroupMetaData {

@@ -2,13 +2,10 @@
 
 use crate::error::{Fault, FaultKind, Result};
 use crate::monitor::table::guarded;
-use crate::schema::kinds::is_string;
-use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use ::parquet::file::reader::{ChunkReader, Length};
 use ::parquet::schema::types::Type;
-use arrow_schema::{DataType, FieldRef, Schema};
 use bytes::{Buf, Bytes};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -40,37 +37,10 @@ pub fn decode_error(error: &ParquetError) -> Fault {
     }
 }
 
-/// The footer, with strings asked for as dictionaries where the file allows it.
-pub fn read_metadata(file: &FileRange) -> Result<ArrowReaderMetadata, Fault> {
-    let footer = Arc::new(read_footer(file)?);
-    let plain = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())
-        .map_err(|error| decode_error(&error))?;
-    let fields: Vec<FieldRef> = plain.schema().fields().iter().map(dictionary_field).collect();
-    if fields.iter().zip(plain.schema().fields()).all(|(a, b)| Arc::ptr_eq(a, b)) {
-        return Ok(plain);
-    }
-    let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
-    let with_dictionaries = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options);
-    Ok(with_dictionaries.unwrap_or(plain))
-}
-
-fn dictionary_field(field: &FieldRef) -> FieldRef {
-    let is_text = match field.data_type() {
-        DataType::Dictionary(_, values) => is_string(values),
-        data_type => is_string(data_type),
-    };
-    if !is_text {
-        return Arc::clone(field);
-    }
-    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    Arc::new(field.as_ref().clone().with_data_type(dictionary))
-}
-
 /// Parses the footer. The parser calls itself for every level of the schema, and a stack that
 /// overflows ends the process; so it gets a stack that no footer of this size can fill, and a
 /// schema that is too deep for everybody after it is refused and dropped there.
-fn read_footer(file: &FileRange) -> Result<ParquetMetaData, Fault> {
+pub fn read_metadata(file: &FileRange) -> Result<ParquetMetaData, Fault> {
     let footer_bytes = usize::try_from(file.footer_bytes()?).unwrap_or(usize::MAX);
     let stack = footer_bytes.saturating_mul(STACK_PER_FOOTER_BYTE).saturating_add(STACK_MIN);
     let mut stack = stack.min(STACK_MAX);

@@ -1,10 +1,11 @@
 //! A Parquet file as a table: metadata once, column chunks by range, decoded by whoever counts.
 //!
-//! Files are read with positioned reads, never mapped and never slurped. Strings are asked for as
-//! dictionaries, so that a text is looked up once per page and not once per row.
+//! Files are read with positioned reads, never mapped and never slurped. Texts come as dictionaries
+//! of bytes, so that each is looked at once per page and not once per row.
 
 use super::chunk::{ChunkBytes, chunk_range};
 use super::column_chunks::ColumnChunks;
+use super::column_schema::{ColumnSchema, Decoding, column_schemas};
 use super::footer::{FileRange, check_ends, read_metadata};
 use crate::error::{Fault, Result};
 use crate::format::extent_hashes::ExtentHashes;
@@ -13,11 +14,10 @@ use crate::format::{FileTable, OpenFile};
 use crate::monitor::table::{Blocks, Table, guarded};
 use crate::profile::block::Block;
 use crate::schema::kinds::partition_field;
-use ::parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use ::parquet::file::metadata::RowGroupMetaData;
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::{ArrayRef, StringArray};
-use arrow_schema::{DataType, FieldRef, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -41,7 +41,8 @@ const ROW_GROUP_ROWS_MAX: i64 = 1 << 40;
 pub struct ParquetTable {
     file: Arc<File>,
     size: u64,
-    metadata: ArrowReaderMetadata,
+    metadata: ParquetMetaData,
+    columns: Vec<ColumnSchema>,
     /// The file's columns, then those of its path.
     schema: Schema,
     partition: Vec<PartitionValue>,
@@ -72,7 +73,7 @@ impl ParquetTable {
     ) -> Result<ParquetTable, Fault> {
         let range = FileRange { file: Arc::clone(&file), size };
         let metadata = read_metadata(&range)?;
-        let row_groups = metadata.metadata().row_groups().iter().map(|group| {
+        let row_groups = metadata.row_groups().iter().map(|group| {
             let rows = group.num_rows();
             let valid = (0..=ROW_GROUP_ROWS_MAX).contains(&rows);
             valid.then_some(rows as u64).ok_or_else(|| {
@@ -80,26 +81,28 @@ impl ParquetTable {
             })
         });
         let row_groups = row_groups.collect::<Result<Vec<_>, Fault>>()?;
-        let (rows, total) =
-            (metadata.metadata().file_metadata().num_rows(), row_groups.iter().sum());
+        let (rows, total) = (metadata.file_metadata().num_rows(), row_groups.iter().sum());
         // The decoder believes the first figure, and would leave out rows.
         if u64::try_from(rows) != Ok(total) {
             return Err(Fault::unreadable(format!(
                 "the footer claims {rows} rows, and its row groups hold {total}"
             )));
         }
-        let mut fields: Vec<FieldRef> = metadata.schema().fields().iter().cloned().collect();
-        let own = |key: &str| metadata.schema().column_with_name(key).is_some();
+        let columns = column_schemas(&metadata)?;
+        let mut fields: Vec<FieldRef> =
+            columns.iter().map(|column| Arc::clone(&column.field)).collect();
+        let own = |key: &str| columns.iter().any(|column| column.field.name() == key);
         let partition: Vec<_> = partition.iter().filter(|p| !own(&p.key)).cloned().collect();
         fields.extend(partition.iter().map(|p| Arc::new(partition_field(&p.key))));
         let schema = Schema::new(fields);
         let fingerprint = range.fingerprint()?;
-        let leaves = leaves(metadata.parquet_schema(), metadata.schema().fields().len());
+        let leaves = leaves(metadata.file_metadata().schema_descr(), columns.len());
         Ok(ParquetTable {
             file,
             size,
             schema,
             metadata,
+            columns,
             partition,
             row_groups,
             fingerprint,
@@ -117,9 +120,9 @@ impl ParquetTable {
     /// Rows to decode at a time. The values of a dictionary are looked up once per batch, so texts
     /// come in large ones, as far as their bytes allow.
     fn batch_rows(&self, row_group: usize, column: usize) -> usize {
-        let is_text = matches!(self.schema.field(column).data_type(), DataType::Dictionary(..));
-        if !is_text {
-            return BATCH_ROWS;
+        match &self.columns[column].decoding {
+            Decoding::Values(field, _) if is_dictionary(field) => {}
+            _ => return BATCH_ROWS,
         }
         let bytes_per_row = self.weight(row_group, column) / self.row_groups[row_group].max(1);
         let rows = TEXT_BATCH_BYTES / usize::try_from(bytes_per_row).unwrap_or(usize::MAX).max(1);
@@ -129,22 +132,23 @@ impl ParquetTable {
     /// A column of the file as the record-batch reader hands it over, nulls padded: what decoding
     /// costs without us.
     pub fn read_padded(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
-        let field = &self.metadata.schema().fields()[column];
+        let field = &self.columns[column].field;
+        let stored = &self.metadata.file_metadata().schema().get_fields()[column];
         let chunks = self.chunks(row_group, column)?;
-        chunks.padded(field, self.batch_rows(row_group, column))
+        chunks.padded(field, stored, self.batch_rows(row_group, column))
     }
 
     fn chunks(&self, row_group: usize, column: usize) -> Result<ColumnChunks<'_>, Fault> {
-        let group = self.metadata.metadata().row_group(row_group);
+        let group = self.metadata.row_group(row_group);
         let leaves = self.leaves[column].clone();
         let file = (&*self.file, self.size);
         let bytes = ChunkBytes::fetch(file, &group.columns()[leaves.clone()], self.hashes.as_ref());
-        let (metadata, bytes) = (&**self.metadata.metadata(), Arc::new(bytes?));
+        let (metadata, bytes) = (&self.metadata, Arc::new(bytes?));
         Ok(ColumnChunks { metadata, row_group, column, leaves, bytes })
     }
 
     fn n_file_columns(&self) -> usize {
-        self.metadata.schema().fields().len()
+        self.columns.len()
     }
 }
 
@@ -152,7 +156,7 @@ impl FileTable for ParquetTable {
     /// Cheap when every column was read by a table that is
     /// [`hashing`](Self::hashing).
     fn content(&self) -> Result<u128, Fault> {
-        let groups = self.metadata.metadata().row_groups().iter();
+        let groups = self.metadata.row_groups().iter();
         let chunks = groups.flat_map(RowGroupMetaData::columns);
         let bounds = chunks.filter_map(|chunk| chunk_range(chunk).ok());
         let bounds = bounds.flat_map(|(start, length)| [start, start.saturating_add(length)]);
@@ -176,13 +180,13 @@ impl Table for ParquetTable {
     }
 
     fn weight(&self, row_group: usize, column: usize) -> u64 {
-        let group = self.metadata.metadata().row_group(row_group);
+        let group = self.metadata.row_group(row_group);
         let leaves = self.leaves.get(column).cloned().unwrap_or_default();
         leaves.map(|leaf| group.column(leaf).uncompressed_size().max(0) as u64).sum()
     }
 
     fn prefetch(&self, row_group: usize, column: usize) {
-        let group = self.metadata.metadata().row_group(row_group);
+        let group = self.metadata.row_group(row_group);
         for leaf in self.leaves.get(column).cloned().unwrap_or_default() {
             let Ok((start, length)) = chunk_range(group.column(leaf)) else { continue };
             if length < PREFETCH_BYTES_MIN {
@@ -203,12 +207,18 @@ impl Table for ParquetTable {
             return Ok(Box::new(std::iter::empty()));
         }
         let chunks = self.chunks(row_group, column)?;
-        let field = &self.metadata.schema().fields()[column];
+        let Decoding::Values(field, stored) = &self.columns[column].decoding else {
+            return chunks.presence();
+        };
         match chunks.packed(field)? {
             Some(blocks) => Ok(blocks),
-            None => chunks.padded(field, self.batch_rows(row_group, column)),
+            None => chunks.padded(field, stored, self.batch_rows(row_group, column)),
         }
     }
+}
+
+fn is_dictionary(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Dictionary(..))
 }
 
 /// A value of the path, for every row.

@@ -1,0 +1,151 @@
+//! What the reference fixes for a numeric feature.
+
+use super::Accumulator;
+use super::cells::Cells;
+use super::extremes::{Extremes, Span};
+use super::grid::NumericGrid;
+use super::grid_build::{ATOMS_MAX, SortedReference};
+use super::half::half_grid;
+use super::moments::MomentsFrame;
+use super::percentiles::percentile_in_cells;
+use crate::feature::Width;
+use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What the reference fixes for a numeric feature.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct NumericFrame {
+    /// The width of the reference's values.
+    pub(super) width: Width,
+    pub(super) native: NumericGrid,
+    /// Only where rounding the reference to single precision changes any value.
+    pub(super) narrow: Option<NarrowLane>,
+    /// Made when values first come as halves.
+    half: OnceLock<Box<NumericGrid>>,
+    /// The reference's median.
+    center: f64,
+    pub(super) moments: MomentsFrame,
+    /// Tukey's fences of the reference; none when its quartiles coincide.
+    pub(super) fences: Option<(f64, f64)>,
+    /// Whether values in cells of many values are counted by hash.
+    pub(super) tracks_distinct: bool,
+}
+
+/// The parts of a frame that others follow from.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    width: Width,
+    native: NumericGrid,
+    narrow: Option<NarrowLane>,
+    center: f64,
+    fences: Option<(f64, f64)>,
+    tracks_distinct: bool,
+}
+
+impl From<Stored> for NumericFrame {
+    fn from(stored: Stored) -> NumericFrame {
+        let Stored { width, native, narrow, center, fences, tracks_distinct } = stored;
+        let moments = MomentsFrame::new(center, native.range());
+        let half = OnceLock::new();
+        NumericFrame { width, native, narrow, half, center, moments, fences, tracks_distinct }
+    }
+}
+
+impl From<NumericFrame> for Stored {
+    fn from(frame: NumericFrame) -> Stored {
+        let NumericFrame { width, native, narrow, center, fences, tracks_distinct, .. } = frame;
+        Stored { width, native, narrow, center, fences, tracks_distinct }
+    }
+}
+
+/// The reference as if it had come in single precision: a model trained on doubles and served
+/// floats must not look like drift.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct NarrowLane {
+    pub grid: NumericGrid,
+    pub reference: Cells,
+}
+
+/// How a reference's column came.
+#[derive(Debug, Clone, Copy)]
+pub struct NumericOrigin {
+    pub width: Width,
+    pub is_integer: bool,
+    /// `distinct = true` in the feature's configuration.
+    pub distinct_wanted: bool,
+}
+
+impl NumericFrame {
+    pub fn new(reference: SortedReference<'_>, origin: NumericOrigin) -> NumericFrame {
+        let finite = reference.finite;
+        let native = reference.grid();
+        let n_distinct = finite.chunk_by(|a, b| a == b).take(ATOMS_MAX + 1).count();
+        let stored = Stored {
+            width: origin.width,
+            narrow: if origin.width == Width::F64 { NarrowLane::new(reference) } else { None },
+            center: finite.get(finite.len() / 2).copied().unwrap_or(0.0),
+            fences: fences(&native, finite),
+            tracks_distinct: n_distinct <= ATOMS_MAX || origin.is_integer || origin.distinct_wanted,
+            native,
+        };
+        stored.into()
+    }
+
+    /// Of the reference's own grid; the narrow one has hardly more.
+    pub fn n_cells(&self) -> usize {
+        self.native.n_cells()
+    }
+
+    pub fn n_bins(&self) -> usize {
+        self.native.n_bins()
+    }
+
+    /// The grid for values that came as halves.
+    pub(super) fn half(&self) -> &NumericGrid {
+        self.half.get_or_init(|| Box::new(half_grid(&self.native)))
+    }
+
+    pub fn hash_into(&self, hash: &mut Xxh3) {
+        self.native.hash_into(hash);
+        if let Some(narrow) = &self.narrow {
+            narrow.grid.hash_into(hash);
+        }
+        hash.update(&self.center.to_bits().to_le_bytes());
+        for fence in self.fences.iter().flat_map(|(low, high)| [low, high]) {
+            hash.update(&fence.to_bits().to_le_bytes());
+        }
+        let width = match self.width {
+            Width::F64 => 0,
+            Width::F32 => 1,
+            Width::F16 => 2,
+        };
+        hash.update(&[u8::from(self.tracks_distinct), width]);
+    }
+}
+
+impl NarrowLane {
+    fn new(reference: SortedReference<'_>) -> Option<NarrowLane> {
+        let rounded: Vec<f64> = reference.finite.iter().map(|&v| Width::F32.round(v)).collect();
+        if rounded == reference.finite {
+            return None;
+        }
+        let reference = SortedReference { finite: &rounded, ..reference };
+        let grid = reference.grid();
+        let mut cells = Cells::of_sorted(&grid, &rounded);
+        cells.add_infinities(reference.negative_infinities, reference.positive_infinities);
+        Some(NarrowLane { grid, reference: cells })
+    }
+}
+
+/// Q1 − 1.5 IQR and Q3 + 1.5 IQR; J. W. Tukey, "Exploratory Data Analysis" (1977).
+fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
+    let cells = Cells::of_sorted(grid, finite);
+    let mut extremes = Extremes::default();
+    extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
+    let quartile = |percent| percentile_in_cells(grid, &cells.counts(), &extremes, percent);
+    let (low, high) = quartile(25).zip(quartile(75))?;
+    let reach = 1.5 * (high - low);
+    (reach > 0.0).then_some((low - reach, high + reach))
+}
