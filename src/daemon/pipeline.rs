@@ -24,6 +24,7 @@ use crate::source::{
 use crate::telemetry::{RejectReason, SourceTelemetry};
 use crate::time::Timestamp;
 use crate::totals::RowCounts;
+use crate::window::period::AHEAD_MAX;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -104,7 +105,7 @@ impl Pipeline {
         if is_more {
             return Ok(now);
         }
-        let closes = self.monitor.deadline().filter(|_| !is_behind);
+        let closes = self.monitor.deadline(now).filter(|_| !is_behind);
         let next = [polled, closes, self.journal.deadline()].into_iter().flatten().min();
         Ok(next.unwrap_or(now.plus(IDLE)))
     }
@@ -198,7 +199,7 @@ impl Pipeline {
         let now = self.now();
         let windows = &self.monitor.config().windows;
         self.journal.record_file(&from.label, record, &mut counted, windows, now);
-        self.add(counted, now)
+        self.add(&from.label.name, counted, now)
     }
 
     /// What to do with a file, by what is known of it.
@@ -264,13 +265,18 @@ impl Pipeline {
         let batch = BatchRecord { delivery: from.id, positions, counts: from.counts };
         let windows = &self.monitor.config().windows;
         self.journal.record_batch(&from.label, &batch, counted.as_ref(), windows, now);
-        counted.map_or(Ok(()), |counted| self.add(counted, now))
+        counted.map_or(Ok(()), |counted| self.add(&from.label.name, counted, now))
     }
 
     /// Adds what was counted and recorded to the open panes, and closes the windows that it
     /// completes.
-    fn add(&mut self, counted: CountedTable, now: Timestamp) -> Result<(), StateError> {
-        let completed = self.monitor.add(counted, now);
+    fn add(
+        &mut self,
+        source: &str,
+        counted: CountedTable,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let completed = self.monitor.add(source, counted, now);
         let closing = self.monitor.close(&completed, now, &mut self.journal)?;
         self.record_closing(closing, now);
         Ok(())
@@ -302,7 +308,8 @@ impl Pipeline {
 
     fn arrival_time(&self, arrival: Arrival, from: &Envelope) -> ArrivalTime {
         let now = self.now();
-        let fallback = from.happened.unwrap_or(now).clamp(Timestamp(0), now);
+        let latest = now.plus(AHEAD_MAX);
+        let fallback = from.happened.filter(|time| time.0 > 0).unwrap_or(now).min(latest);
         ArrivalTime { arrival, fallback, now }
     }
 

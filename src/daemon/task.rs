@@ -128,7 +128,7 @@ pub fn open(
     let (reference, restored) = epoch::resume(&model.model, loaded, &store, now)?;
     let columns = model.reference.columns.clone();
     let schema = Arc::new(LineSchema::new(line_features(&reference, &model.model), columns));
-    let monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
+    let mut monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
     let mut journal = open_journal(&store, reference, &shared)?;
     let mut started = Vec::new();
     for (index, ModelSource { name, telemetry, source }) in sources.into_iter().enumerate() {
@@ -145,6 +145,8 @@ pub fn open(
         let source = source.start(context)?;
         started.push(PipelineSource { label, telemetry, source, has_ended: false });
     }
+    let names: Vec<&str> = started.iter().map(|own| own.label.name.as_str()).collect();
+    monitor.expect(&names, shared.clock.now());
     let commit_bytes_max = COMMIT_BYTES;
     Ok(Pipeline { monitor, journal, sources: started, shared, commit_bytes_max })
 }

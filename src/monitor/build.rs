@@ -26,6 +26,7 @@ const IDENTIFIER_ROWS_MIN: u64 = 1_000;
 const SAMPLE_ROWS: u64 = 20_000_000;
 
 /// One column of the reference that becomes a feature.
+#[derive(Clone)]
 pub(super) struct Column {
     pub name: String,
     pub kind: Kind,
@@ -36,6 +37,8 @@ pub(super) struct Column {
     pub is_integer: bool,
     /// In all files.
     pub is_double: bool,
+    /// Nobody says what they are.
+    pub are_bytes: bool,
     /// Count distinct values of floats too.
     pub distinct: bool,
     /// Its number in each of the reference's files; none where it is absent.
@@ -46,6 +49,10 @@ pub(super) struct Column {
 pub(super) type Built = (FeatureGrid, FeatureProfile);
 
 pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Built, Fault> {
+    if column.are_bytes && are_texts(tables, column)? {
+        let texts = Column { kind: Kind::Categorical, are_bytes: false, ..column.clone() };
+        return build_feature(tables, &texts);
+    }
     let n_rows: u64 = tables.iter().map(|table| rows(*table)).sum();
     let (grid, mut profile) = match column.kind {
         Kind::Numeric | Kind::Temporal => build_numeric(tables, column, n_rows)?,
@@ -65,6 +72,18 @@ pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Bu
         return Err(Fault::unreadable(message));
     }
     Ok((grid, profile))
+}
+
+/// Whether there are values, and all are UTF-8: what Impala, Hive and old Spark write without
+/// saying that it is a text.
+fn are_texts(tables: &[&dyn Table], column: &Column) -> Result<bool, Fault> {
+    let mut whole = Tally::default();
+    for_each_block(tables, column, |block| {
+        if whole.wrong_type == 0 {
+            whole.update(read_texts(block, Kind::Categorical, |_, _| {}));
+        }
+    })?;
+    Ok(whole.wrong_type == 0 && whole.present() > 0)
 }
 
 fn feature_grid(column: &Column, frame: Frame, unscored: Option<Status>) -> FeatureGrid {

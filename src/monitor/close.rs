@@ -142,13 +142,13 @@ impl Monitor {
     }
 
     /// When [`Monitor::advance`] has something to do next.
-    pub fn deadline(&self) -> Option<Timestamp> {
+    pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let starts = self.pane_starts();
         let deadlines = self.cursors.iter().filter_map(|cursor| match cursor {
             Cursor::Slots(cursor) => cursor.deadline(),
             Cursor::Period(cursor) => {
                 let is_open = |start: &&Timestamp| !cursor.is_over(**start);
-                cursor.deadline(starts.iter().find(is_open).copied())
+                cursor.deadline(starts.iter().find(is_open).copied(), now)
             }
         });
         deadlines.min()

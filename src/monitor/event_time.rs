@@ -25,6 +25,7 @@ pub struct Timing<'a> {
 #[derive(Debug)]
 pub struct EventTimes {
     pub row_groups: Vec<Times>,
+    /// Of the rows that are not ahead of the clock.
     pub youngest: Option<Timestamp>,
     /// Rows that were given the fallback.
     pub untimed: u64,
@@ -37,8 +38,9 @@ struct Part {
     untimed: u64,
 }
 
-/// Reads the stretch of time of every row. A time is of no use when it lies before 1970 or more
-/// than a day ahead of the clock.
+/// Reads the stretch of time of every row. A time is of no use when it lies more than a day ahead
+/// of the clock; one that lies ahead by less is the row's, but tells nothing of how far rows have
+/// come.
 pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes, Fault> {
     let named = timing
         .column
@@ -65,7 +67,9 @@ pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes, 
 fn untimed(timing: Timing<'_>, rows: u64) -> Part {
     let numbers = vec![number(timing.fallback, timing.width)];
     let times = Times { numbers, rows: Assignment::Runs(vec![Run { rows, pane: 0 }]) };
-    Part { times, youngest: (rows > 0).then_some(timing.fallback), untimed: rows }
+    let is_ahead = timing.fallback > timing.now;
+    let youngest = (rows > 0 && !is_ahead).then_some(timing.fallback);
+    Part { times, youngest, untimed: rows }
 }
 
 fn number(time: Timestamp, width: i64) -> u64 {
@@ -85,9 +89,10 @@ fn read(
     let mut untimed = 0;
     for block in table.read(row_group, index)? {
         instants(&*block?.by_row(), column.unit, &mut |time| {
-            let own = time.filter(|time| (Timestamp(0)..=latest).contains(time));
+            let own = time.filter(|time| *time <= latest);
             untimed += u64::from(own.is_none());
-            youngest = youngest.max(own);
+            // A clock that is wrong somewhere else makes nobody late here.
+            youngest = youngest.max(own.filter(|time| *time <= timing.now));
             buckets.push(own.unwrap_or(timing.fallback), timing.width);
         });
         if buckets.numbers.len() > PANES_MAX {

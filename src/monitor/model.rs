@@ -117,6 +117,15 @@ impl Monitor {
         }
     }
 
+    /// Waits for rows of these sources before windows close that another has filled.
+    pub fn expect(&mut self, sources: &[&str], now: Timestamp) {
+        for cursor in &mut self.cursors {
+            if let Cursor::Period(cursor) = cursor {
+                cursor.expect(sources, now);
+            }
+        }
+    }
+
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
@@ -196,8 +205,8 @@ impl Monitor {
         Ok(plan)
     }
 
-    /// Adds what was counted; the windows that are complete with it.
-    pub fn add(&mut self, counted: CountedTable, now: Timestamp) -> CompletedWindows {
+    /// Adds what was counted of a source; the windows that are complete with it.
+    pub fn add(&mut self, source: &str, counted: CountedTable, now: Timestamp) -> CompletedWindows {
         assert_eq!(counted.generation, self.generation, "a plan holds until the next change");
         self.generation += 1;
         let CountedTable { delta, plan, retracted, .. } = counted;
@@ -208,7 +217,7 @@ impl Monitor {
         for cursor in &mut self.cursors {
             match cursor {
                 Cursor::Slots(cursor) => cursor.touch(now),
-                Cursor::Period(cursor) => cursor.note(plan.youngest, now),
+                Cursor::Period(cursor) => cursor.note(source, plan.youngest, now),
             }
         }
         plan.completed

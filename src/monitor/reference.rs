@@ -283,6 +283,7 @@ fn columns(tables: &[&dyn Table], config: &ReferenceConfig) -> Result<Vec<Column
             width: column_type.width(),
             is_integer: column_type.is_integer(),
             is_double: column_type.is_double(),
+            are_bytes: declared.is_none() && column_type.are_bytes(),
             distinct: own.distinct,
             places,
         });

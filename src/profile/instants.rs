@@ -6,12 +6,13 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 
 /// Calls `f` with the time of every row, in order; none where there is no time to be read.
 ///
 /// Timestamps without a zone are taken as UTC, and so are dates and texts. Numbers are read in
-/// `unit` or, without one, by their size.
+/// `unit` or, without one, by their size. 1970-01-01T00:00 is what programs write that know no
+/// time, so it is none, and neither is anything before.
 pub fn instants(array: &dyn Array, unit: Option<EpochUnit>, f: &mut dyn FnMut(Option<Timestamp>)) {
     const DAY: i64 = 86_400_000_000;
     match array.data_type() {
@@ -53,7 +54,8 @@ fn integers<T: ArrowPrimitiveType>(
     f: &mut dyn FnMut(Option<Timestamp>),
     micros: impl Fn(T::Native) -> Option<i64>,
 ) {
-    array.as_primitive::<T>().iter().for_each(|value| f(value.and_then(&micros).map(Timestamp)));
+    let time = |value| micros(value).filter(|micros| *micros > 0).map(Timestamp);
+    array.as_primitive::<T>().iter().for_each(|value| f(value.and_then(time)));
 }
 
 /// Numbers of any type.
@@ -69,9 +71,27 @@ fn epochs(array: &dyn Array, unit: Option<EpochUnit>, f: &mut dyn FnMut(Option<T
 }
 
 fn epoch(number: f64, unit: Option<EpochUnit>) -> Option<Timestamp> {
+    if unit.is_none()
+        && let Some(time) = date_key(number)
+    {
+        return Some(time);
+    }
     let unit = unit.unwrap_or_else(|| EpochUnit::by_size(number));
     let micros = number * (1e6 / unit.per_second());
-    (micros.abs() < i64::MAX as f64).then(|| Timestamp(micros.floor() as i64))
+    (micros > 0.0 && micros < i64::MAX as f64).then(|| Timestamp(micros.floor() as i64))
+}
+
+/// Years of dates that are written as one number; others are epochs.
+const DATES: std::ops::RangeInclusive<i32> = 1970..=2199;
+
+/// The day that a number such as 20260131 names, as keys of dates in warehouses do; or the second
+/// of 20260131100000. As epochs they would lie in 1970 and beyond 2600.
+fn date_key(number: f64) -> Option<Timestamp> {
+    let is_key = |range: std::ops::Range<f64>| range.contains(&number) && number.fract() == 0.0;
+    if !is_key(19_700_101.0..22_000_000.0) && !is_key(19_700_101e6..22_000_000e6) {
+        return None;
+    }
+    iso(&format!("{number}"))
 }
 
 fn texts<'t>(
@@ -82,27 +102,84 @@ fn texts<'t>(
     texts.for_each(|text| f(text.and_then(|text| parse(text, unit))));
 }
 
-/// ISO 8601 as logs write it: a date, or a date and time with or without a zone; or a number.
+/// ISO 8601 as databases and logs write it, or a number. Extended or basic, down to the minute, the
+/// hour or the day; a fraction after a point or a comma; an offset of hours and maybe minutes, `Z`
+/// or `UTC`, else it is UTC.
 pub fn parse(text: &str, unit: Option<EpochUnit>) -> Option<Timestamp> {
     let text = text.trim();
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(Timestamp(time.timestamp_micros()));
+    let written = iso(text).or_else(|| epoch(text.parse().ok()?, unit));
+    written.filter(|time| time.0 > 0)
+}
+
+fn iso(text: &str) -> Option<Timestamp> {
+    let (date, rest) = split_date(text)?;
+    let rest = rest.strip_prefix(['T', 't', ' ', '_']).unwrap_or(rest);
+    if rest.is_empty() {
+        // A date alone has no offset.
+        return Some(utc(date.and_time(NaiveTime::MIN)));
     }
-    let naive =
-        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
-    let zoned = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z"];
-    let utc = |time: NaiveDateTime| Timestamp(time.and_utc().timestamp_micros());
-    let date =
-        || Some(utc(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?));
-    naive
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok().map(utc))
-        .or_else(|| {
-            let parsed = zoned.iter().find_map(|form| DateTime::parse_from_str(text, form).ok());
-            parsed.map(|time| Timestamp(time.timestamp_micros()))
-        })
-        .or_else(date)
-        .or_else(|| epoch(text.parse().ok()?, unit))
+    let (time, offset) = split_offset(rest)?;
+    let local = utc(date.and_time(time_of_day(time)?));
+    Some(Timestamp(local.0 - i64::from(offset) * 1_000_000))
+}
+
+fn utc(time: NaiveDateTime) -> Timestamp {
+    Timestamp(time.and_utc().timestamp_micros())
+}
+
+/// `2026-01-31` or `20260131`, and what follows.
+fn split_date(text: &str) -> Option<(NaiveDate, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (length, form) = match digits {
+        4 => (10, "%Y-%m-%d"),
+        8 | 12 | 14 => (8, "%Y%m%d"),
+        _ => return None,
+    };
+    let (date, rest) = text.split_at_checked(length)?;
+    let date = NaiveDate::parse_from_str(date, form).ok()?;
+    (digits == 4 || DATES.contains(&date.year())).then_some((date, rest))
+}
+
+/// `10`, `10:00`, `1000`, `10:00:00.5`, `100000,5`.
+fn time_of_day(text: &str) -> Option<NaiveTime> {
+    let text = text.replace(',', ".");
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (hours, minutes) = match (digits, text.len()) {
+        (2, 2) => (true, false),
+        (2, 5) | (4, 4) => (false, true),
+        (2 | 6, _) => (false, false),
+        _ => return None,
+    };
+    let (text, form) = match digits {
+        _ if hours => (format!("{text}:00"), "%H:%M"),
+        2 if minutes => (text, "%H:%M"),
+        2 => (text, "%H:%M:%S%.f"),
+        4 => (text, "%H%M"),
+        _ => (text, "%H%M%S%.f"),
+    };
+    NaiveTime::parse_from_str(&text, form).ok()
+}
+
+/// The time of day, and seconds east of Greenwich.
+fn split_offset(text: &str) -> Option<(&str, i32)> {
+    for zero in ["Z", "z", "UTC", "GMT"] {
+        if let Some(time) = text.strip_suffix(zero) {
+            return Some((time.trim_end(), 0));
+        }
+    }
+    let Some(at) = text.rfind(['+', '-', '\u{2212}']) else { return Some((text, 0)) };
+    let (time, offset) = text.split_at(at);
+    let sign = if offset.starts_with('+') { 1 } else { -1 };
+    let digits: String = offset.chars().skip(1).filter(|c| *c != ':').collect();
+    let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<i32>().ok();
+    let (hours, minutes, seconds) = match digits.len() {
+        2 => (number(0..2)?, 0, 0),
+        4 => (number(0..2)?, number(2..4)?, 0),
+        6 => (number(0..2)?, number(2..4)?, number(4..6)?),
+        _ => return None,
+    };
+    let is_offset = hours < 24 && minutes < 60 && seconds < 60;
+    is_offset.then_some((time.trim_end(), sign * (hours * 3_600 + minutes * 60 + seconds)))
 }
 
 #[cfg(test)]
@@ -147,10 +224,53 @@ mod tests {
         assert_eq!(read(&Date32Array::from(vec![20_454]), None), [Some(1_767_225_600_000_000)]);
     }
 
+    /// As PostgreSQL, DuckDB, BigQuery, Python's logging, Java and others write 10:00 UTC.
+    #[test]
+    fn dialects_of_iso_are_read() {
+        const TEN: i64 = 1_795_168_800_000_000;
+        for text in [
+            "2026-11-20 10:00:00+00",
+            "2026-11-20T11:00:00+01",
+            "2026-11-20 15:30:00+05:30",
+            "2026-11-20T10:00:00,000",
+            "2026-11-20 10:00:00,000",
+            "2026-11-20 10:00:00 UTC",
+            "2026-11-20 10:00:00 +0000",
+            "2026-11-20 05:00:00.000000 -05:00",
+            "20261120T100000Z",
+            "20261120T1000",
+            "20261120T120000.000+0200",
+            "20261120100000",
+            "202611201000",
+            "2026-11-20T10:00Z",
+            "2026-11-20T10",
+            "2026-11-20t10:00:00.000000000z",
+            "2026-11-20T10:00:00\u{2212}00:00",
+        ] {
+            assert_eq!(parse(text, None), Some(Timestamp(TEN)), "{text}");
+        }
+        let day = Some(Timestamp(TEN - 36_000_000_000));
+        assert_eq!([parse("20261120", None), parse("2026-11-20", None)], [day; 2]);
+        let integers = Int64Array::from(vec![20_261_120, 20_261_120_100_000, 20_269_999]);
+        let read = read(&integers, None);
+        assert_eq!(read[..2], [day.map(|day| day.0), Some(TEN)]);
+        // No date, so it is the number of a second.
+        assert_eq!(read[2], Some(20_269_999_000_000));
+        let seconds = EpochUnit::ALL[0].1;
+        assert_eq!(parse("20261120", Some(seconds)), day, "a text is a date before a number");
+        assert_eq!(epoch(20_261_120.0, Some(seconds)), Some(Timestamp(20_261_120_000_000)));
+    }
+
     #[test]
     fn what_is_no_time_is_none() {
         let texts = StringArray::from(vec![Some(""), Some("yesterday"), None, Some("2026-13-01")]);
         assert_eq!(read(&texts, None), [None; 4]);
+        for text in ["0", "-5", "1969-12-31", "1970-01-01T00:00:00Z", "2026-01-01T25", "10:00", "T"]
+        {
+            assert_eq!(parse(text, None), None, "{text}");
+        }
+        let zeros = Int64Array::from(vec![0, -1, 1]);
+        assert_eq!(read(&zeros, None), [None, None, Some(1_000_000)]);
         assert_eq!(read(&Float64Array::from(vec![f64::NAN, f64::INFINITY]), None), [None; 2]);
         assert_eq!(read(&TimestampSecondArray::from(vec![i64::MAX]), None), [None]);
         assert_eq!(read(&arrow_array::BooleanArray::from(vec![true]), None), [None]);

@@ -1,6 +1,6 @@
 //! What the files of a reference say of one column, put together: the same in any order of them.
 
-use super::kinds::{infer, is_integer, is_partition, width};
+use super::kinds::{infer, is_binary, is_integer, is_partition, value_type, width};
 use crate::feature::{Kind, Width};
 use arrow_schema::{DataType, Field};
 
@@ -18,6 +18,8 @@ pub struct ColumnType {
     width: Option<Width>,
     not_integer: bool,
     not_double: bool,
+    /// Some file has bytes, which may be texts that nobody annotated.
+    has_bytes: bool,
 }
 
 impl ColumnType {
@@ -30,6 +32,10 @@ impl ColumnType {
         self.in_files = true;
         let data_type = field.data_type();
         if *data_type == DataType::Null {
+            return;
+        }
+        if is_binary(value_type(data_type)) {
+            self.has_bytes = true;
             return;
         }
         let kind = infer(data_type);
@@ -53,12 +59,20 @@ impl ColumnType {
     /// numbers and as texts; together they are texts.
     pub fn kind(&self) -> Result<Kind, (DataType, DataType)> {
         match self.kinds.as_slice() {
-            [] if self.in_paths => Ok(Kind::Categorical),
+            [] if self.in_paths && !self.has_bytes => Ok(Kind::Categorical),
             [] => Ok(Kind::Unsupported),
+            [(kind, data_type)] if self.has_bytes && *kind != Kind::Categorical => {
+                Err((DataType::Binary, data_type.clone()))
+            }
             [(kind, _)] => Ok(*kind),
             [(Kind::Categorical, _), (Kind::Numeric, _)] => Ok(Kind::Categorical),
             [(_, a), (_, b), ..] => Err((a.clone(), b.clone())),
         }
+    }
+
+    /// Whether the values are bytes and nothing else tells what they are: texts, if all are UTF-8.
+    pub fn are_bytes(&self) -> bool {
+        self.has_bytes && self.kinds.is_empty()
     }
 
     /// The width of the narrowest file.

@@ -57,6 +57,8 @@ pub fn is_still(data_type: &DataType, kind: Kind, has_codes: bool) -> bool {
     match (kind, value_type(data_type)) {
         (_, DataType::Null) | (Kind::Unsupported, _) => true,
         (Kind::Categorical, values) if has_codes && is_number(values) => true,
+        // Bytes are texts where they are UTF-8; those that are not are of the wrong type.
+        (Kind::Categorical, values) if is_binary(values) => true,
         (_, values) => infer(values) == kind,
     }
 }

@@ -15,7 +15,7 @@ pub enum Cursor {
 }
 
 /// The part of a cursor that survives restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     Slots(SlotPlace),
     Period(PeriodPlace),

@@ -2,7 +2,9 @@
 //!
 //! Windows of one kind all have the same size and start a slide apart. A window is over when a row
 //! has been seen that is younger than its end by the allowed lateness: the watermark of T. Akidau
-//! et al., "The dataflow model", VLDB 2015. A row whose windows are all over is late.
+//! et al., "The dataflow model", VLDB 2015. With several sources it is that of the one that has
+//! come least far, as long as it brings anything; a row ahead of the clock is nobody's. A row whose
+//! windows are all over is late.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,7 @@ pub struct Period {
     pub slide: Duration,
     /// Windows start at multiples of the slide since 1970 plus this.
     pub offset: Duration,
-    /// How far rows may lag behind the youngest seen.
+    /// How far rows may lag behind the youngest that their source has brought.
     pub lateness: Duration,
     /// When nothing arrives for so long, windows that are over by the clock close as well.
     pub idle_timeout: Duration,
@@ -98,12 +100,22 @@ pub struct PeriodCursor {
     place: PeriodPlace,
 }
 
+/// How far one source has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SourceMark {
+    source: String,
+    /// The youngest row that was not ahead of the clock.
+    youngest: Option<Timestamp>,
+    /// When such a row last came, or since when one is waited for; wall clock.
+    arrived: Timestamp,
+}
+
 /// The part of a cursor that survives restarts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeriodPlace {
     /// Windows with ends up to here are closed.
     closed: Option<Timestamp>,
-    /// The youngest row.
+    /// The youngest row that was not ahead of the clock.
     youngest: Option<Timestamp>,
     /// When rows were last counted; wall clock.
     arrived: Option<Timestamp>,
@@ -111,6 +123,8 @@ pub struct PeriodPlace {
     silent: Option<Timestamp>,
     /// Rows come about when they happen, not years later.
     is_live: bool,
+    #[serde(default)]
+    sources: Vec<SourceMark>,
 }
 
 impl PeriodCursor {
@@ -119,13 +133,44 @@ impl PeriodCursor {
     }
 
     pub fn place(&self) -> PeriodPlace {
-        self.place
+        self.place.clone()
     }
 
-    /// Notes rows that were counted.
-    pub fn note(&mut self, youngest: Option<Timestamp>, now: Timestamp) {
+    /// Waits for rows of these sources, for a while from now on.
+    pub fn expect(&mut self, sources: &[&str], now: Timestamp) {
+        let before = std::mem::take(&mut self.place.sources);
+        let mark = |source: &&str| {
+            let known = before.iter().find(|own| own.source == **source);
+            let youngest = known.and_then(|known| known.youngest);
+            SourceMark { source: (*source).to_owned(), youngest, arrived: now }
+        };
+        self.place.sources = sources.iter().map(mark).collect();
+    }
+
+    /// Notes rows of a source that were counted, with the youngest that was not ahead of the clock.
+    pub fn note(&mut self, source: &str, youngest: Option<Timestamp>, now: Timestamp) {
         self.place.youngest = self.place.youngest.max(youngest);
         self.place.arrived = self.place.arrived.max(Some(now));
+        if youngest.is_none() {
+            return;
+        }
+        let marks = &mut self.place.sources;
+        match marks.iter_mut().find(|mark| mark.source == source) {
+            Some(mark) => {
+                mark.youngest = mark.youngest.max(youngest);
+                mark.arrived = mark.arrived.max(now);
+            }
+            None => marks.push(SourceMark { source: source.to_owned(), youngest, arrived: now }),
+        }
+    }
+
+    /// The youngest row of the source that has come least far, of those that are not idle.
+    fn watermark(&self, now: Timestamp) -> Option<Timestamp> {
+        let idle_timeout = self.period.idle_timeout;
+        let marks = self.place.sources.iter();
+        let active = marks.filter(|mark| mark.arrived.plus(idle_timeout) > now);
+        // A source that has brought nothing yet is the least.
+        active.map(|mark| mark.youngest).min().unwrap_or(self.place.youngest)
     }
 
     /// Whether some window that holds `time` has closed.
@@ -138,9 +183,9 @@ impl PeriodCursor {
         self.place.closed.is_some_and(|closed| self.period.ends(time).1 <= closed)
     }
 
-    /// Up to which end windows are due: by the watermark, which no row can push beyond the clock,
-    /// or by the clock alone when nothing has come for a while. `newest` is the start of the newest
-    /// pane; rows without a time of their own are there and move no watermark.
+    /// Up to which end windows are due: by the watermark, or by the clock alone when nothing has
+    /// come for a while. `newest` is the start of the newest pane; rows without a time of their own
+    /// are there and move no watermark.
     pub fn due(&self, now: Timestamp, newest: Option<Timestamp>) -> Option<Timestamp> {
         let before =
             |reached: Timestamp| self.period.end_before(reached.minus(self.period.lateness));
@@ -148,7 +193,7 @@ impl PeriodCursor {
         let due = if is_idle {
             before(now).min(self.period.ends(self.place.youngest.max(newest)?).1)
         } else {
-            before(self.place.youngest?.min(now))
+            before(self.watermark(now)?.min(now))
         };
         (self.place.closed < Some(due)).then_some(due)
     }
@@ -185,8 +230,12 @@ impl PeriodCursor {
 
     /// When the clock alone will have something to close; `oldest` is the start of the oldest pane
     /// that is open.
-    pub fn deadline(&self, oldest: Option<Timestamp>) -> Option<Timestamp> {
+    pub fn deadline(&self, oldest: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let idle_at = self.idle_at()?;
+        // A source that is given up no longer holds the others back.
+        let marks = self.place.sources.iter();
+        let given_up = marks.map(|mark| mark.arrived.plus(self.period.idle_timeout));
+        let given_up = given_up.filter(|at| *at > now).min().filter(|_| oldest.is_some());
         let after = |end: Timestamp, wait: Duration| idle_at.max(end.plus(wait));
         let next = |after: Timestamp| Timestamp(after.0 + self.period.slide());
         let first = oldest.map(|oldest| self.period.ends(oldest).0);
@@ -194,7 +243,7 @@ impl PeriodCursor {
         let open = open.map(|end| after(end, self.period.lateness));
         let told = self.place.closed.max(self.place.silent).filter(|_| self.place.is_live);
         let silence = told.map(|told| after(next(told), self.silence_wait()));
-        open.into_iter().chain(silence).min()
+        open.into_iter().chain(silence).chain(given_up).min()
     }
 }
 
@@ -243,9 +292,9 @@ mod tests {
     fn a_window_closes_when_the_watermark_passes_its_end() {
         let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
         let now = at(1_000_000);
-        cursor.note(Some(at(7_250)), now);
+        cursor.note("a", Some(at(7_250)), now);
         assert_eq!(cursor.due(now, None), Some(at(3_600)));
-        cursor.note(Some(at(7_260)), now);
+        cursor.note("a", Some(at(7_260)), now);
         assert_eq!(cursor.due(now, None), Some(at(7_200)));
         assert!(!cursor.is_late(at(7_100)));
         cursor.close(at(7_200), now);
@@ -254,7 +303,7 @@ mod tests {
         assert_eq!(cursor.due(now, None), None);
         // Nothing comes any more. What there is closes, and what is younger is not late.
         let idle = now.plus(Duration::from_secs(600));
-        assert_eq!(cursor.deadline(Some(at(7_200))), Some(idle));
+        assert_eq!(cursor.deadline(Some(at(7_200)), now), Some(idle));
         assert_eq!(cursor.due(idle, None), Some(at(10_800)));
         // These rows are old, so nobody waits for others.
         assert_eq!(cursor.silence(at(2_000_000)), None);
@@ -263,19 +312,42 @@ mod tests {
     #[test]
     fn a_row_from_the_future_closes_nothing() {
         let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
-        cursor.note(Some(at(50_000)), at(8_000));
+        cursor.note("a", Some(at(50_000)), at(8_000));
         assert_eq!(cursor.due(at(8_000), None), Some(at(7_200)));
+    }
+
+    #[test]
+    fn the_slower_source_is_waited_for_until_it_is_idle() {
+        let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
+        cursor.expect(&["fast", "slow"], at(7_000));
+        cursor.note("fast", Some(at(7_290)), at(7_300));
+        // Nothing of the other yet.
+        assert_eq!(cursor.due(at(7_300), None), None);
+        assert_eq!(cursor.deadline(Some(at(0)), at(7_300)), Some(at(7_600)));
+        assert_eq!(cursor.due(at(7_600), None), Some(at(7_200)));
+        cursor.note("slow", Some(at(3_700)), at(7_610));
+        cursor.note("fast", Some(at(7_605)), at(7_610));
+        assert_eq!(cursor.due(at(7_610), None), Some(at(3_600)));
+        cursor.close(at(3_600), at(7_610));
+        // It stops again, and after a restart it is waited for again.
+        cursor.note("fast", Some(at(8_205)), at(8_205));
+        assert_eq!(cursor.due(at(8_205), None), None);
+        assert_eq!(cursor.due(at(8_210), None), Some(at(7_200)));
+        cursor.expect(&["slow", "fast"], at(8_220));
+        assert_eq!(cursor.due(at(8_230), None), None);
+        cursor.note("slow", Some(at(7_270)), at(8_240));
+        assert_eq!(cursor.due(at(8_240), None), Some(at(7_200)));
     }
 
     #[test]
     fn silence_is_told_of_once_per_window_and_makes_nothing_late() {
         let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
-        cursor.note(Some(at(7_300)), at(7_310));
+        cursor.note("a", Some(at(7_300)), at(7_310));
         cursor.close(at(7_200), at(7_310));
-        assert_eq!(cursor.deadline(Some(at(7_200))), Some(at(10_800 + 60)));
+        assert_eq!(cursor.deadline(Some(at(7_200)), at(7_910)), Some(at(10_800 + 60)));
         cursor.close(at(10_800), at(10_860));
         assert_eq!(cursor.silence(at(18_059)), None);
-        assert_eq!(cursor.deadline(None), Some(at(18_060)));
+        assert_eq!(cursor.deadline(None, at(10_860)), Some(at(18_060)));
         assert_eq!(cursor.silence(at(18_060)), Some(at(14_400)));
         assert_eq!(cursor.silence(at(18_061)), None);
         assert!(!cursor.is_late(at(10_801)));
@@ -285,9 +357,9 @@ mod tests {
     #[test]
     fn rows_without_a_time_close_by_the_clock() {
         let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), PeriodPlace::default());
-        cursor.note(None, at(10_000));
+        cursor.note("a", None, at(10_000));
         assert_eq!(cursor.due(at(10_100), Some(at(7_200))), None);
-        let due_at = cursor.deadline(Some(at(7_200))).unwrap();
+        let due_at = cursor.deadline(Some(at(7_200)), at(10_700)).unwrap();
         assert_eq!((due_at, cursor.due(due_at, Some(at(7_200)))), (at(10_860), Some(at(10_800))));
     }
 

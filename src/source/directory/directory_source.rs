@@ -12,6 +12,7 @@ use crate::source::{Delivery, DeliveryId, Fate, FileDelivery, Poll, Rows, Source
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use crate::time::Timestamp;
 use crate::totals::Rejected;
+use crate::window::period::AHEAD_MAX;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,10 @@ use tracing::{debug, error, info, warn};
 /// While a backlog is counted, the gauges of waiting files are refreshed at most this often, since
 /// that takes a look at every path.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long files that are not ready yet are waited for before windows close. With many files a
+/// second there always is one.
+const SETTLING_MAX: Duration = Duration::from_secs(3);
 
 /// Events come in bursts; one listing serves those of this time.
 const EVENT_PAUSE: Duration = Duration::from_millis(20);
@@ -45,6 +50,8 @@ pub struct DirectorySource {
     /// Files of the last listing that are still to be delivered. The next listing waits for them,
     /// so that a backlog has an end although new files keep coming.
     ready: VecDeque<PathBuf>,
+    /// Since when there has always been a file that will be ready in a moment.
+    settling_since: Option<Timestamp>,
     gauges_updated: Timestamp,
     /// Deliveries whose fate is not known yet.
     delivered: HashMap<DeliveryId, (PathBuf, Stat)>,
@@ -76,6 +83,7 @@ impl DirectorySource {
             not_before: Timestamp(0),
             is_listed: false,
             ready: VecDeque::new(),
+            settling_since: None,
             gauges_updated: Timestamp(0),
             delivered: HashMap::new(),
             deliveries: 0,
@@ -188,11 +196,11 @@ impl DirectorySource {
     }
 }
 
-/// When the rows of a file happened that do not say so: what the path says, else when the file was
-/// written.
+/// When the rows of a file happened that do not say so: what the path says, unless that is more
+/// than a day ahead of the clock, else when the file was written.
 fn happened(file: &OpenFile, now: Timestamp) -> Timestamp {
-    let written = Timestamp(file.stat.mtime_ns.div_euclid(1_000));
-    file.partition_time.filter(|time| *time <= now).unwrap_or(written)
+    let written = Timestamp(file.stat.mtime_ns.div_euclid(1_000)).min(now);
+    file.partition_time.filter(|time| *time <= now.plus(AHEAD_MAX)).unwrap_or(written)
 }
 
 impl Source for DirectorySource {
@@ -207,6 +215,8 @@ impl Source for DirectorySource {
         if let Some(gone) = self.scan(now) {
             return gone;
         }
+        let is_settling = self.paths.is_settling(now);
+        self.settling_since = is_settling.then(|| self.settling_since.unwrap_or(now));
         while let Some(path) = self.ready.pop_front() {
             if let Some(poll) = self.open(&path, now) {
                 return poll;
@@ -232,7 +242,8 @@ impl Source for DirectorySource {
     }
 
     fn is_behind(&self, now: Timestamp) -> bool {
-        !self.is_listed || !self.ready.is_empty() || self.paths.is_settling(now)
+        let is_settling = |since: Timestamp| now.since(since) < SETTLING_MAX;
+        !self.is_listed || !self.ready.is_empty() || self.settling_since.is_some_and(is_settling)
     }
 
     fn is_ready(&self) -> bool {
