@@ -120,6 +120,8 @@ pub struct SourceTelemetry {
     pub files_stuck: Gauge,
     /// Files that cannot be read, until they change or go.
     pub files_quarantined: Gauge,
+    /// Files that are left out because of their ending.
+    pub files_ignored: Gauge,
     /// Connections that are open.
     pub connections: Gauge,
     /// Microseconds since 1970 of the last listing or message that worked; 0 before the first.

@@ -2,7 +2,7 @@
 
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::progress::bar;
-use super::{DRIFT, output};
+use super::{DRIFT, FAILURE, UNJUDGED, output};
 use crate::export::page::openmetrics;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
@@ -18,7 +18,7 @@ use crate::source::inputs::{self, Input};
 use crate::totals::Totals;
 use crate::window::pane::Pane;
 use crate::window::sampling::SamplingConfig;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,6 +41,9 @@ pub struct CheckArguments {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Exit with status 3 when nothing could be judged
+    #[arg(long)]
+    strict: bool,
     /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -60,9 +63,17 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let settings = arguments.config.settings()?;
     let path = arguments.reference.as_ref().or(settings.reference_path.as_ref());
     let path = path.context("name the reference with --reference")?;
+    let inputs = std::iter::once(path).chain(&arguments.current);
+    arguments.config.check_excluded(inputs.map(PathBuf::as_path))?;
     let reference = load_reference(path, &settings.reference)?;
+    if reference.rows == 0 || reference.features.is_empty() {
+        let (path, rows, features) = (path.display(), reference.rows, reference.features.len());
+        bail!(
+            "reference {path}: {rows} rows, {features} features; nothing can be compared with it"
+        );
+    }
     let reference_figures = Arc::new(ReferenceFigures::of(&reference));
-    let windows = windows(&reference, &arguments, &settings)?;
+    let (windows, unreadable) = windows(&reference, &arguments, &settings)?;
     let reports: Vec<Report<'_>> = windows
         .iter()
         .map(|figures| Report {
@@ -81,16 +92,22 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         }
     };
     output::write(arguments.output.as_deref(), text.as_bytes())?;
-    let has_drift = windows.iter().any(|window| window.verdict() == WindowVerdict::Drifted);
-    Ok(if has_drift { ExitCode::from(DRIFT) } else { ExitCode::SUCCESS })
+    unreadable.iter().for_each(|error| eprintln!("driftd: {error:#}"));
+    let any = |verdict| windows.iter().any(|window| window.verdict() == verdict);
+    Ok(match () {
+        () if !unreadable.is_empty() => ExitCode::from(FAILURE),
+        () if any(WindowVerdict::Drifted) => ExitCode::from(DRIFT),
+        () if arguments.strict && !any(WindowVerdict::Ok) => ExitCode::from(UNJUDGED),
+        () => ExitCode::SUCCESS,
+    })
 }
 
-/// The rows of all inputs as one window, or as a window per file.
+/// The rows of all inputs as one window; or a window per file, and what could not be read.
 fn windows(
     reference: &Reference,
     arguments: &CheckArguments,
     settings: &CheckOptions,
-) -> Result<Vec<WindowFigures>> {
+) -> Result<(Vec<WindowFigures>, Vec<anyhow::Error>)> {
     let close = |name: &str, slot: usize, pane: &Pane| {
         let (window, slot) = (name.to_owned(), slot as u64);
         let label = WindowLabel { window, slot, start: None, end: None, closed: None };
@@ -100,9 +117,17 @@ fn windows(
     let files = files(&arguments.current)?;
     let sampling = Sampling::new(settings, &files, arguments.each)?;
     let mut all = Pane::new(reference.grids());
-    let mut windows = Vec::new();
+    let (mut windows, mut unreadable) = (Vec::new(), Vec::new());
     for path in files {
-        let pane = pane(reference, &path, &sampling)?;
+        let pane = match pane(reference, &path, &sampling) {
+            Ok(pane) => pane,
+            // One bad file must not hide the others.
+            Err(error) if arguments.each => {
+                unreadable.push(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if arguments.each {
             windows.push(close(&path.to_string_lossy(), windows.len(), &pane)?);
         } else {
@@ -112,7 +137,7 @@ fn windows(
     if !arguments.each {
         windows.push(close("check", 0, &all)?);
     }
-    Ok(windows)
+    Ok((windows, unreadable))
 }
 
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {

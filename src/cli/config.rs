@@ -1,14 +1,15 @@
 //! `driftd config`: check or show a configuration.
 
 use super::output;
-use crate::config::{Config, ReferenceSource, load, show};
+use crate::config::{Config, Model, ReferenceSource, load, show};
 use crate::feature::Kind;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
 use crate::monitor::reference::Reference;
+use crate::source::directory::listing;
 use crate::source::inputs;
 use anyhow::{Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Numbers with so few values are often codes, which `categorical` treats better.
@@ -45,7 +46,7 @@ fn check(config: &Config) -> Result<String> {
     let mut text = String::new();
     let mut faults = Vec::new();
     let (mut counts, mut lines) = (0, 0);
-    if let Err(error) = crate::daemon::check_sources(&config.models) {
+    if let Err(error) = crate::daemon::check_sources(&config.models, None) {
         faults.push(error.to_string());
     }
     for model in &config.models {
@@ -64,6 +65,7 @@ fn check(config: &Config) -> Result<String> {
                 continue;
             }
         };
+        faults.extend(missing_time(model, path)?);
         let (rows, features) = (reference.rows, reference.features.len());
         if rows == 0 || features == 0 {
             faults.push(format!(
@@ -93,6 +95,7 @@ fn check(config: &Config) -> Result<String> {
             ));
         }
         text += &hints(&reference);
+        text += &left_out(model);
     }
     if !faults.is_empty() {
         bail!(faults.join("\n"));
@@ -103,6 +106,59 @@ fn check(config: &Config) -> Result<String> {
          references, and pages while they are read\n"
     );
     Ok(text + "the configuration is good\n")
+}
+
+/// Files of a directory that are asked for a column.
+const FILES_ASKED: usize = 100;
+
+/// Says that nobody has the column with the time of each row, as far as there is anybody to ask:
+/// every row would be given the time of its file.
+fn missing_time(model: &Model, reference: &Path) -> Result<Option<String>> {
+    let Some(time) = &model.model.time else { return Ok(None) };
+    let mut directories = Vec::new();
+    for source in &model.sources {
+        match source.directory() {
+            Some(directory) => directories.push(directory),
+            // Nobody knows what will come.
+            None => return Ok(None),
+        }
+    }
+    let has_time = |names: &[String]| names.contains(&time.name);
+    if has_time(&inputs::column_names(reference)?) {
+        return Ok(None);
+    }
+    let mut is_any = false;
+    for directory in directories {
+        // One that cannot be listed was told of.
+        let files = listing::list(&directory).map(|listing| listing.files).unwrap_or_default();
+        for file in files.into_iter().take(FILES_ASKED) {
+            let names = inputs::names_below(&directory, &file.path);
+            if has_time(&names) {
+                return Ok(None);
+            }
+            is_any |= !names.is_empty();
+        }
+    }
+    Ok(is_any.then(|| {
+        format!(
+            "model {:?}: columns.time: neither the reference nor any file of the sources has a \
+             column {:?}",
+            model.model.name, time.name
+        )
+    }))
+}
+
+/// Says which files of a directory are left out.
+fn left_out(model: &Model) -> String {
+    let mut text = String::new();
+    for source in &model.sources {
+        let Some(directory) = source.directory() else { continue };
+        let ignored = listing::list(&directory).map(|listing| listing.ignored).unwrap_or_default();
+        if ignored.files > 0 {
+            text += &format!("  source {:?}: {ignored}\n", source.name);
+        }
+    }
+    text
 }
 
 /// What is likely to be meant otherwise.

@@ -1,7 +1,8 @@
 //! The command line: arguments here, a file per command beside it.
 //!
 //! Standard output carries only the result; logs and progress go to standard error. Exit status:
-//! 0 done and no drift, 1 drift found, 2 could not do it.
+//! 0 done and no drift, 1 drift found, 2 could not do it, 3 nothing could be judged and
+//! `--strict` was given.
 
 mod check;
 mod config;
@@ -28,6 +29,8 @@ const LOG_LINES_MAX: usize = 8_192;
 const DRIFT: u8 = 1;
 /// Exit status when the command could not do its work.
 const FAILURE: u8 = 2;
+/// Exit status of `--strict` when nothing could be judged.
+const UNJUDGED: u8 = 3;
 
 #[derive(Parser)]
 #[command(name = "driftd", version, about, long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
@@ -54,7 +57,8 @@ Examples:
   driftd profile train.parquet --output train.profile
   driftd config check driftd.toml && driftd run --config driftd.toml
 
-Exit status: 0 done and no drift, 1 drift found, 2 could not do it.";
+Exit status: 0 done and no drift, 1 drift found, 2 could not do it, 3 with --strict: nothing \
+could be judged.";
 
 #[derive(Subcommand)]
 enum Command {

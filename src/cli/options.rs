@@ -44,6 +44,22 @@ impl ConfigChoice {
         Ok(settings)
     }
 
+    /// Fails when `--exclude` names no column of these inputs: most likely a typing error, after
+    /// which a label would be watched.
+    pub fn check_excluded<'a>(&self, inputs: impl Iterator<Item = &'a Path>) -> Result<()> {
+        if self.exclude.is_empty() {
+            return Ok(());
+        }
+        let names = inputs.map(inputs::column_names).collect::<Result<Vec<_>, _>>()?.concat();
+        for written in &self.exclude {
+            let pattern = NamePattern::new(written);
+            if !names.iter().any(|name| pattern.matches(name)) {
+                bail!("--exclude {written:?} matches no column");
+            }
+        }
+        Ok(())
+    }
+
     fn configured(&self) -> Result<CheckOptions> {
         let Some(file) = &self.config else {
             return Ok(CheckOptions {

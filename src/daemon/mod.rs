@@ -30,7 +30,7 @@ use crate::net::connections::Connections;
 use crate::net::descriptors::Descriptors;
 use crate::net::http_thread::{ANSWERS_MAX, HttpThread};
 use crate::net::stop::Stop;
-use crate::source::{Listeners, SharedByAll};
+use crate::source::{Listeners, SharedByAll, SourceConfig};
 use crate::store::Store;
 use crate::telemetry::{ModelTelemetry, ProcessTelemetry};
 use crate::time::Clock;
@@ -39,14 +39,14 @@ use readiness::Readiness;
 use references::References;
 use routes::ServerState;
 use sd_notify::NotifyState;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use supervisor::{Parts, Supervisor, WatchedModels};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use turns::Turns;
 
 /// Requests to reload that wait; more are answered when there is room.
@@ -113,8 +113,8 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
         .map_err(|error| Error::new(format!("cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr().map_err(|error| Error::new(error.to_string()))?;
     info!(%address, "listening");
-    check_sources(&config.models)?;
     let store = Arc::new(Store::open(&config.state)?);
+    check_sources(&config.models, Some(&store))?;
     let shared = Shared::new(Arc::new(clock::SystemClock::new()), stop.clone());
     shared.process.reload_successful.set(1);
     shared.process.reload_success.set(shared.clock.now().0);
@@ -167,7 +167,8 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
 }
 
 /// Looks at every source once, so that a wrong path stops the start and not half of the daemon.
-pub fn check_sources(models: &[Model]) -> Result<()> {
+/// `store` tells whether a model has counted before; none where nothing has.
+pub fn check_sources(models: &[Model], store: Option<&Arc<Store>>) -> Result<()> {
     let sources = models
         .iter()
         .flat_map(|model| model.sources.iter().map(|source| (&model.model.name, source)));
@@ -175,8 +176,39 @@ pub fn check_sources(models: &[Model]) -> Result<()> {
         let error = source.kind.check(&source.settings).err()?;
         Some(format!("model {model:?}: source {:?}: {error}", source.name))
     });
-    let faults: Vec<String> = faults.collect();
+    let mut faults: Vec<String> = faults.collect();
+    for model in models {
+        let Some(overlap) = overlap(&model.sources) else { continue };
+        let text = format!("model {:?}: {overlap}", model.model.name);
+        // A state that was made before this was refused goes on as it is.
+        match store
+            .map(|store| store.has_counted(&model.model.name, &model.model.version))
+            .transpose()?
+        {
+            Some(true) => warn!("{text}"),
+            _ => faults.push(text),
+        }
+    }
     if faults.is_empty() { Ok(()) } else { Err(Error::new(faults.join("\n"))) }
+}
+
+/// Says which sources of one model read the same files, if any do.
+fn overlap(sources: &[SourceConfig]) -> Option<String> {
+    let canonical = |source: &SourceConfig| source.directory()?.canonicalize().ok();
+    let directories: Vec<(&str, PathBuf)> = sources
+        .iter()
+        .filter_map(|source| Some((source.name.as_str(), canonical(source)?)))
+        .collect();
+    let pairs = directories.iter().enumerate();
+    let mut pairs = pairs.flat_map(|(at, a)| directories[at + 1..].iter().map(move |b| (a, b)));
+    let ((a, outer), (b, inner)) =
+        pairs.find(|((_, a), (_, b))| a.starts_with(b) || b.starts_with(a))?;
+    Some(format!(
+        "sources {a:?} and {b:?} read the same files ({} and {}), so that each would count them; \
+         leave one of them out, or give each a directory of its own",
+        outer.display(),
+        inner.display()
+    ))
 }
 
 /// Outside systemd there is nobody to tell.

@@ -56,7 +56,7 @@ impl InForce {
                 "[server] or [state] has changed, which takes a restart to apply",
             ));
         }
-        check_sources(&config.models)?;
+        check_sources(&config.models, Some(&self.store))?;
         let labels: BTreeSet<ModelLabel> = config.models.iter().map(label).collect();
         let gone = self.models.keys().filter(|label| !labels.contains(*label)).cloned().collect();
         let (n_models, listeners) = (config.models.len(), listeners(&config.models));

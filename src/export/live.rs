@@ -174,6 +174,7 @@ fn add_gauges<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], telemetry: &'
         ("pending", &telemetry.files_pending),
         ("stuck", &telemetry.files_stuck),
         ("quarantined", &telemetry.files_quarantined),
+        ("ignored", &telemetry.files_ignored),
     ] {
         let labels = [labels[0], labels[1], labels[2], state];
         samples.add(&metrics::SOURCE_FILES, &labels, gauge.get() as f64);

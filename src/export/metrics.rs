@@ -248,7 +248,7 @@ pub const SOURCE_FILES: Metric = gauge(
     "driftd_source_files",
     None,
     &["model_name", "model_version", "source", "state"],
-    "Files that are waiting to be complete, stuck at that, or unreadable.",
+    "Files that wait to be complete, are stuck at that, unreadable, or ignored for their ending.",
 );
 pub const SOURCE_LAST_SUCCESS: Metric = gauge(
     "driftd_source_last_success_timestamp_seconds",

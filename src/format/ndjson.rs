@@ -10,19 +10,24 @@ use crate::monitor::table::{Blocks, Table};
 use crate::profile::block::{Block, ValueFaults};
 use crate::profile::column::number_text;
 use crate::profile::feature::FeatureGrid;
+use crate::profile::instants;
 use crate::schema::binding::Wanted;
 use crate::schema::columns::ColumnsConfig;
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
-use arrow_array::builder::{BooleanBuilder, Float64Builder, StringBuilder};
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, Float64Array, PrimitiveArray};
+use arrow_array::ArrayRef;
+use arrow_array::builder::{
+    BooleanBuilder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{Field, Schema};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Times that are told apart to the microsecond: until the year 140,000.
+const MICROS_MAX: f64 = 4.4e18;
 
 /// Names of unknown keys that a batch remembers.
 const UNKNOWN_NAMES_MAX: usize = 20;
@@ -230,7 +235,8 @@ struct ColumnBuilder {
 #[derive(Debug)]
 enum ValueBuilder {
     Numbers(Float64Builder),
-    Seconds(Float64Builder),
+    /// Microseconds since 1970.
+    Times(TimestampMicrosecondBuilder),
     Texts(StringBuilder),
     Booleans(BooleanBuilder),
     /// Only whether there is a value.
@@ -248,7 +254,7 @@ impl ColumnBuilder {
     fn new(kind: Kind) -> ColumnBuilder {
         let values = match kind {
             Kind::Numeric => ValueBuilder::Numbers(Float64Builder::new()),
-            Kind::Temporal => ValueBuilder::Seconds(Float64Builder::new()),
+            Kind::Temporal => ValueBuilder::Times(TimestampMicrosecondBuilder::new()),
             Kind::Categorical => ValueBuilder::Texts(StringBuilder::new()),
             Kind::Boolean => ValueBuilder::Booleans(BooleanBuilder::new()),
             Kind::Unsupported => ValueBuilder::Opaque(BooleanBuilder::new()),
@@ -260,9 +266,10 @@ impl ColumnBuilder {
     fn push(&mut self, value: Option<&Value>, declared: bool) {
         let value_or_null = value.unwrap_or(&Value::Null);
         let is_wrong = match &mut self.values {
-            ValueBuilder::Numbers(out) | ValueBuilder::Seconds(out) => {
+            ValueBuilder::Numbers(out) => {
                 append(number(value_or_null), |number| out.append_option(number))
             }
+            ValueBuilder::Times(out) => append(time(value_or_null), |time| out.append_option(time)),
             ValueBuilder::Texts(out) => {
                 append(text(value_or_null, declared), |text| out.append_option(text))
             }
@@ -281,7 +288,7 @@ impl ColumnBuilder {
     fn finish(mut self) -> Block {
         let array: ArrayRef = match self.values {
             ValueBuilder::Numbers(mut out) => Arc::new(out.finish()),
-            ValueBuilder::Seconds(mut out) => Arc::new(microseconds(&out.finish())),
+            ValueBuilder::Times(mut out) => Arc::new(out.finish()),
             ValueBuilder::Texts(mut out) => Arc::new(out.finish()),
             ValueBuilder::Booleans(mut out) | ValueBuilder::Opaque(mut out) => {
                 Arc::new(out.finish())
@@ -291,10 +298,6 @@ impl ColumnBuilder {
             ValueFaults { absent: self.absent.finish(), wrong_type: self.wrong_type.finish() };
         Block::new(array).with_faults(faults)
     }
-}
-
-fn microseconds(seconds: &Float64Array) -> PrimitiveArray<TimestampMicrosecondType> {
-    seconds.unary(|seconds| (seconds * 1e6) as i64)
 }
 
 /// Appends the value, or a null; true when it was of the wrong type.
@@ -321,6 +324,19 @@ fn number(value: &Value) -> Reading<f64> {
         },
         _ => Reading::WrongType,
     }
+}
+
+/// A time as seconds since 1970, or as ISO 8601 writes it. What is not finite or beyond all
+/// calendars is none.
+fn time(value: &Value) -> Reading<i64> {
+    let micros = match value {
+        Value::Null => return Reading::Null,
+        Value::Number(number) => number.as_f64().map(|seconds| seconds * 1e6),
+        Value::String(text) => instants::parse(text, None).map(|time| time.0 as f64),
+        _ => None,
+    };
+    let is_time = |micros: &f64| micros.abs() < MICROS_MAX;
+    micros.filter(is_time).map_or(Reading::WrongType, |micros| Reading::Value(micros as i64))
 }
 
 fn text(value: &Value, declared: bool) -> Reading<String> {
@@ -404,6 +420,20 @@ mod tests {
         assert_eq!(faults.unknown_names.iter().collect::<Vec<_>>(), ["X", "y z"]);
         assert_eq!(faults.first_rejected, Some((RejectReason::Malformed, "{\"x\":".to_owned())));
         assert_eq!(faults.rejected.sum(), 2);
+    }
+
+    #[test]
+    fn what_is_no_time_is_of_the_wrong_type() {
+        let mut builder = builder(Kind::Temporal);
+        for value in ["1.5", "\"1970-01-01T00:00:01.5Z\"", "\"NaN\"", "1e300", "null", "-3"] {
+            builder.push(format!("{{\"x\":{value}}}").as_bytes()).unwrap();
+        }
+        let batch = builder.finish();
+        let mut seconds = Vec::new();
+        crate::profile::column::numbers(batch.columns[0].values(), &mut seconds);
+        assert_eq!(seconds, [1.5, 1.5, -3.0]);
+        let faults = batch.columns[0].faults().unwrap();
+        assert_eq!(faults.wrong_type.set_indices().collect::<Vec<_>>(), [2, 3]);
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
             writeln!(text, "{}", features(shown, report, for_terminal)).expect("memory");
         }
     }
+    let is_judged = |report: &Report<'_>| report.figures.verdict() != WindowVerdict::Unjudged;
+    if !reports.is_empty() && !reports.iter().any(is_judged) {
+        text += "nothing could be judged: no feature had rows enough\n";
+    }
     text
 }
 

@@ -1,6 +1,6 @@
 //! What a path given by a user stands for: a file, a directory, a glob, a profile.
 
-use super::directory::listing::{is_data, is_hidden, list};
+use super::directory::listing::{Ignored, is_data, is_hidden, list};
 use crate::error::{Error, Result};
 use crate::format::OpenFile;
 use crate::format::parquet::ParquetTable;
@@ -27,7 +27,8 @@ pub fn resolve(path: &Path) -> Result<Input> {
         }
         let files: Vec<PathBuf> = listing.files.into_iter().map(|file| file.path).collect();
         if files.is_empty() {
-            return Err(Error::new(format!("{} holds no Parquet file", path.display())));
+            let left_out = left_out(&listing.ignored);
+            return Err(Error::new(format!("{} holds no Parquet file{left_out}", path.display())));
         }
         return Ok(Input::Parquet(files));
     }
@@ -42,7 +43,7 @@ pub fn resolve(path: &Path) -> Result<Input> {
     }
     let paths = glob::glob(&pattern)
         .map_err(|error| Error::new(format!("{pattern} is no pattern: {error}")))?;
-    let mut files = Vec::new();
+    let (mut files, mut ignored) = (Vec::new(), Ignored::default());
     for found in paths {
         let found = found.map_err(|error| Error::io("list", error.path(), error.error()))?;
         if found.file_name().is_some_and(is_hidden) {
@@ -52,12 +53,23 @@ pub fn resolve(path: &Path) -> Result<Input> {
             files.extend(list(&found)?.files.into_iter().map(|file| file.path));
         } else if is_data(&found) {
             files.push(found);
+        } else {
+            ignored.add(&found);
         }
     }
     if files.is_empty() {
-        return Err(Error::new(format!("{pattern} matches no Parquet file")));
+        let left_out = left_out(&ignored);
+        return Err(Error::new(format!("{pattern} matches no Parquet file{left_out}")));
     }
     Ok(Input::Parquet(files))
+}
+
+/// Says which files were left out, and how to have them read.
+fn left_out(ignored: &Ignored) -> String {
+    match ignored.files {
+        0 => String::new(),
+        _ => format!("; {ignored}; a file that is named itself is read whatever its ending"),
+    }
 }
 
 /// Opens one file as a table; `key=value` folders anywhere in its path count.
@@ -65,6 +77,32 @@ pub fn open(path: &Path) -> Result<ParquetTable> {
     OpenFile::open(Path::new(""), path)
         .and_then(|file| ParquetTable::open(&file))
         .map_err(|fault| fault.context(path.display()).into())
+}
+
+/// The names of the columns behind a path; of a file that cannot be read, none.
+pub fn column_names(path: &Path) -> Result<Vec<String>> {
+    Ok(match resolve(path)? {
+        Input::Profile(file) => match read_profile(&file)? {
+            Profile::Reference(reference) => {
+                reference.grids().map(|grid| grid.name.clone()).collect()
+            }
+            Profile::Current(current) => current.names,
+        },
+        Input::Parquet(files) => {
+            files.iter().flat_map(|file| names_below(Path::new(""), file)).collect()
+        }
+    })
+}
+
+/// The names of the columns of one file, those of the folders below `root` included; none when it
+/// cannot be read.
+pub fn names_below(root: &Path, path: &Path) -> Vec<String> {
+    let table = OpenFile::open(root, path).and_then(|file| ParquetTable::open(&file));
+    let names = |table: ParquetTable| {
+        let fields = table.schema().fields().iter().map(|field| field.name().clone());
+        fields.collect()
+    };
+    table.map(names).unwrap_or_default()
 }
 
 pub fn read_profile(path: &Path) -> Result<Profile> {

@@ -181,6 +181,14 @@ impl Store {
         Ok(ModelStore { store: Arc::clone(self), model })
     }
 
+    /// Whether a model has counted under some windows.
+    pub fn has_counted(&self, name: &str, version: &str) -> Result<bool, StateError> {
+        let sql = "SELECT count(*) FROM model WHERE name = ?1 AND version = ?2 AND windows != '[]'";
+        let reader = self.reader();
+        let found = reader.query_row(sql, params![name, version], |row| row.get::<_, i64>(0));
+        Ok(found.map_err(|error| failed("read", &error))? > 0)
+    }
+
     /// The connection that writes. A panic between statements has rolled its transaction back.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)

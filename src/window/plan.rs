@@ -172,6 +172,10 @@ fn cut(
         windows.filter_map(|(window, cursor)| Some((window, cursor.slots_mut()?))).collect();
     let mut buckets = Vec::new();
     let mut completed = Vec::new();
+    // Without rows there is nothing to say, and what was said before still holds.
+    if rows == 0 {
+        return Ok((buckets, completed));
+    }
     slots.iter_mut().for_each(|(_, cursor)| cursor.begin(arrival));
     let mut left = rows;
     while left > 0 {
@@ -340,7 +344,8 @@ mod tests {
         assert_eq!(runs(&plan), [[(7, vec![0])], [(3, vec![0])]]);
         assert_eq!(plan.completed, [(0, 0)]);
         let next = windows.plan(Arrival::File, &[], None);
-        assert_eq!((next.panes.len(), next.completed), (0, vec![(0, 1)]));
+        // Without rows there is no window.
+        assert_eq!((next.panes.len(), next.completed), (0, vec![]));
     }
 
     #[test]

@@ -244,3 +244,66 @@ fn a_replay_writes_what_the_windows_come_to() {
     let (status, _, err) = run(&["replay", "--model", "nothing"]);
     assert!(status == 2 && err.contains("there are: employment, flights"), "{err}");
 }
+
+#[test]
+fn one_bad_file_does_not_hide_the_others() {
+    let f = files();
+    std::fs::write(f.folder.path().join("logs/bad.parquet"), b"no Parquet, nor anything else")
+        .unwrap();
+    let pattern = f.folder.path().join("logs/*.parquet");
+    let pattern = pattern.to_str().unwrap();
+    let (status, out, err) = run(&["check", "--reference", &f.reference, "--each", pattern]);
+    assert_eq!(status, 2);
+    assert!(err.contains("bad.parquet") && out.contains("quiet.parquet: 1000 rows"), "{out}{err}");
+    assert!(out.contains("drifted.parquet: 1000 rows"), "{out}");
+}
+
+#[test]
+fn nothing_to_compare_with_and_nothing_to_judge_are_told() {
+    let f = files();
+    let file = |name: &str, rows| {
+        let path = write_file(&f.folder.path().join(name), rows, 0.0);
+        path.to_str().unwrap().to_owned()
+    };
+    let (empty, few) = (file("empty.parquet", 0), file("few.parquet", 10));
+    let (status, _, err) = run(&["check", "--reference", &empty, &f.quiet]);
+    assert_eq!(status, 2);
+    assert!(err.contains("0 rows"), "{err}");
+    for (strict, expected) in [(false, 0), (true, 3)] {
+        let options: &[&str] = if strict { &["--strict"] } else { &[] };
+        let arguments = [&["check", "--reference", &f.reference, &few][..], options].concat();
+        let (status, out, _) = run(&arguments);
+        assert_eq!(status, expected);
+        assert!(
+            out.trim_end().lines().last().unwrap().contains("nothing could be judged"),
+            "{out}"
+        );
+    }
+    let (status, ..) = run(&["check", "--strict", "--reference", &f.reference, &f.quiet]);
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn names_that_match_nothing_are_told() {
+    let f = files();
+    let check =
+        |excluded| run(&["check", "--reference", &f.reference, &f.quiet, "--exclude", excluded]);
+    let (status, _, err) = check("lable");
+    assert_eq!(status, 2);
+    assert!(err.contains("--exclude \"lable\" matches no column"), "{err}");
+    assert_eq!(check("s*").0, 0);
+}
+
+#[test]
+fn files_without_an_ending_are_named() {
+    let f = files();
+    let hive = f.folder.path().join("hive");
+    std::fs::create_dir(&hive).unwrap();
+    std::fs::copy(&f.quiet, hive.join("000000_0")).unwrap();
+    let hive = hive.to_str().unwrap();
+    let (status, _, err) = run(&["check", "--reference", &f.reference, hive]);
+    assert_eq!(status, 2);
+    assert!(err.contains("1 file is left out") && err.contains("000000_0"), "{err}");
+    let named = format!("{hive}/000000_0");
+    assert_eq!(run(&["check", "--reference", &f.reference, &named]).0, 0);
+}

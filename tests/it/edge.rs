@@ -304,7 +304,8 @@ fn claimed_rows_are_checked() {
 /// Nothing can be said of the values of an embedding, but that it is gone can.
 #[test]
 fn an_unsupported_column_that_goes_is_a_finding() {
-    let bytes: ArrayRef = Arc::new(arrow_array::BinaryArray::from_iter_values(vec![b"\xff"; 1_000]));
+    let bytes: ArrayRef =
+        Arc::new(arrow_array::BinaryArray::from_iter_values(vec![b"\xff"; 1_000]));
     let table = MemoryTable::new(vec![("a", floats(normal(1_000))), ("x", bytes)]);
     let reference = reference(&table);
     let whole = figures(&reference, &pane(&reference, &table));

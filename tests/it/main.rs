@@ -16,6 +16,8 @@ mod edge;
 mod epochs;
 /// Parts that fail, and the rest that goes on.
 mod health;
+/// Inputs that must not hide one another.
+mod inputs;
 /// Laws that hold for any split, order and merge.
 mod laws;
 /// The whole `/metrics` page of the demo, and pages with hostile names.
@@ -37,6 +39,8 @@ mod sampling;
 /// Rows over TCP.
 mod stream;
 mod support;
+/// The same values in other types.
+mod types;
 /// States that an older driftd wrote.
 mod upgrade;
 /// Windows by event time.

@@ -163,7 +163,7 @@ fn no_counter_falls_when_the_daemon_is_killed() {
     std::fs::write(&config, text).unwrap();
     let prometheus = Prometheus::start(folder.path(), &port);
     let (mut files, mut rows) = (0, 0);
-    for kill in 0..12u64 {
+    for kill in 0..16u64 {
         let daemon = Daemon::start(&config);
         let socket = UnixStream::connect(folder.path().join("rows.sock"));
         // Lines that the kill loses were never shown; bad ones are rejected.

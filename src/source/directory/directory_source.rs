@@ -2,13 +2,16 @@
 
 use super::DirectoryConfig;
 use super::events::{FileEvents, Subscription};
+use super::listing::Ignored;
 use super::path_states::{PathState, PathStates, ScanResult};
 use crate::error::{Fault, FaultKind, Result};
 use crate::format::OpenFile;
 use crate::format::parquet::ParquetTable;
 use crate::identity::Stat;
 use crate::net::stop::Stop;
-use crate::source::{Delivery, DeliveryId, Fate, FileDelivery, Poll, Rows, Source, SourceContext};
+use crate::source::{
+    Delivery, DeliveryId, Fate, FileDelivery, OnDuplicate, Poll, Rows, Source, SourceContext,
+};
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use crate::time::Timestamp;
 use crate::totals::Rejected;
@@ -52,6 +55,8 @@ pub struct DirectorySource {
     ready: VecDeque<PathBuf>,
     /// Since when there has always been a file that will be ready in a moment.
     settling_since: Option<Timestamp>,
+    /// What was last left out.
+    ignored: Ignored,
     gauges_updated: Timestamp,
     /// Deliveries whose fate is not known yet.
     delivered: HashMap<DeliveryId, (PathBuf, Stat)>,
@@ -72,9 +77,10 @@ impl DirectorySource {
             warn!(path = %path.display(), reason, "still quarantined, until it changes");
         }
         let events = events.subscribe(&config.path, wake, Arc::clone(&telemetry));
+        let keeps_all = config.on_duplicate == OnDuplicate::Count;
         DirectorySource {
             name,
-            paths: PathStates::new(config.path.clone(), config.stuck_after, paths),
+            paths: PathStates::new(config.path.clone(), config.stuck_after, keeps_all, paths),
             config,
             telemetry,
             stop,
@@ -84,6 +90,7 @@ impl DirectorySource {
             is_listed: false,
             ready: VecDeque::new(),
             settling_since: None,
+            ignored: Ignored::default(),
             gauges_updated: Timestamp(0),
             delivered: HashMap::new(),
             deliveries: 0,
@@ -124,6 +131,7 @@ impl DirectorySource {
         self.telemetry.errors(ErrorReason::List).add(found.errors.len() as u64);
         self.is_listed = true;
         self.ready = found.ready.into();
+        self.note_ignored(found.ignored);
         if let Some(wait) = found.again_in {
             self.at = self.at.min(now.plus(wait).max(self.not_before));
         }
@@ -136,6 +144,16 @@ impl DirectorySource {
         }
         let (paths, vanished) = (found.gone, found.vanished);
         (!paths.is_empty()).then_some(Poll::Gone { paths, vanished })
+    }
+
+    /// Whoever points at a folder whose files have no ending must not wait for ever.
+    fn note_ignored(&mut self, ignored: Ignored) {
+        if ignored != self.ignored && ignored.files > 0 {
+            let (source, path) = (&self.name, self.config.path.as_path());
+            warn!(source, path = %path.display(), "{ignored}");
+        }
+        self.telemetry.files_ignored.set(ignored.files as i64);
+        self.ignored = ignored;
     }
 
     /// Opens the next file. None when it is not to be counted now.

@@ -7,9 +7,10 @@
 use crate::error::{Error, Result};
 use crate::format::stat;
 use crate::identity::Stat;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 /// Endings of data files.
 const ENDINGS: [&str; 3] = ["parquet", "pq", "parq"];
@@ -25,10 +26,48 @@ pub struct Listed {
     pub stat: Stat,
 }
 
-/// A walk's outcome: what was found, and the folders that could not be read.
+/// Names that are remembered of files that are left out.
+const IGNORED_NAMES_MAX: usize = 3;
+
+/// Files that are no data as far as their ending tells; markers and hidden files are not among
+/// them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ignored {
+    pub files: u64,
+    /// Of the first of them.
+    names: BTreeSet<String>,
+}
+
+impl Ignored {
+    pub fn add(&mut self, path: &Path) {
+        self.files += 1;
+        let name = path.file_name().unwrap_or_default();
+        self.names.insert(name.to_string_lossy().into_owned());
+        if self.names.len() > IGNORED_NAMES_MAX {
+            self.names.pop_last();
+        }
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let more = if self.files > names.len() as u64 { ", …" } else { "" };
+        let files = if self.files == 1 { "file is" } else { "files are" };
+        write!(
+            f,
+            "{} {files} left out for not ending in .parquet, .pq or .parq: {}{more}",
+            self.files,
+            names.join(", ")
+        )
+    }
+}
+
+/// A walk's outcome: what was found, what was left out, and the folders that could not be read.
 #[derive(Debug, Default)]
 pub struct Listing {
     pub files: Vec<Listed>,
+    pub ignored: Ignored,
     pub errors: Vec<Error>,
 }
 
@@ -55,8 +94,11 @@ fn walk(entries: fs::ReadDir, folder: &Path, listing: &mut Listing) {
             if metadata.is_dir() {
                 let entries = fs::read_dir(&path).map_err(|e| Error::io("list", &path, &e))?;
                 walk(entries, &path, listing);
-            } else if metadata.is_file() && is_data(&path) && metadata.len() > 0 {
-                listing.files.push(Listed { path, stat: stat(&metadata) });
+            } else if metadata.is_file() && metadata.len() > 0 {
+                match is_data(&path) {
+                    true => listing.files.push(Listed { path, stat: stat(&metadata) }),
+                    false => listing.ignored.add(&path),
+                }
             }
             Ok(())
         });

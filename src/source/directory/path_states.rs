@@ -3,7 +3,7 @@
 //! The listing is the truth, by set difference against what is known; events are only a hint to
 //! list sooner. No modification time is a high-water mark: files come late and clocks are wrong.
 
-use super::listing::{Listed, list};
+use super::listing::{Ignored, Listed, Listing, list};
 use crate::error::{Error, Result};
 use crate::identity::Stat;
 use crate::store::commit::PathRecord;
@@ -47,6 +47,8 @@ pub struct PathStates {
     root: PathBuf,
     /// An incomplete file that has not changed for this long is reported as stuck.
     stuck_after: Duration,
+    /// What is gone may come back, and would then count again.
+    keeps_all: bool,
     paths: HashMap<PathBuf, PathEntry>,
     logged_stuck: HashSet<PathBuf>,
 }
@@ -62,6 +64,8 @@ pub struct ScanResult {
     pub vanished: u64,
     /// Folders that could not be listed.
     pub errors: Vec<Error>,
+    /// Files that are left out because of their ending.
+    pub ignored: Ignored,
     /// When a file will have been stable for long enough.
     pub again_in: Option<Duration>,
 }
@@ -71,6 +75,7 @@ impl PathStates {
     pub fn new(
         root: PathBuf,
         stuck_after: Duration,
+        keeps_all: bool,
         restored: Vec<(PathBuf, PathRecord)>,
     ) -> PathStates {
         let paths = restored.into_iter().map(|(path, record)| {
@@ -78,18 +83,23 @@ impl PathStates {
             let state = if is_quarantined { PathState::Quarantined } else { PathState::Done };
             (path, PathEntry { stat: record.stat, state, is_rewritten: false })
         });
-        PathStates { root, stuck_after, paths: paths.collect(), logged_stuck: HashSet::new() }
+        let (paths, logged_stuck) = (paths.collect(), HashSet::new());
+        PathStates { root, stuck_after, keeps_all, paths, logged_stuck }
     }
 
     /// Lists the directory and tells what to do about it.
     pub fn scan(&mut self, now: Timestamp) -> Result<ScanResult> {
         let listing = list(&self.root)?;
-        let mut found = ScanResult { errors: listing.errors, ..ScanResult::default() };
-        if found.errors.is_empty() {
-            self.forget_gone(&listing.files, &mut found);
+        let Listing { files, ignored, errors } = listing;
+        let mut found = ScanResult { errors, ignored, ..ScanResult::default() };
+        // A directory that is empty all at once is more likely to be away. What comes back as it
+        // was must not count as another copy.
+        let is_away = self.keeps_all && files.is_empty();
+        if found.errors.is_empty() && !is_away {
+            self.forget_gone(&files, &mut found);
         }
         let mut ready: Vec<&Listed> = Vec::new();
-        for file in &listing.files {
+        for file in &files {
             let known = self.paths.get(&file.path).filter(|known| known.stat == file.stat);
             match known.map(|known| &known.state) {
                 Some(PathState::Done | PathState::Quarantined | PathState::Delivered { .. }) => {}
