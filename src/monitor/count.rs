@@ -192,7 +192,7 @@ fn empty_panes(plan: &Plan, n_features: usize) -> Vec<Pane> {
     for (row_group, assignment) in plan.row_groups.iter().enumerate() {
         let kept = plan.sample.row_group(row_group);
         assignment.for_each_run(|pane, start, rows| {
-            if let Some(pane) = panes.get_mut(usize::from(pane)) {
+            if let Some(pane) = panes.get_mut(pane as usize) {
                 pane.rows += rows;
                 pane.rows_kept += kept.count(start, rows);
             }

@@ -25,6 +25,9 @@ use crate::window::plan::{PANES_MAX, Plan};
 use crate::window::sampling::SamplingConfig;
 use std::sync::Arc;
 
+/// Counts of a feature in a pane that one file can add: some 400 MB while it is counted.
+const COUNTS_MAX: usize = 500_000;
+
 /// What identifies a model, and how its windows are judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
@@ -191,6 +194,15 @@ impl Monitor {
                  larger windows or smaller files are the remedy"
             ))
         })?;
+        let n_counts = plan.panes.len() * self.reference.features.len();
+        if n_counts > COUNTS_MAX {
+            return Err(Fault::unreadable(format!(
+                "its rows would go to {} panes of {} features at once, over {COUNTS_MAX} counts in \
+                 all, which is the limit; larger windows or smaller files are the remedy",
+                plan.panes.len(),
+                self.reference.features.len()
+            )));
+        }
         if let Some(times) = times {
             plan.youngest = times.youngest;
             plan.untimed = if self.config.time.is_some() { times.untimed } else { 0 };

@@ -98,8 +98,8 @@ impl<'a> PaneSplitter<'a> {
         };
         let counted = |offset: &usize| panes[*offset] != NOWHERE && is_kept(*offset);
         let greatest = panes.iter().filter(|pane| **pane != NOWHERE).max();
-        let mut ends = vec![0u32; greatest.map_or(0, |pane| usize::from(*pane) + 1)];
-        (0..panes.len()).filter(counted).for_each(|at| ends[usize::from(panes[at])] += 1);
+        let mut ends = vec![0u32; greatest.map_or(0, |pane| *pane as usize + 1)];
+        (0..panes.len()).filter(counted).for_each(|at| ends[panes[at] as usize] += 1);
         let mut total = 0;
         for end in &mut ends {
             total += std::mem::replace(end, total);
@@ -107,7 +107,7 @@ impl<'a> PaneSplitter<'a> {
         self.order.clear();
         self.order.resize(total as usize, 0);
         for at in (0..panes.len()).filter(counted) {
-            let end = &mut ends[usize::from(panes[at])];
+            let end = &mut ends[panes[at] as usize];
             self.order[*end as usize] = at as u32;
             *end += 1;
         }

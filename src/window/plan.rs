@@ -9,13 +9,13 @@ use crate::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
 /// A pane of one plan, by its place there.
-pub type PaneIndex = u16;
+pub type PaneIndex = u32;
 
 /// Where rows go whose windows have all closed.
 pub const NOWHERE: PaneIndex = PaneIndex::MAX;
 
 /// Panes that one file can fill; all are held until it is counted.
-pub const PANES_MAX: usize = 10_000;
+pub const PANES_MAX: usize = 100_000;
 
 /// Shorter runs than this, on average, are not worth being told apart from single rows.
 const RUN_ROWS_MIN: usize = 32;
@@ -202,7 +202,7 @@ fn rows_by_bucket(times: &[Times]) -> BTreeMap<u64, u64> {
     let mut buckets = BTreeMap::new();
     for times in times {
         let mut rows = vec![0; times.numbers.len()];
-        times.rows.for_each_run(|place, _, n| rows[usize::from(place)] += n);
+        times.rows.for_each_run(|place, _, n| rows[place as usize] += n);
         for (number, rows) in times.numbers.iter().zip(rows) {
             *buckets.entry(*number).or_insert(0) += rows;
         }
@@ -244,10 +244,10 @@ impl Builder<'_> {
         times.rows.for_each_run(|place, start, n| {
             let (from, to) = (start.max(offset), (start + n).min(offset + rows));
             if from < to {
-                let number = times.numbers[usize::from(place)];
-                let pane = places[usize::from(place)];
+                let number = times.numbers[place as usize];
+                let pane = places[place as usize];
                 let pane = pane.unwrap_or_else(|| self.place(slots, Some(number)));
-                places[usize::from(place)] = Some(pane);
+                places[place as usize] = Some(pane);
                 push(to - from, pane);
             }
         });
@@ -316,7 +316,7 @@ mod tests {
         let named = |assignment: &Assignment| {
             let mut runs = Vec::new();
             assignment.for_each_run(|pane, _, rows| {
-                let key = plan.panes.get(usize::from(pane));
+                let key = plan.panes.get(pane as usize);
                 let numbers = key.map(|key| {
                     let bucket = Some(key.bucket).filter(|_| !plan.buckets.is_empty());
                     key.slots.iter().copied().chain(bucket).collect()

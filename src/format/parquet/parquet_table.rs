@@ -126,7 +126,7 @@ impl ParquetTable {
         }
         let bytes_per_row = self.weight(row_group, column) / self.row_groups[row_group].max(1);
         let rows = TEXT_BATCH_BYTES / usize::try_from(bytes_per_row).unwrap_or(usize::MAX).max(1);
-        rows.clamp(BATCH_ROWS, TEXT_BATCH_ROWS)
+        rows.clamp(1, TEXT_BATCH_ROWS)
     }
 
     /// A column of the file as the record-batch reader hands it over, nulls padded: what decoding
