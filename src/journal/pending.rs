@@ -12,7 +12,7 @@ use crate::window::pane::{Horizons, Pane, PaneKey, Panes};
 use std::time::Duration;
 
 /// Rows of a stream are committed at the latest after this time; a crash loses no more.
-pub const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+pub const COMMIT_INTERVAL: Duration = Duration::from_millis(800);
 
 /// What became of a delivery, for its source to hear once that is in the state.
 #[derive(Debug)]
