@@ -14,6 +14,7 @@ mod output;
 mod profile;
 mod progress;
 mod run;
+mod state;
 
 use crate::monitor::table::is_guarded;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -74,6 +75,8 @@ enum Command {
     History(history::HistoryArguments),
     /// Run the files of the sources through the same engine again, and write the windows
     Replay(history::PastArguments),
+    /// Check or copy the state of a daemon
+    State(state::StateArguments),
     /// Check a configuration, or show it with all defaults
     Config(config::ConfigArguments),
     /// List all metrics: name, type, labels, help
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments),
         Command::History(arguments) => history::run(arguments),
         Command::Replay(arguments) => history::run_replay(arguments),
+        Command::State(arguments) => state::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),
     };

@@ -45,6 +45,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use supervisor::{Parts, Supervisor, WatchedModels};
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info, warn};
 use turns::Turns;
@@ -98,6 +99,9 @@ impl Shared {
     }
 }
 
+/// SIGXFSZ, which ends a process that does not wait for it.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
 /// The runtime of everything but the HTTP server.
 pub fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build()
@@ -113,7 +117,11 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
         .map_err(|error| Error::new(format!("cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr().map_err(|error| Error::new(error.to_string()))?;
     info!(%address, "listening");
+    // A file that may grow no further is an error that can be told, and not the end.
+    let _file_size = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))
+        .map_err(|error| Error::new(format!("no signal can be waited for: {error}")))?;
     let store = Arc::new(Store::open(&config.state)?);
+    let kept = Arc::clone(&store);
     check_sources(&config.models, Some(&store))?;
     let shared = Shared::new(Arc::new(clock::SystemClock::new()), stop.clone());
     shared.process.reload_successful.set(1);
@@ -162,6 +170,9 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
     tell_systemd(&[NotifyState::Stopping]);
     let ended = supervisor.end().await;
     server.ended().await;
+    if let Err(error) = kept.checkpoint() {
+        warn!(%error, "what was written last is still beside the state, in its -wal");
+    }
     info!("stopped");
     outcome.and(ended)
 }

@@ -5,12 +5,17 @@
 
 use crate::error::{Result, StateError};
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files that nobody else has locked; unlocked when dropped.
 #[derive(Debug)]
-pub struct StateLock(#[expect(dead_code, reason = "held, not read")] [File; 2]);
+pub struct StateLock {
+    path: PathBuf,
+    state: File,
+    _beside: File,
+}
 
 impl StateLock {
     /// Locks the file at `path`, which is made if it is not there.
@@ -26,8 +31,24 @@ impl StateLock {
                 metadata.nlink()
             )));
         }
-        let beside = lock_beside(path)?;
-        Ok(StateLock([file, beside]))
+        let _beside = lock_beside(path)?;
+        Ok(StateLock { path: path.to_owned(), state: file, _beside })
+    }
+
+    /// Fails when the path has another file now, or none: what is written then goes into a file
+    /// that nobody will find again.
+    pub fn check_in_place(&self) -> Result<(), StateError> {
+        let own = self.state.metadata().map_err(|error| failed("read", &self.path, &error))?;
+        match self.path.metadata() {
+            Ok(found) if (found.dev(), found.ino()) == (own.dev(), own.ino()) => Ok(()),
+            // Whoever may not look at it has not lost it.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(StateError::failed(format!(
+                "{} was removed or replaced while driftd runs; nothing is committed until it is \
+                 back, or driftd is started again",
+                self.path.display()
+            ))),
+        }
     }
 }
 

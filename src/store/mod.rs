@@ -14,8 +14,10 @@ mod migration;
 pub mod reference_record;
 
 use crate::error::{Result, StateError};
+use crate::monitor::reference::Reference;
 use crate::time::Timestamp;
 use crate::totals::Totals;
+use closed_windows::Query;
 use commit::{Commit, SourceId};
 pub use deltas::StoredDelta;
 use lock::StateLock;
@@ -56,7 +58,19 @@ pub struct Store {
     #[cfg(test)]
     pub faults: Arc<faults::StateFaults>,
     /// Dropped last: closing any of its files would unlock what SQLite has locked.
-    _lock: Option<StateLock>,
+    lock: Option<StateLock>,
+}
+
+/// What a check of the whole state found.
+#[derive(Debug, Default)]
+pub struct StateCheck {
+    pub models: u64,
+    /// Counts of open panes.
+    pub counts: u64,
+    /// Closed windows.
+    pub windows: u64,
+    /// What is damaged, each with its place.
+    pub faults: Vec<String>,
 }
 
 /// One model's part of the state.
@@ -75,6 +89,15 @@ impl Store {
             return Store::with(connection, config.windows_max, None);
         };
         let open = || {
+            if !path.exists() {
+                create(path)?;
+            }
+            if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+                return Err(StateError::failed(
+                    "is empty, as a state never is; restore a copy of it, or remove the file to \
+                     start anew",
+                ));
+            }
             let lock = StateLock::acquire(path)?;
             let connection = Connection::open(path).map_err(|error| failed("open", &error))?;
             let store = Store::with(connection, config.windows_max, Some(lock))?;
@@ -99,10 +122,45 @@ impl Store {
                 windows_max: 0,
                 #[cfg(test)]
                 faults: Arc::default(),
-                _lock: None,
+                lock: None,
             })
         };
         open().map_err(|error: StateError| error.context(format_args!("state {}", path.display())))
+    }
+
+    /// Moves all that was written last into the one file, so that a copy of it is whole.
+    pub fn checkpoint(&self) -> Result<(), StateError> {
+        let connection = self.connection();
+        let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        moved.map_err(|error| failed("checkpoint", &error))
+    }
+
+    /// Writes a copy of the state as it is in this moment, also while it is being written.
+    pub fn back_up(&self, to: &Path) -> Result<(), StateError> {
+        let to = to.to_string_lossy();
+        let copied = self.reader().execute("VACUUM INTO ?1", params![to]);
+        copied.map(|_| ()).map_err(|error| failed("copy", &error))
+    }
+
+    /// Reads everything there is; what is damaged.
+    pub fn check(self: &Arc<Store>) -> Result<StateCheck, StateError> {
+        let mut found = StateCheck::default();
+        {
+            let reader = self.reader();
+            let mut statement = reader.prepare("PRAGMA integrity_check").map_err(unread)?;
+            let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(unread)?;
+            let lines = lines.collect::<rusqlite::Result<Vec<_>>>().map_err(unread)?;
+            found.faults.extend(lines.into_iter().filter(|line| line != "ok"));
+        }
+        for (name, version, model) in self.models()? {
+            found.models += 1;
+            let before = found.faults.len();
+            model.check(&mut found)?;
+            for fault in &mut found.faults[before..] {
+                *fault = format!("model {name:?} version {version:?}: {fault}");
+            }
+        }
+        Ok(found)
     }
 
     /// All models in the state: name, version and their part of it.
@@ -155,7 +213,7 @@ impl Store {
             windows_max,
             #[cfg(test)]
             faults: Arc::default(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -206,6 +264,9 @@ impl ModelStore {
     pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
         let tried = |error: rusqlite::Error| failed("write", &error);
         self.fault_point()?;
+        if let Some(lock) = &self.store.lock {
+            lock.check_in_place()?;
+        }
         let mut connection = self.store.connection();
         let transaction = connection.transaction().map_err(tried)?;
         let model = self.model;
@@ -222,6 +283,31 @@ impl ModelStore {
         self.store.faults.commit()?;
         transaction.commit().map_err(tried)?;
         self.fault_point()
+    }
+
+    /// Decodes all that is stored of the model.
+    fn check(&self, found: &mut StateCheck) -> Result<(), StateError> {
+        let reference = self.reference_profile()?;
+        if let Err(fault) = Reference::from_chunks(&reference) {
+            found.faults.push(format!("the profile of the reference: {fault}"));
+        }
+        let ids = |sql: &str| -> Result<Vec<(i64, String)>, StateError> {
+            let reader = self.store.reader();
+            let mut statement = reader.prepare(sql).map_err(unread)?;
+            let rows = statement.query_map(params![self.model], |r| Ok((r.get(0)?, r.get(1)?)));
+            rows.and_then(Iterator::collect).map_err(unread)
+        };
+        for (id, _) in ids("SELECT id, '' FROM pane_delta WHERE model = ?1")? {
+            found.counts += 1;
+            found.faults.extend(self.delta(id).err().map(|fault| fault.to_string()));
+        }
+        let windows = "SELECT count(*), window FROM closed_window WHERE model = ?1 GROUP BY window";
+        for (n, window) in ids(windows)? {
+            found.windows += n as u64;
+            let read = self.windows(&window, &Query::default());
+            found.faults.extend(read.err().map(|fault| fault.to_string()));
+        }
+        Ok(())
     }
 
     #[cfg(test)]
@@ -293,6 +379,26 @@ fn write_totals(
         statement.execute(params![model, scope, of, name, value as i64])?;
     }
     Ok(())
+}
+
+/// Makes a state under another name first: one that has its name is never empty.
+fn create(path: &Path) -> Result<(), StateError> {
+    let new = path.with_added_extension("new");
+    let io = |tried: &str, error: std::io::Error| {
+        StateError::failed(format!("cannot {tried} {}: {error}", new.display()))
+    };
+    if let Err(error) = std::fs::remove_file(&new)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(io("remove", error));
+    }
+    let connection = Connection::open(&new).map_err(|error| failed("create", &error))?;
+    drop(Store::with(connection, 0, None)?);
+    std::fs::rename(&new, path).map_err(|error| io("rename", error))
+}
+
+fn unread(error: rusqlite::Error) -> StateError {
+    failed("read", &error)
 }
 
 fn open_to_read(path: &Path) -> Result<Connection, StateError> {

@@ -1,4 +1,5 @@
 use crate::support::daemon::{Daemon, config};
+use crate::support::run;
 use crate::support::table::{floats, write};
 use std::path::Path;
 use std::time::Duration;
@@ -243,5 +244,66 @@ fn a_state_that_cannot_be_written_loses_nothing() {
     daemon.kill();
     let mut daemon = Daemon::start(&config);
     daemon.wait_for("all files", |d| total_rows(d) == 7_510);
+    daemon.stop();
+}
+
+/// A stopped daemon leaves one file, a running one can be copied, and both can be looked at.
+#[test]
+fn a_state_is_whole_in_one_file_and_can_be_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let columns = |rows: usize| vec![("x", floats((0..rows).map(|row| (row % 97) as f64 / 7.0)))];
+    write(&folder.path().join("reference.parquet"), columns(2_000));
+    let rows = "[[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 700\n";
+    let path = config(folder.path(), rows);
+    write(&folder.path().join("logs/a.parquet"), columns(1_000));
+    let mut daemon = Daemon::start(&path);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 1_000.0);
+    let state = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let backup = |to: &str| run(&["state", "backup", &state("driftd.db"), &state(to)]);
+    assert_eq!(backup("copy.db").0, 0);
+    assert!(backup("copy.db").2.contains("overwrites nothing"));
+    daemon.stop();
+    assert!(!folder.path().join("driftd.db-wal").metadata().is_ok_and(|wal| wal.len() > 0));
+    std::fs::copy(state("driftd.db"), state("moved.db")).unwrap();
+    for name in ["copy.db", "moved.db"] {
+        let (status, out, err) = run(&["state", "check", &state(name)]);
+        assert_eq!((status, err.as_str()), (0, ""), "{out}");
+        assert!(out.contains("1 models, 1 counts of open panes, 1 closed windows"), "{out}");
+    }
+    // One bit of the counts.
+    let damaged = rusqlite::Connection::open(state("moved.db")).unwrap();
+    let sql = "UPDATE pane_delta SET body = substr(body, 1, 30) || x'55' || substr(body, 32)";
+    assert_eq!(damaged.execute(sql, []).unwrap(), 1);
+    drop(damaged);
+    let (status, out, _) = run(&["state", "check", &state("moved.db")]);
+    assert!(status == 2 && out.contains("damaged: model \"m\""), "{out}");
+}
+
+#[test]
+fn a_state_that_is_emptied_or_goes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let columns = || vec![("x", floats((0..2_000).map(f64::from)))];
+    write(&folder.path().join("reference.parquet"), columns());
+    let path = config(folder.path(), "");
+    std::fs::write(folder.path().join("driftd.db"), b"").unwrap();
+    let (status, _, err) = run(&["run", "--config", path.to_str().unwrap()]);
+    assert!(status == 2 && err.contains("driftd.db") && err.contains("start anew"), "{err}");
+    std::fs::remove_file(folder.path().join("driftd.db")).unwrap();
+    let mut daemon = Daemon::start(&path);
+    for file in ["driftd.db", "driftd.db-wal", "driftd.db-shm"] {
+        std::fs::rename(folder.path().join(file), folder.path().join(format!("{file}.away")))
+            .unwrap();
+    }
+    write(&folder.path().join("logs/a.parquet"), columns());
+    daemon.wait_for("an error", |daemon| {
+        daemon.sample(&["driftd_state_write_errors_total"]) > Some(0.0)
+    });
+    let told = |line: &String| line.contains("was removed or replaced");
+    assert!(daemon.log().iter().any(told));
+    for file in ["driftd.db", "driftd.db-wal", "driftd.db-shm"] {
+        std::fs::rename(folder.path().join(format!("{file}.away")), folder.path().join(file))
+            .unwrap();
+    }
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 2_000.0);
     daemon.stop();
 }
