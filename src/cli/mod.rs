@@ -94,7 +94,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // A daemon tells what it does; a command is done when it says nothing.
     let is_daemon = matches!(arguments.command, Command::Run(_));
-    let _logs = init_logs(arguments.log_format, if is_daemon { "info" } else { "warn" });
+    let logs = init_logs(arguments.log_format, if is_daemon { "info" } else { "warn" });
     quiet_guarded_panics();
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
@@ -107,6 +107,8 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),
     };
+    // Why it ended is the last line, after all that were logged before.
+    drop(logs);
     match outcome {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

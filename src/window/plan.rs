@@ -405,7 +405,7 @@ mod tests {
             Plan::new(&windows.cursors, &windows.layout, Arrival::File, &[rows], None)
                 .map(|plan| plan.panes.len())
         };
-        assert_eq!(plan(10_000), Ok(10_000));
-        assert_eq!(plan(10_001), Err(TooManyPanes));
+        assert_eq!(plan(PANES_MAX as u64), Ok(PANES_MAX));
+        assert_eq!(plan(PANES_MAX as u64 + 1), Err(TooManyPanes));
     }
 }
