@@ -170,7 +170,7 @@ fn narrowing_edges(edges: &[f64], range: (f64, f64)) -> Vec<f64> {
         let (start, end) = (pair[0].to_bits(), pair[1].to_bits());
         let span = start.abs_diff(end);
         let parts = span.div_ceil(WIDE_BITS);
-        if parts < 2 || parts > NARROWING_PARTS_MAX || cut.len() > NARROWING_EDGES_MAX {
+        if !(2..=NARROWING_PARTS_MAX).contains(&parts) || cut.len() > NARROWING_EDGES_MAX {
             continue;
         }
         let at = |part: u64| {
