@@ -135,7 +135,7 @@ impl Cells {
         }
     }
 
-    /// Counts values that ascend, cell by cell.
+    /// The counts of all cells, in their order.
     pub(super) fn of_counts(counts: impl Iterator<Item = u64>) -> Cells {
         Cells(Counts::Dense(counts.collect()))
     }

@@ -16,8 +16,10 @@ use crate::feature::Width;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Counts and sums of one numeric feature.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Counts and sums of one numeric feature. The fields are stored in this order, after a number that
+/// tells so (`numeric_layout.rs`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct NumericProfile {
     /// Rows counted on the reference's own grid …
     pub(super) native: Option<Cells>,

@@ -6,7 +6,6 @@
 use super::cells::Cells;
 use super::distinct::Distinct;
 use super::extremes::Extremes;
-use super::log_cells::LogCells;
 use super::moments::{Moments, RoundedSums};
 use super::numeric::{NumericProfile, Rounded};
 use crate::stats::sum::Sum;
@@ -18,33 +17,19 @@ use std::fmt;
 /// What comes first since version 4.
 const LAYOUT: u128 = 4;
 
-/// What follows the number.
-#[derive(Serialize)]
-struct Written<'a> {
-    native: &'a Option<Cells>,
-    narrow: &'a Option<Cells>,
-    half: &'a Option<Cells>,
-    rounded: &'a Rounded,
-    moments: &'a Moments,
-    extremes: &'a Extremes,
-    zeros: u64,
-    outliers: u64,
-    others: &'a Distinct,
-    log: &'a LogCells,
+/// What follows the number: the fields of a profile.
+struct Fields<P>(P);
+
+impl Serialize for Fields<&NumericProfile> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        NumericProfile::serialize(self.0, serializer)
+    }
 }
 
-#[derive(Deserialize)]
-struct Read {
-    native: Option<Cells>,
-    narrow: Option<Cells>,
-    half: Option<Cells>,
-    rounded: Rounded,
-    moments: Moments,
-    extremes: Extremes,
-    zeros: u64,
-    outliers: u64,
-    others: Distinct,
-    log: LogCells,
+impl<'de> Deserialize<'de> for Fields<NumericProfile> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        NumericProfile::deserialize(deserializer).map(Fields)
+    }
 }
 
 /// What versions up to 3 wrote.
@@ -68,25 +53,6 @@ struct MomentsBefore {
     magnitude: f64,
 }
 
-impl From<Read> for NumericProfile {
-    fn from(read: Read) -> NumericProfile {
-        let Read { native, narrow, half, rounded, moments, extremes, .. } = read;
-        let Read { zeros, outliers, others, log, .. } = read;
-        NumericProfile {
-            native,
-            narrow,
-            half,
-            rounded,
-            moments,
-            extremes,
-            zeros,
-            outliers,
-            others,
-            log,
-        }
-    }
-}
-
 impl From<ReadBefore> for NumericProfile {
     fn from(read: ReadBefore) -> NumericProfile {
         let MomentsBefore { center, n, first, second, magnitude } = read.moments;
@@ -107,23 +73,9 @@ impl From<ReadBefore> for NumericProfile {
 
 impl Serialize for NumericProfile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let NumericProfile { native, narrow, half, rounded, moments, extremes, .. } = self;
-        let NumericProfile { others, log, .. } = self;
-        let (zeros, outliers) = (self.zeros, self.outliers);
         let mut tuple = serializer.serialize_tuple(2)?;
         tuple.serialize_element(&LAYOUT)?;
-        tuple.serialize_element(&Written {
-            native,
-            narrow,
-            half,
-            rounded,
-            moments,
-            extremes,
-            zeros,
-            outliers,
-            others,
-            log,
-        })?;
+        tuple.serialize_element(&Fields(self))?;
         tuple.end()
     }
 }
@@ -146,7 +98,7 @@ impl<'de> Visitor<'de> for Layout {
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<NumericProfile, A::Error> {
         let short = || A::Error::custom("counts end too soon");
         match parts.next_element::<u128>()?.ok_or_else(short)? {
-            LAYOUT => Ok(parts.next_element::<Read>()?.ok_or_else(short)?.into()),
+            LAYOUT => Ok(parts.next_element::<Fields<NumericProfile>>()?.ok_or_else(short)?.0),
             _ => Ok(parts.next_element::<ReadBefore>()?.ok_or_else(short)?.into()),
         }
     }

@@ -295,7 +295,7 @@ fn percentiles_hold_wherever_a_window_goes() {
     }
 }
 
-/// A half float of a window and a mean of it, to be sure that they are what was written.
+/// Rounding is for comparing; mean and deviation are of what was written.
 #[test]
 fn figures_of_halves_are_of_their_values() {
     let halves: ArrayRef =

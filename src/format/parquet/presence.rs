@@ -46,7 +46,7 @@ fn blocks<P: DataType>(mut leaf: ColumnReaderImpl<P>, is_optional: bool) -> Bloc
     let mut definitions: Vec<i16> = Vec::new();
     let mut repetitions: Vec<i16> = Vec::new();
     let mut values = Vec::new();
-    let next = move || -> Result<Option<Block>, Fault> {
+    let mut next = move || -> Result<Option<Block>, Fault> {
         definitions.clear();
         repetitions.clear();
         values.clear();
@@ -61,8 +61,5 @@ fn blocks<P: DataType>(mut leaf: ColumnReaderImpl<P>, is_optional: bool) -> Bloc
         let present: BooleanBuffer = (0..levels).filter(starts).map(is_present).collect();
         Ok((rows > 0).then(|| block(present)))
     };
-    Box::new(std::iter::from_fn({
-        let mut next = next;
-        move || next().transpose()
-    }))
+    Box::new(std::iter::from_fn(move || next().transpose()))
 }
