@@ -22,6 +22,8 @@ use commit::{Commit, SourceId};
 pub use deltas::StoredDelta;
 use lock::StateLock;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,7 +91,8 @@ impl Store {
             return Store::with(connection, config.windows_max, None);
         };
         let open = || {
-            if !path.exists() {
+            // A link to a state that is not there yet stays one.
+            if path.symlink_metadata().is_err() {
                 create(path)?;
             }
             if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
@@ -394,7 +397,13 @@ fn create(path: &Path) -> Result<(), StateError> {
     }
     let connection = Connection::open(&new).map_err(|error| failed("create", &error))?;
     drop(Store::with(connection, 0, None)?);
-    std::fs::rename(&new, path).map_err(|error| io("rename", error))
+    match renameat_with(CWD, &new, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        // Another process was faster; which of them may use it is told by the lock.
+        Err(Errno::EXIST) => std::fs::remove_file(&new).map_err(|error| io("remove", error)),
+        // Not every file system can tell.
+        Err(_) => std::fs::rename(&new, path).map_err(|error| io("rename", error)),
+    }
 }
 
 fn unread(error: rusqlite::Error) -> StateError {

@@ -140,8 +140,12 @@ impl PeriodCursor {
     pub fn expect(&mut self, sources: &[&str], now: Timestamp) {
         let before = std::mem::take(&mut self.place.sources);
         let mark = |source: &&str| {
-            let known = before.iter().find(|own| own.source == **source);
-            let youngest = known.and_then(|known| known.youngest);
+            // A state of before knew no sources, and how far the one there was had come.
+            let youngest = match before.iter().find(|own| own.source == **source) {
+                Some(known) => known.youngest,
+                None if before.is_empty() && sources.len() == 1 => self.place.youngest,
+                None => None,
+            };
             SourceMark { source: (*source).to_owned(), youngest, arrived: now }
         };
         self.place.sources = sources.iter().map(mark).collect();
@@ -337,6 +341,12 @@ mod tests {
         assert_eq!(cursor.due(at(8_230), None), None);
         cursor.note("slow", Some(at(7_270)), at(8_240));
         assert_eq!(cursor.due(at(8_240), None), Some(at(7_200)));
+        // The place of one that knew no sources.
+        let place = PeriodPlace { youngest: Some(at(7_290)), ..PeriodPlace::default() };
+        let mut cursor = PeriodCursor::resume(period(3600, 3600, 0), place);
+        cursor.expect(&["only"], at(7_300));
+        cursor.place.arrived = Some(at(7_300));
+        assert_eq!(cursor.due(at(7_300), None), Some(at(7_200)));
     }
 
     #[test]

@@ -289,6 +289,13 @@ fn a_state_that_is_emptied_or_goes_is_told() {
     let (status, _, err) = run(&["run", "--config", path.to_str().unwrap()]);
     assert!(status == 2 && err.contains("driftd.db") && err.contains("start anew"), "{err}");
     std::fs::remove_file(folder.path().join("driftd.db")).unwrap();
+    // A name that leads elsewhere still does when the state was made.
+    std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    let link = folder.path().join("driftd.db");
+    std::os::unix::fs::symlink("elsewhere/state.db", &link).unwrap();
+    Daemon::start(&path).stop();
+    assert!(link.symlink_metadata().unwrap().is_symlink() && link.exists());
+    std::fs::remove_file(&link).unwrap();
     let mut daemon = Daemon::start(&path);
     for file in ["driftd.db", "driftd.db-wal", "driftd.db-shm"] {
         std::fs::rename(folder.path().join(file), folder.path().join(format!("{file}.away")))
