@@ -1,7 +1,8 @@
 //! The places of windows, and closed windows with their figures.
 
 use super::commit::Commit;
-use super::{ModelStore, failed, to_text};
+use super::row_sums::{CLOSED_WINDOW, PLACE};
+use super::{ModelStore, to_text};
 use crate::error::{Fault, Result, StateError};
 use crate::monitor::figures::WindowFigures;
 use crate::profile::codec::{Content, decode, encode};
@@ -23,15 +24,13 @@ pub struct Query {
 impl ModelStore {
     /// The names of all windows that any have closed of.
     fn window_names(&self) -> Result<Vec<String>, StateError> {
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Vec<String>> {
+        self.store.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT DISTINCT window FROM closed_window WHERE model = ?1 ORDER BY window",
             )?;
             let rows = statement.query_map(params![self.model], |row| row.get(0))?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 
     /// Closed windows of one name, or of all, name by name and oldest first.
@@ -48,64 +47,57 @@ impl ModelStore {
 
     /// Closed windows, oldest first.
     pub fn windows(&self, window: &str, query: &Query) -> Result<Vec<WindowFigures>, StateError> {
-        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
-            let connection = self.store.reader();
-            let mut statement = connection.prepare_cached(
-                "SELECT figures FROM closed_window
+        let bodies: Vec<Vec<u8>> = self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT figures, {} FROM closed_window
                  WHERE model = ?1 AND window = ?2 AND coalesce(\"end\", closed) >= ?3
                      AND coalesce(\"end\", closed) < ?4
                  ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT ?5",
-            )?;
+                CLOSED_WINDOW.is_whole()
+            ))?;
             let from = query.from.map_or(i64::MIN, |from| from.0);
             let to = query.to.map_or(i64::MAX, |to| to.0);
             let limit = query.limit.map_or(-1, i64::from);
-            let rows = statement
-                .query_map(params![self.model, window, from, to, limit], |row| row.get(0))?;
+            let values = params![self.model, window, from, to, limit];
+            let rows = statement.query_map(values, |row| {
+                CLOSED_WINDOW.expect_whole(row, 1)?;
+                row.get(0)
+            })?;
             rows.collect()
-        };
-        let bodies = read().map_err(|error| failed("read", &error))?;
-        bodies.iter().rev().map(|body| figures(window, body)).collect()
+        })?;
+        bodies.iter().rev().map(|body| self.figures(window, body)).collect()
     }
 
     /// Where a window stood when the last process ended.
     pub fn place(&self, window: &str) -> Result<Option<Place>, StateError> {
-        let body: Option<String> = self
-            .store
-            .reader()
-            .query_row(
-                "SELECT body FROM place WHERE model = ?1 AND window = ?2",
-                params![self.model, window],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|error| failed("read", &error))?;
+        let whole = PLACE.is_whole();
+        let sql = format!("SELECT body, {whole} FROM place WHERE model = ?1 AND window = ?2");
+        let body: Option<String> = self.store.read(|connection| {
+            let place = connection.query_row(&sql, params![self.model, window], |row| {
+                PLACE.expect_whole(row, 1)?;
+                row.get(0)
+            });
+            place.optional()
+        })?;
         let Some(body) = body else { return Ok(None) };
-        let place = serde_json::from_str(&body);
-        let damaged = |e| StateError::damaged(format_args!("the place of window {window:?}"), e);
-        place.map(Some).map_err(damaged)
+        serde_json::from_str(&body).map(Some).map_err(|error| {
+            let what = format_args!("the place of window {window:?}");
+            self.store.named(StateError::damaged(what, error))
+        })
     }
 
     /// The closed window that is shown: greatest end, then ledger order.
     pub fn latest(&self, window: &str) -> Result<Option<WindowFigures>, StateError> {
-        let body: Option<Vec<u8>> = self
-            .store
-            .reader()
-            .query_row(
-                "SELECT figures FROM closed_window WHERE model = ?1 AND window = ?2
-                 ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT 1",
-                params![self.model, window],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|error| failed("read", &error))?;
-        body.map(|body| figures(window, &body)).transpose()
+        let latest = Query { limit: Some(1), ..Query::default() };
+        Ok(self.windows(window, &latest)?.pop())
     }
-}
 
-fn figures(window: &str, body: &[u8]) -> Result<WindowFigures, StateError> {
-    decode(Content::Window, body).map_err(|fault: Fault| {
-        StateError::damaged(format_args!("a closed window {window:?}"), fault)
-    })
+    fn figures(&self, window: &str, body: &[u8]) -> Result<WindowFigures, StateError> {
+        decode(Content::Window, body).map_err(|fault: Fault| {
+            let what = format_args!("a closed window {window:?}");
+            self.store.named(StateError::damaged(what, fault))
+        })
+    }
 }
 
 pub(super) fn write(
@@ -114,15 +106,11 @@ pub(super) fn write(
     commit: &Commit,
     windows_max: u64,
 ) -> rusqlite::Result<()> {
-    let mut place = transaction
-        .prepare_cached("INSERT OR REPLACE INTO place (model, window, body) VALUES (?1, ?2, ?3)")?;
+    let mut place = transaction.prepare_cached(&PLACE.replace())?;
     for (window, body) in &commit.places {
         place.execute(params![model, window, to_text(body)])?;
     }
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO closed_window (model, window, slot, \"end\", closed, rows, verdict, figures)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
+    let mut insert = transaction.prepare_cached(&CLOSED_WINDOW.insert())?;
     let mut prune = transaction.prepare_cached(
         "DELETE FROM closed_window WHERE model = ?1 AND window = ?2 AND id <= (
              SELECT id FROM closed_window WHERE model = ?1 AND window = ?2

@@ -6,13 +6,14 @@
 //! apart any more are merged alike.
 
 use super::commit::{Commit, FileKey, PaneDelta};
+use super::row_sums::{FILE_ROWS, PANE_DELTA};
 use super::{ModelStore, failed, to_text};
 use crate::error::{Result, StateError};
 use crate::profile::codec::{Content, decode, encode};
 use crate::time::Timestamp;
 use crate::window::pane::{Axis, CLOSED, Horizons, Pane, PaneKey, PaneRange};
 use rusqlite::types::Value;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use std::collections::BTreeMap;
 
 /// Deltas of one level that are merged into one of the next.
@@ -29,8 +30,7 @@ pub struct StoredDelta {
 impl ModelStore {
     /// Names and rows of all panes.
     pub fn panes(&self) -> Result<Vec<(PaneKey, u64)>, StateError> {
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Vec<(PaneKey, u64)>> {
+        self.store.read(|connection| {
             let mut statement = connection.prepare(
                 "SELECT bucket, slots, sum(rows) FROM pane_delta WHERE model = ?1
                  GROUP BY bucket, slots",
@@ -38,8 +38,7 @@ impl ModelStore {
             let rows = statement
                 .query_map([self.model], |row| Ok((pane_key(row, 0)?, row.get::<_, i64>(2)?)))?;
             rows.map(|row| row.map(|(pane, rows)| (pane, rows as u64))).collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 
     /// The deltas of all panes that are in one of the ranges, in the order in which they came.
@@ -56,8 +55,7 @@ impl ModelStore {
                 "SELECT bucket, slots, id, source, content FROM pane_delta
                  WHERE model = ?1 {filter}"
             );
-            let read = || -> rusqlite::Result<()> {
-                let connection = self.store.reader();
+            self.store.read(|connection| {
                 let mut statement = connection.prepare_cached(&sql)?;
                 let values = std::iter::once(self.model).chain(bounds);
                 let mut rows = statement.query(rusqlite::params_from_iter(values))?;
@@ -70,8 +68,7 @@ impl ModelStore {
                     }
                 }
                 Ok(())
-            };
-            read().map_err(|error| failed("read", &error))?;
+            })?;
         }
         Ok(found.into_values().collect())
     }
@@ -79,20 +76,14 @@ impl ModelStore {
     /// The counts of one delta.
     pub fn delta(&self, id: i64) -> Result<Pane, StateError> {
         self.fault_point()?;
-        let body: Vec<u8> = self
-            .store
-            .reader()
-            .prepare_cached("SELECT body FROM pane_delta WHERE id = ?1")
-            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-            .map_err(|error| failed("read", &error))?;
-        decode(Content::Pane, &body).map_err(|fault| damaged(id, &fault))
+        let body = self.store.read(|connection| body(connection, id))?;
+        decode(Content::Pane, &body).map_err(|fault| self.store.named(damaged(id, &fault)))
     }
 
     /// Panes and rows of what a file added, as far as its counts are still kept.
     pub fn panes_of(&self, (source, content): FileKey) -> Result<Vec<(PaneKey, u64)>, StateError> {
         self.fault_point()?;
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Vec<(PaneKey, u64)>> {
+        self.store.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT bucket, slots, rows FROM pane_delta WHERE source = ?1 AND content = ?2",
             )?;
@@ -100,8 +91,7 @@ impl ModelStore {
                 Ok((pane_key(row, 0)?, row.get::<_, i64>(2)? as u64))
             })?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 
     /// Rows of a file by the start of their stretch of event time.
@@ -110,18 +100,27 @@ impl ModelStore {
         (source, content): FileKey,
     ) -> Result<BTreeMap<Timestamp, u64>, StateError> {
         self.fault_point()?;
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<BTreeMap<Timestamp, u64>> {
-            let mut statement = connection.prepare_cached(
-                "SELECT start, rows FROM file_rows WHERE source = ?1 AND content = ?2",
-            )?;
+        self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT start, rows, {} FROM file_rows WHERE source = ?1 AND content = ?2",
+                FILE_ROWS.is_whole()
+            ))?;
             let rows = statement.query_map(params![source, content.to_be_bytes()], |row| {
+                FILE_ROWS.expect_whole(row, 2)?;
                 Ok((Timestamp(row.get(0)?), row.get::<_, i64>(1)? as u64))
             })?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
+}
+
+/// The bytes of the counts of one delta.
+fn body(connection: &Connection, id: i64) -> rusqlite::Result<Vec<u8>> {
+    let sql = format!("SELECT body, {} FROM pane_delta WHERE id = ?1", PANE_DELTA.is_whole());
+    connection.prepare_cached(&sql)?.query_row([id], |row| {
+        PANE_DELTA.expect_whole(row, 1)?;
+        row.get(0)
+    })
 }
 
 fn damaged(id: i64, fault: &dyn std::fmt::Display) -> StateError {
@@ -190,7 +189,9 @@ fn retract(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<(
         delete.execute(params![source, content.to_be_bytes(), bucket, slots])?;
     }
     let mut release = transaction.prepare_cached(
-        "UPDATE pane_delta SET source = NULL, content = NULL WHERE source = ?1 AND content = ?2",
+        "UPDATE pane_delta SET source = NULL, content = NULL,
+             sum = row_sum('pane_delta', model, bucket, slots, rows, level, NULL, NULL, body)
+         WHERE source = ?1 AND content = ?2",
     )?;
     let mut forget =
         transaction.prepare_cached("DELETE FROM file_rows WHERE source = ?1 AND content = ?2")?;
@@ -209,8 +210,11 @@ fn rename(
 ) -> rusqlite::Result<()> {
     let names: BTreeMap<&PaneKey, &Option<PaneKey>> =
         renamed.iter().map(|(from, to)| (from, to)).collect();
-    let mut update =
-        transaction.prepare("UPDATE pane_delta SET bucket = ?2, slots = ?3 WHERE id = ?1")?;
+    let mut update = transaction.prepare(
+        "UPDATE pane_delta SET bucket = ?2, slots = ?3,
+             sum = row_sum('pane_delta', model, ?2, ?3, rows, level, source, content, body)
+         WHERE id = ?1",
+    )?;
     for (id, pane) in ids(transaction, "WHERE model = ?1", &[model.into()])? {
         match names.get(&pane) {
             None => {}
@@ -223,21 +227,15 @@ fn rename(
     Ok(())
 }
 
-const INSERT: &str = "INSERT INTO pane_delta
-     (model, bucket, slots, rows, level, source, content, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
 fn insert(transaction: &Transaction<'_>, model: i64, commit: &Commit) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(INSERT)?;
+    let mut insert = transaction.prepare_cached(&PANE_DELTA.insert())?;
     for PaneDelta { pane, rows, file, body } in &commit.deltas {
         let (bucket, slots) = (bucket_column(pane), slots_column(pane));
         let (source, content) = file.unzip();
         let content = content.map(u128::to_be_bytes);
         insert.execute(params![model, bucket, slots, *rows as i64, 0, source, content, body])?;
     }
-    let mut rows = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO file_rows (source, content, start, rows) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let mut rows = transaction.prepare_cached(&FILE_ROWS.replace())?;
     for own in &commit.file_rows {
         let (source, content) = own.file;
         rows.execute(params![source, content.to_be_bytes(), own.start.0, own.rows as i64])?;
@@ -319,10 +317,7 @@ fn merge(
     let tried = |error: rusqlite::Error| failed("write", &error);
     let mut counts: Vec<(i64, Pane)> = Vec::new();
     for id in deltas {
-        let body: Vec<u8> = transaction
-            .prepare_cached("SELECT body FROM pane_delta WHERE id = ?1")
-            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-            .map_err(tried)?;
+        let body = body(transaction, *id).map_err(tried)?;
         counts.push((*id, decode(Content::Pane, &body).map_err(|fault| damaged(*id, &fault))?));
     }
     // Those that were counted before the reference got more features stay apart.
@@ -344,6 +339,7 @@ fn merge(
     let (rows, body) = (merged.rows as i64, encode(Content::Pane, &merged));
     let none: (Option<i64>, Option<Vec<u8>>) = (None, None);
     let values = params![model, bucket, slots, rows, level, none.0, none.1, body];
-    transaction.prepare_cached(INSERT).and_then(|mut i| i.execute(values)).map_err(tried)?;
+    let insert = transaction.prepare_cached(&PANE_DELTA.insert());
+    insert.and_then(|mut insert| insert.execute(values)).map_err(tried)?;
     Ok(())
 }

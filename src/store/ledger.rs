@@ -1,7 +1,8 @@
 //! The ledger of contents, what is known of paths, and how far partitions were counted.
 
+use super::ModelStore;
 use super::commit::{Commit, FileKey, PathRecord, SourceId};
-use super::{ModelStore, failed};
+use super::row_sums::{FILE, PATH, POSITION};
 use crate::error::{Result, StateError};
 use crate::identity::{Identity, Stat};
 use crate::position::Position;
@@ -15,13 +16,11 @@ impl ModelStore {
     /// Whether any counted file has this size. No other can be a copy of one.
     pub fn has_size(&self, source: SourceId, size: u64) -> Result<bool, StateError> {
         self.fault_point()?;
-        let connection = self.store.reader();
-        let found = connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM file WHERE source = ?1 AND size = ?2)")
-            .and_then(|mut statement| {
-                statement.query_row(params![source, size as i64], |row| row.get(0))
-            });
-        found.map_err(|error| failed("read", &error))
+        let sql = "SELECT EXISTS (SELECT 1 FROM file WHERE source = ?1 AND size = ?2)";
+        self.store.read(|connection| {
+            let values = params![source, size as i64];
+            connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))
+        })
     }
 
     /// The path at which a content was found first, if it was counted.
@@ -31,72 +30,77 @@ impl ModelStore {
         identity: &Identity,
     ) -> Result<Option<PathBuf>, StateError> {
         self.fault_point()?;
-        let connection = self.store.reader();
-        let first: rusqlite::Result<Option<String>> = connection
-            .prepare_cached(
-                "SELECT path FROM file
-                 WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
-            )
-            .and_then(|mut statement| {
-                let Identity { content, size, partition } = identity;
-                let values = params![source, content.to_be_bytes(), *size as i64, partition];
-                statement.query_row(values, |row| row.get(0)).optional()
+        let sql = format!(
+            "SELECT path, {} FROM file
+             WHERE source = ?1 AND content = ?2 AND size = ?3 AND partition = ?4",
+            FILE.is_whole()
+        );
+        let first: Option<String> = self.store.read(|connection| {
+            let Identity { content, size, partition } = identity;
+            let values = params![source, content.to_be_bytes(), *size as i64, partition];
+            let path = connection.prepare_cached(&sql)?.query_row(values, |row| {
+                FILE.expect_whole(row, 1)?;
+                row.get(0)
             });
-        Ok(first.map_err(|error| failed("read", &error))?.map(PathBuf::from))
+            path.optional()
+        })?;
+        Ok(first.map(PathBuf::from))
     }
 
     /// The content that was counted at a path.
     pub fn content_at(&self, source: SourceId, path: &Path) -> Result<Option<u128>, StateError> {
         self.fault_point()?;
-        let connection = self.store.reader();
-        let content: rusqlite::Result<Option<Option<[u8; 16]>>> = connection
-            .prepare_cached("SELECT content FROM path WHERE source = ?1 AND path = ?2")
-            .and_then(|mut statement| {
-                let values = params![source, path.as_os_str().as_bytes()];
-                statement.query_row(values, |row| row.get(0)).optional()
+        let whole = PATH.is_whole();
+        let sql = format!("SELECT content, {whole} FROM path WHERE source = ?1 AND path = ?2");
+        let content: Option<Option<[u8; 16]>> = self.store.read(|connection| {
+            let values = params![source, path.as_os_str().as_bytes()];
+            let content = connection.prepare_cached(&sql)?.query_row(values, |row| {
+                PATH.expect_whole(row, 1)?;
+                row.get(0)
             });
-        let content = content.map_err(|error| failed("read", &error))?.flatten();
-        Ok(content.map(u128::from_be_bytes))
+            content.optional()
+        })?;
+        Ok(content.flatten().map(u128::from_be_bytes))
     }
 
     /// The paths at which a content is.
     pub fn paths_of(&self, (source, content): FileKey) -> Result<Vec<PathBuf>, StateError> {
         self.fault_point()?;
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Vec<PathBuf>> {
+        self.store.read(|connection| {
             let mut statement = connection
                 .prepare_cached("SELECT path FROM path WHERE source = ?1 AND content = ?2")?;
             let rows = statement.query_map(params![source, content.to_be_bytes()], |row| {
                 Ok(PathBuf::from(OsString::from_vec(row.get(0)?)))
             })?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 
     /// How far each partition of a source was counted.
     pub fn positions(&self, source: SourceId) -> Result<BTreeMap<String, Position>, StateError> {
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<BTreeMap<String, Position>> {
-            let mut statement = connection
-                .prepare_cached("SELECT partition, position FROM position WHERE source = ?1")?;
+        let whole = POSITION.is_whole();
+        let sql = format!("SELECT partition, position, {whole} FROM position WHERE source = ?1");
+        self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map([source], |row| {
+                POSITION.expect_whole(row, 2)?;
                 Ok((row.get(0)?, Position(row.get::<_, i64>(1)? as u64)))
             })?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 
     /// Every path that is known.
     pub fn paths(&self, source: SourceId) -> Result<Vec<(PathBuf, PathRecord)>, StateError> {
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Vec<(PathBuf, PathRecord)>> {
-            let mut statement = connection.prepare(
-                "SELECT path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content
-                 FROM path WHERE source = ?1",
-            )?;
+        let sql = format!(
+            "SELECT path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content, {}
+             FROM path WHERE source = ?1",
+            PATH.is_whole()
+        );
+        self.store.read(|connection| {
+            let mut statement = connection.prepare(&sql)?;
             let rows = statement.query_map(params![source], |row| {
+                PATH.expect_whole(row, 8)?;
                 let stat = Stat {
                     dev: row.get::<_, i64>(1)? as u64,
                     ino: row.get::<_, i64>(2)? as u64,
@@ -110,17 +114,14 @@ impl ModelStore {
                 Ok((PathBuf::from(OsString::from_vec(row.get(0)?)), record))
             })?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 }
 
 pub(super) fn write(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
     write_files(transaction, commit)?;
     write_paths(transaction, commit)?;
-    let mut position = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO position (source, partition, position) VALUES (?1, ?2, ?3)",
-    )?;
+    let mut position = transaction.prepare_cached(&POSITION.replace())?;
     for ((source, partition), counted) in &commit.positions {
         position.execute(params![source, partition, counted.0 as i64])?;
     }
@@ -133,10 +134,7 @@ fn write_files(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Resu
     for (source, content) in commit.ledger.all_superseded() {
         supersede.execute(params![source, content.to_be_bytes()])?;
     }
-    let mut counted = transaction.prepare_cached(
-        "INSERT OR IGNORE INTO file (source, content, size, partition, path, rows, counted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
+    let mut counted = transaction.prepare_cached(&FILE.insert_new())?;
     for (source, file) in commit.ledger.all_counted() {
         counted.execute(params![
             source,
@@ -154,14 +152,13 @@ fn write_files(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Resu
 fn write_paths(transaction: &Transaction<'_>, commit: &Commit) -> rusqlite::Result<()> {
     let mut forget =
         transaction.prepare_cached("DELETE FROM path WHERE source = ?1 AND path = ?2")?;
-    let mut set = transaction.prepare_cached(
-        // What cannot be read leaves what was counted before in its place.
-        "INSERT INTO path
-         (source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET dev = ?3, ino = ?4, size = ?5, mtime_ns = ?6, ctime_ns = ?7,
-             quarantined = ?8, content = coalesce(?9, content)",
-    )?;
+    // What cannot be read leaves what was counted before in its place.
+    let mut set = transaction.prepare_cached(&format!(
+        "{} ON CONFLICT DO UPDATE SET dev = ?3, ino = ?4, size = ?5, mtime_ns = ?6, ctime_ns = ?7,
+             quarantined = ?8, content = coalesce(?9, content),
+             sum = row_sum('path', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, content))",
+        PATH.insert()
+    ))?;
     for (source, path, record) in commit.ledger.paths() {
         let path = path.as_os_str().as_bytes();
         let Some(PathRecord { stat, quarantined, content }) = record else {

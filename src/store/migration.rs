@@ -5,6 +5,7 @@
 //! log line says what was left behind.
 
 use super::deltas::{bucket_column, slots_column};
+use super::row_sums;
 use crate::window::WindowConfig;
 use crate::window::cursor::PaneLayout;
 use crate::window::pane::{CLOSED, PaneKey};
@@ -19,11 +20,12 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
     Migration { sql: include_str!("schema/4.sql"), convert: Some(name_panes) },
+    Migration { sql: include_str!("schema/5.sql"), convert: Some(keep_sums) },
 ];
 
 /// The version that this driftd reads and writes.
@@ -47,6 +49,7 @@ pub fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<
             convert(&transaction)?;
         }
     }
+    row_sums::write_schema_sum(&transaction)?;
     transaction.pragma_update(None, "user_version", VERSION as i64)?;
     transaction.commit()?;
     if version > 0 {
@@ -109,6 +112,27 @@ fn name_panes(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         "INSERT INTO file_rows SELECT source, content, start, sum(rows) FROM part
              WHERE content IS NOT NULL AND start IS NOT NULL GROUP BY source, content, start;
          DROP TABLE part;",
+    )
+}
+
+/// Before schema 5, nothing told whether a row is as it was written.
+fn keep_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    row_sums::keep(
+        transaction,
+        &[
+            "model",
+            "source",
+            "file",
+            "path",
+            "file_rows",
+            "position",
+            "place",
+            "total",
+            "reference",
+            "reference_part",
+            "pane_delta",
+            "closed_window",
+        ],
     )
 }
 

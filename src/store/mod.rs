@@ -3,8 +3,10 @@
 //! What a file changed and the fact that it was counted are one transaction. After any crash
 //! either both are there or neither, and then the file is counted again from its start.
 
+mod check;
 pub mod closed_windows;
 pub mod commit;
+mod counters;
 mod deltas;
 #[cfg(test)]
 pub mod faults;
@@ -12,16 +14,16 @@ mod ledger;
 mod lock;
 mod migration;
 pub mod reference_record;
+mod row_sums;
 
 use crate::error::{Result, StateError};
-use crate::monitor::reference::Reference;
 use crate::time::Timestamp;
-use crate::totals::Totals;
-use closed_windows::Query;
+pub use check::StateCheck;
 use commit::{Commit, SourceId};
 pub use deltas::StoredDelta;
 use lock::StateLock;
-use rusqlite::{Connection, OpenFlags, Transaction, params};
+use row_sums::{MODEL, SOURCE};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -56,23 +58,13 @@ pub struct Store {
     connection: Mutex<Connection>,
     /// Another one, which reads while that writes; none of a state in memory.
     reader: Option<Mutex<Connection>>,
+    /// None of a state in memory.
+    path: Option<PathBuf>,
     windows_max: u64,
     #[cfg(test)]
     pub faults: Arc<faults::StateFaults>,
     /// Dropped last: closing any of its files would unlock what SQLite has locked.
     lock: Option<StateLock>,
-}
-
-/// What a check of the whole state found.
-#[derive(Debug, Default)]
-pub struct StateCheck {
-    pub models: u64,
-    /// Counts of open panes.
-    pub counts: u64,
-    /// Closed windows.
-    pub windows: u64,
-    /// What is damaged, each with its place.
-    pub faults: Vec<String>,
 }
 
 /// One model's part of the state.
@@ -96,15 +88,13 @@ impl Store {
                 create(path)?;
             }
             if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
-                return Err(StateError::failed(
-                    "is empty, as a state never is; restore a copy of it, or remove the file to \
-                     start anew",
-                ));
+                return Err(StateError::damaged("it", "it is empty, as no state is"));
             }
             let lock = StateLock::acquire(path)?;
             let connection = Connection::open(path).map_err(|error| failed("open", &error))?;
             let store = Store::with(connection, config.windows_max, Some(lock))?;
-            Ok(Store { reader: Some(Mutex::new(open_to_read(path)?)), ..store })
+            let reader = Some(Mutex::new(open_to_read(path)?));
+            Ok(Store { reader, path: Some(path.clone()), ..store })
         };
         open().map_err(|error: StateError| error.context(format_args!("state {}", path.display())))
     }
@@ -116,12 +106,15 @@ impl Store {
             let version = version(&connection)?;
             if version != migration::VERSION as i32 {
                 return Err(StateError::failed(format!(
-                    "schema version {version} is not this driftd's; start it once with it"
+                    "schema version {version} is not this driftd's, which is {}; a driftd of this \
+                     version takes over what an older one wrote when it starts on it once",
+                    migration::VERSION
                 )));
             }
             Ok(Store {
                 connection: Mutex::new(connection),
                 reader: None,
+                path: Some(path.to_owned()),
                 windows_max: 0,
                 #[cfg(test)]
                 faults: Arc::default(),
@@ -135,48 +128,26 @@ impl Store {
     pub fn checkpoint(&self) -> Result<(), StateError> {
         let connection = self.connection();
         let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        moved.map_err(|error| failed("checkpoint", &error))
+        moved.map_err(|error| self.named(failed("checkpoint", &error)))
     }
 
     /// Writes a copy of the state as it is in this moment, also while it is being written.
     pub fn back_up(&self, to: &Path) -> Result<(), StateError> {
         let to = to.to_string_lossy();
         let copied = self.reader().execute("VACUUM INTO ?1", params![to]);
-        copied.map(|_| ()).map_err(|error| failed("copy", &error))
-    }
-
-    /// Reads everything there is; what is damaged.
-    pub fn check(self: &Arc<Store>) -> Result<StateCheck, StateError> {
-        let mut found = StateCheck::default();
-        {
-            let reader = self.reader();
-            let mut statement = reader.prepare("PRAGMA integrity_check").map_err(unread)?;
-            let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(unread)?;
-            let lines = lines.collect::<rusqlite::Result<Vec<_>>>().map_err(unread)?;
-            found.faults.extend(lines.into_iter().filter(|line| line != "ok"));
-        }
-        for (name, version, model) in self.models()? {
-            found.models += 1;
-            let before = found.faults.len();
-            model.check(&mut found)?;
-            for fault in &mut found.faults[before..] {
-                *fault = format!("model {name:?} version {version:?}: {fault}");
-            }
-        }
-        Ok(found)
+        copied.map(|_| ()).map_err(|error| self.named(failed("copy", &error)))
     }
 
     /// All models in the state: name, version and their part of it.
     pub fn models(self: &Arc<Store>) -> Result<Vec<(String, String, ModelStore)>, StateError> {
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<(i64, String, String)>> {
-            let mut statement =
-                connection.prepare("SELECT id, name, version FROM model ORDER BY name, version")?;
+        let sql = "SELECT id, name, version FROM model ORDER BY name, version";
+        let models: Vec<(i64, String, String)> = self.read(|connection| {
+            let mut statement = connection.prepare(sql)?;
             let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
             rows.collect()
-        };
-        let models = read().map_err(|error| failed("read", &error))?.into_iter();
+        })?;
         let store = || Arc::clone(self);
+        let models = models.into_iter();
         Ok(models.map(|(model, n, v)| (n, v, ModelStore { store: store(), model })).collect())
     }
 
@@ -186,33 +157,32 @@ impl Store {
         lock: Option<StateLock>,
     ) -> Result<Store, StateError> {
         let tried = |error: rusqlite::Error| failed("open", &error);
-        // A commit survives a power cut, and readers with the sqlite3 shell disturb nobody.
+        // A commit survives a power cut, readers with the sqlite3 shell disturb nobody, and a row
+        // that is replaced is one that is removed.
         connection
             .execute_batch(&format!(
                 "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;
-                 PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+                 PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+                 PRAGMA recursive_triggers = ON;"
             ))
             .map_err(tried)?;
-        let check: String =
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(tried)?;
-        if check != "ok" {
-            return Err(StateError::failed(format!(
-                "damaged ({check}); restore a copy, or move it away to start anew"
-            )));
-        }
+        row_sums::register(&connection).map_err(tried)?;
         let version = version(&connection)?;
         let known = migration::VERSION;
         let Some(version) = usize::try_from(version).ok().filter(|version| *version <= known)
         else {
             return Err(StateError::failed(format!(
                 "schema version {version} is not known to this driftd, which knows {known}; run \
-                 the driftd that wrote it, or name another path"
+                 the driftd that wrote it, restore a copy, or name another path"
             )));
         };
         migration::migrate(&mut connection, version).map_err(tried)?;
+        check::mend_indexes(&connection)?;
+        check::expect_whole(&connection)?;
         Ok(Store {
             connection: Mutex::new(connection),
             reader: None,
+            path: None,
             windows_max,
             #[cfg(test)]
             faults: Arc::default(),
@@ -222,9 +192,13 @@ impl Store {
 
     /// The part of one model.
     pub fn model(self: &Arc<Store>, name: &str, version: &str) -> Result<ModelStore, StateError> {
+        let sql =
+            format!("SELECT id, {} FROM model WHERE name = ?1 AND version = ?2", MODEL.is_whole());
         let select = |connection: &Connection| {
-            let sql = "SELECT id FROM model WHERE name = ?1 AND version = ?2";
-            connection.query_row(sql, params![name, version], |row| row.get(0))
+            connection.query_row(&sql, params![name, version], |row| {
+                MODEL.expect_whole(row, 1)?;
+                row.get(0)
+            })
         };
         // Without waiting for what is being written, where it is known.
         if let Ok(model) = select(&self.reader()) {
@@ -233,21 +207,25 @@ impl Store {
         let connection = self.connection();
         let id = connection
             .execute(
-                "INSERT OR IGNORE INTO model (name, version, windows, created)
-                 VALUES (?1, ?2, '[]', CAST(unixepoch('subsec') * 1e6 AS INTEGER))",
+                &MODEL.insert_selected(
+                    "SELECT 1 + coalesce(max(id), 0) AS id, ?1 AS name, ?2 AS version,
+                         '[]' AS windows, CAST(unixepoch('subsec') * 1e6 AS INTEGER) AS created
+                     FROM model",
+                ),
                 params![name, version],
             )
             .and_then(|_| select(&connection));
-        let model = id.map_err(|error| failed("write", &error))?;
+        let model = id.map_err(|error| self.named(failed("write", &error)))?;
         Ok(ModelStore { store: Arc::clone(self), model })
     }
 
     /// Whether a model has counted under some windows.
     pub fn has_counted(&self, name: &str, version: &str) -> Result<bool, StateError> {
         let sql = "SELECT count(*) FROM model WHERE name = ?1 AND version = ?2 AND windows != '[]'";
-        let reader = self.reader();
-        let found = reader.query_row(sql, params![name, version], |row| row.get::<_, i64>(0));
-        Ok(found.map_err(|error| failed("read", &error))? > 0)
+        let found: i64 = self.read(|connection| {
+            connection.query_row(sql, params![name, version], |row| row.get(0))
+        })?;
+        Ok(found > 0)
     }
 
     /// The connection that writes. A panic between statements has rolled its transaction back.
@@ -260,11 +238,31 @@ impl Store {
         let reader = self.reader.as_ref().unwrap_or(&self.connection);
         reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Reads what is committed.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        read(&self.reader()).map_err(|error| self.named(failed("read", &error)))
+    }
+
+    /// Puts the file in front of what is wrong with it.
+    fn named(&self, error: StateError) -> StateError {
+        match &self.path {
+            Some(path) => error.context(format_args!("state {}", path.display())),
+            None => error,
+        }
+    }
 }
 
 impl ModelStore {
     /// Writes everything or nothing.
     pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
+        self.write(commit).map_err(|error| self.store.named(error))
+    }
+
+    fn write(&self, commit: &Commit) -> Result<(), StateError> {
         let tried = |error: rusqlite::Error| failed("write", &error);
         self.fault_point()?;
         if let Some(lock) = &self.store.lock {
@@ -280,37 +278,12 @@ impl ModelStore {
         }
         closed_windows::write(&transaction, model, commit, self.store.windows_max)
             .map_err(tried)?;
-        write_totals(&transaction, model, commit).map_err(tried)?;
+        counters::write(&transaction, model, commit).map_err(tried)?;
         self.fault_point()?;
         #[cfg(test)]
         self.store.faults.commit()?;
         transaction.commit().map_err(tried)?;
         self.fault_point()
-    }
-
-    /// Decodes all that is stored of the model.
-    fn check(&self, found: &mut StateCheck) -> Result<(), StateError> {
-        let reference = self.reference_profile()?;
-        if let Err(fault) = Reference::from_chunks(&reference) {
-            found.faults.push(format!("the profile of the reference: {fault}"));
-        }
-        let ids = |sql: &str| -> Result<Vec<(i64, String)>, StateError> {
-            let reader = self.store.reader();
-            let mut statement = reader.prepare(sql).map_err(unread)?;
-            let rows = statement.query_map(params![self.model], |r| Ok((r.get(0)?, r.get(1)?)));
-            rows.and_then(Iterator::collect).map_err(unread)
-        };
-        for (id, _) in ids("SELECT id, '' FROM pane_delta WHERE model = ?1")? {
-            found.counts += 1;
-            found.faults.extend(self.delta(id).err().map(|fault| fault.to_string()));
-        }
-        let windows = "SELECT count(*), window FROM closed_window WHERE model = ?1 GROUP BY window";
-        for (n, window) in ids(windows)? {
-            found.windows += n as u64;
-            let read = self.windows(&window, &Query::default());
-            found.faults.extend(read.err().map(|fault| fault.to_string()));
-        }
-        Ok(())
     }
 
     #[cfg(test)]
@@ -327,61 +300,36 @@ impl ModelStore {
 
     /// The id of a source, which the ledger is kept by.
     pub fn source(&self, name: &str) -> Result<SourceId, StateError> {
+        let sql =
+            format!("SELECT id, {} FROM source WHERE model = ?1 AND name = ?2", SOURCE.is_whole());
+        let select = |connection: &Connection| {
+            connection.query_row(&sql, params![self.model, name], |row| {
+                SOURCE.expect_whole(row, 1)?;
+                row.get(0)
+            })
+        };
         let connection = self.store.connection();
-        let id = connection
-            .execute(
-                "INSERT OR IGNORE INTO source (model, name) VALUES (?1, ?2)",
-                params![self.model, name],
-            )
-            .and_then(|_| {
-                connection.query_row(
-                    "SELECT id FROM source WHERE model = ?1 AND name = ?2",
-                    params![self.model, name],
-                    |row| row.get(0),
-                )
-            });
-        id.map_err(|error| failed("write", &error))
+        let known = select(&connection).optional();
+        let id = known.and_then(|known| match known {
+            Some(id) => Ok(id),
+            None => {
+                let insert = SOURCE.insert_selected(
+                    "SELECT 1 + coalesce(max(id), 0) AS id, ?1 AS model, ?2 AS name FROM source",
+                );
+                connection.execute(&insert, params![self.model, name])?;
+                select(&connection)
+            }
+        });
+        id.map_err(|error| self.store.named(failed("write", &error)))
     }
 
     /// When the state first knew of the model; wall clock.
     pub fn created(&self) -> Result<Timestamp, StateError> {
-        let connection = self.store.reader();
         let sql = "SELECT created FROM model WHERE id = ?1";
-        let created = connection.query_row(sql, [self.model], |row| row.get(0));
-        created.map(Timestamp).map_err(|error| failed("read", &error))
+        let created =
+            self.store.read(|connection| connection.query_row(sql, [self.model], |row| row.get(0)));
+        created.map(Timestamp)
     }
-
-    /// Counters over all runs.
-    pub fn totals(&self) -> Result<Totals, StateError> {
-        let connection = self.store.reader();
-        let read = || -> rusqlite::Result<Totals> {
-            let mut totals = Totals::default();
-            let mut statement =
-                connection.prepare("SELECT scope, of, name, value FROM total WHERE model = ?1")?;
-            let mut rows = statement.query(params![self.model])?;
-            while let Some(row) = rows.next()? {
-                let [scope, of, name]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
-                totals.add(&scope, &of, &name, row.get::<_, i64>(3)? as u64);
-            }
-            Ok(totals)
-        };
-        read().map_err(|error| failed("read", &error))
-    }
-}
-
-fn write_totals(
-    transaction: &Transaction<'_>,
-    model: i64,
-    commit: &Commit,
-) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO total (model, scope, of, name, value) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO UPDATE SET value = value + excluded.value",
-    )?;
-    for (scope, of, name, value) in commit.totals.iter() {
-        statement.execute(params![model, scope, of, name, value as i64])?;
-    }
-    Ok(())
 }
 
 /// Makes a state under another name first: one that has its name is never empty.
@@ -406,15 +354,12 @@ fn create(path: &Path) -> Result<(), StateError> {
     }
 }
 
-fn unread(error: rusqlite::Error) -> StateError {
-    failed("read", &error)
-}
-
 fn open_to_read(path: &Path) -> Result<Connection, StateError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        row_sums::register(&connection)?;
         Ok(connection)
     };
     open().map_err(|error: rusqlite::Error| failed("open", &error))
@@ -425,8 +370,14 @@ fn version(connection: &Connection) -> Result<i32, StateError> {
     version.map_err(|error| failed("open", &error))
 }
 
+/// What SQLite said; where it is about what the file has, trying again does not help.
 fn failed(tried: &str, error: &rusqlite::Error) -> StateError {
-    StateError::failed(format!("cannot {tried} the state: {error}"))
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) | None => {
+            StateError::damaged("it", error)
+        }
+        Some(_) => StateError::failed(format!("cannot {tried} it: {error}")),
+    }
 }
 
 /// Serializes what the state keeps as text.

@@ -1,6 +1,7 @@
 //! What panes are counted under: the profile of the reference, for the next start, and the windows.
 
-use super::{ModelStore, failed, to_text};
+use super::row_sums::{MODEL, REFERENCE, REFERENCE_PART};
+use super::{ModelStore, to_text};
 use crate::error::{Result, StateError};
 use crate::identity::Stat;
 use crate::window::WindowConfig;
@@ -39,41 +40,50 @@ pub struct Epoch {
 impl ModelStore {
     /// What the profile in the state was made of.
     pub fn reference_record(&self) -> Result<Option<ReferenceRecord>, StateError> {
-        let connection = self.store.reader();
-        let row: Option<([u8; 16], String)> = connection
-            .query_row(
-                "SELECT settings, files FROM reference WHERE model = ?1",
-                params![self.model],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()
-            .map_err(|error| failed("read", &error))?;
+        let whole = REFERENCE.is_whole();
+        let sql = format!("SELECT settings, files, {whole} FROM reference WHERE model = ?1");
+        let row: Option<([u8; 16], String)> = self.store.read(|connection| {
+            let record = connection.query_row(&sql, params![self.model], |row| {
+                REFERENCE.expect_whole(row, 2)?;
+                Ok((row.get(0)?, row.get(1)?))
+            });
+            record.optional()
+        })?;
         let Some((settings, files)) = row else { return Ok(None) };
         let files = serde_json::from_str(&files).map_err(|error| {
-            StateError::damaged("the list of the files of the reference", error)
+            let what = "the list of the files of the reference";
+            self.store.named(StateError::damaged(what, error))
         })?;
         Ok(Some(ReferenceRecord { files, settings: u128::from_be_bytes(settings) }))
     }
 
     /// The profile in the state, in chunks that are as in a `.profile` file.
     pub fn reference_profile(&self) -> Result<Vec<Vec<u8>>, StateError> {
-        let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
-            let connection = self.store.reader();
-            let mut statement = connection
-                .prepare("SELECT body FROM reference_part WHERE model = ?1 ORDER BY number")?;
-            let rows = statement.query_map(params![self.model], |row| row.get(0))?;
+        let sql = format!(
+            "SELECT body, {} FROM reference_part WHERE model = ?1 ORDER BY number",
+            REFERENCE_PART.is_whole()
+        );
+        self.store.read(|connection| {
+            let mut statement = connection.prepare(&sql)?;
+            let rows = statement.query_map(params![self.model], |row| {
+                REFERENCE_PART.expect_whole(row, 1)?;
+                row.get(0)
+            })?;
             rows.collect()
-        };
-        read().map_err(|error| failed("read", &error))
+        })
     }
 
     /// The windows that open panes are named by; none of a model that has not counted anything.
     pub fn known_windows(&self) -> Result<Vec<WindowConfig>, StateError> {
-        let connection = self.store.reader();
-        let windows: String = connection
-            .query_row("SELECT windows FROM model WHERE id = ?1", params![self.model], |r| r.get(0))
-            .map_err(|error| failed("read", &error))?;
-        serde_json::from_str(&windows).map_err(|e| StateError::damaged("the list of windows", e))
+        let sql = format!("SELECT windows, {} FROM model WHERE id = ?1", MODEL.is_whole());
+        let windows: String = self.store.read(|connection| {
+            connection.query_row(&sql, params![self.model], |row| {
+                MODEL.expect_whole(row, 1)?;
+                row.get(0)
+            })
+        })?;
+        serde_json::from_str(&windows)
+            .map_err(|error| self.store.named(StateError::damaged("the list of windows", error)))
     }
 }
 
@@ -83,18 +93,20 @@ pub(super) fn write(
     epoch: &Epoch,
 ) -> rusqlite::Result<()> {
     let Epoch { windows, reference, profile, .. } = epoch;
-    transaction
-        .execute("UPDATE model SET windows = ?2 WHERE id = ?1", params![model, to_text(windows)])?;
     transaction.execute(
-        "INSERT OR REPLACE INTO reference (model, settings, files) VALUES (?1, ?2, ?3)",
+        "UPDATE model SET windows = ?2, sum = row_sum('model', id, name, version, ?2, created)
+         WHERE id = ?1",
+        params![model, to_text(windows)],
+    )?;
+    transaction.execute(
+        &REFERENCE.replace(),
         params![model, reference.settings.to_be_bytes(), to_text(&reference.files)],
     )?;
     // The windows that stay say where they are with the same commit.
     transaction.execute("DELETE FROM place WHERE model = ?1", params![model])?;
     let Some(chunks) = profile else { return Ok(()) };
     transaction.execute("DELETE FROM reference_part WHERE model = ?1", params![model])?;
-    let mut insert = transaction
-        .prepare("INSERT INTO reference_part (model, number, body) VALUES (?1, ?2, ?3)")?;
+    let mut insert = transaction.prepare(&REFERENCE_PART.insert())?;
     for (number, body) in chunks.iter().enumerate() {
         insert.execute(params![model, number as i64, body])?;
     }

@@ -15,6 +15,7 @@ mod edge;
 /// Changes of reference and windows over open rows.
 mod epochs;
 /// Parts that fail, and the rest that goes on.
+mod flips;
 mod health;
 /// Inputs that must not hide one another.
 mod inputs;

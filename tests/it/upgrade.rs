@@ -23,7 +23,7 @@ fn unpacked(name: &str) -> Vec<u8> {
 
 /// The state as if it had been made here, with the files that it has counted.
 fn restore(folder: &Path, schema: u32) -> std::path::PathBuf {
-    let windows = if schema == 3 { format!("{ROWS}{TIME}") } else { ROWS.to_owned() };
+    let windows = if schema >= 3 { format!("{ROWS}{TIME}") } else { ROWS.to_owned() };
     let path = config(folder, &windows);
     let text = std::fs::read_to_string(&path).unwrap();
     let text = text.replace("name = \"m\"", "name = \"churn\"\nversion = \"7\"");
@@ -45,7 +45,7 @@ fn restore(folder: &Path, schema: u32) -> std::path::PathBuf {
             adopt_stat(&state, &here.join("logs").join(file.unwrap().file_name()));
         }
     }
-    if schema == 3 {
+    if schema >= 3 {
         let sql = "UPDATE reference SET files = replace(files, '/srv/churn', ?1)";
         state.execute(sql, [here.to_str().unwrap()]).unwrap();
     }
@@ -100,9 +100,19 @@ fn without_closed(mut windows: Value) -> Value {
 /// would have under the driftd that wrote it.
 #[test]
 fn a_state_of_schema_3_is_taken_over_whole() {
+    taken_over_whole(3);
+}
+
+#[test]
+fn a_state_of_schema_4_is_taken_over_whole() {
+    taken_over_whole(4);
+}
+
+fn taken_over_whole(schema: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let path = restore(folder.path(), 3);
-    let expected: Value = serde_json::from_slice(&unpacked("schema3.expected.json.zst")).unwrap();
+    let path = restore(folder.path(), schema);
+    let expected = unpacked(&format!("schema{schema}.expected.json.zst"));
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
     let mut daemon = Daemon::start(&path);
     daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
     assert_eq!(totals(&daemon), expected["before"]["totals"]);

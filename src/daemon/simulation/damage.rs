@@ -8,12 +8,11 @@ fn rows_window(size: u64) -> Vec<WindowConfig> {
     vec![WindowConfig { name: "rows".to_owned(), kind: WindowKind::Rows { size } }]
 }
 
-/// The state of a daemon that has counted 20 rows, which is closed.
+/// The state of a daemon that has counted 20 rows and goes on.
 fn state_of_20_rows(simulation: &mut Simulation) -> rusqlite::Connection {
     let rows = simulation.rows(&[0; 20]);
     simulation.put(1, rows);
     simulation.look();
-    simulation.pipeline = None;
     rusqlite::Connection::open(simulation.folder.path().join("driftd.db")).unwrap()
 }
 

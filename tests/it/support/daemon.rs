@@ -1,7 +1,7 @@
 //! A daemon in a process of its own, on a port of its own.
 
 use super::driftd;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -58,7 +58,12 @@ impl Daemon {
     }
 
     /// Starts with what comes before its arguments.
-    pub fn spawn_as(mut command: Command, config: &Path) -> Daemon {
+    pub fn spawn_as(command: Command, config: &Path) -> Daemon {
+        Daemon::try_spawn(command, config).unwrap_or_else(|log| panic!("no listener: {log:?}"))
+    }
+
+    /// The same; its log where it ends before it listens.
+    pub fn try_spawn(mut command: Command, config: &Path) -> Result<Daemon, Vec<String>> {
         let mut child = command
             .args(["run", "--log-format", "json", "--config"])
             .arg(config)
@@ -74,11 +79,12 @@ impl Daemon {
             Daemon { child, address: String::new(), stream_address: None, log, seen: Vec::new() };
         let deadline = Instant::now() + PATIENCE;
         while daemon.address.is_empty() {
-            let line = daemon.log.recv_timeout(deadline - Instant::now());
-            let line = line.unwrap_or_else(|_| panic!("no listener: {:?}", daemon.seen));
-            daemon.note(line);
+            match daemon.log.recv_timeout(deadline - Instant::now()) {
+                Ok(line) => daemon.note(line),
+                Err(_) => return Err(std::mem::take(&mut daemon.seen)),
+            }
         }
-        daemon
+        Ok(daemon)
     }
 
     fn note(&mut self, line: String) {
@@ -111,14 +117,18 @@ impl Daemon {
     }
 
     pub fn request(&self, method: &str, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: driftd\r\nConnection: close\r\n\r\n")
-            .unwrap();
+        self.try_request(method, path).unwrap()
+    }
+
+    /// The same, of one that may end before it answers.
+    pub fn try_request(&self, method: &str, path: &str) -> std::io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: driftd\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or(ErrorKind::UnexpectedEof)?;
         assert!(!head.contains("chunked"), "a page has a length");
-        (head[9..12].parse().unwrap(), body.to_owned())
+        Ok((head[9..12].parse().unwrap(), body.to_owned()))
     }
 
     pub fn metrics(&self) -> String {
