@@ -126,7 +126,7 @@ fn generated(name: &str, columns: &[Column], layout: Layout) {
 
 /// Prints a line of the table.
 fn measure(name: &str, files: &[PathBuf]) {
-    let open = |file: &PathBuf| open(file).expect("a Parquet file");
+    let open = |file: &PathBuf| open(file, u64::MAX).expect("a Parquet file");
     let tables: Vec<ParquetTable> = files.iter().map(open).collect();
     let first: &dyn Table = &tables[0];
     let reference = Reference::build(&[first], &ReferenceConfig::default(), &|| {});

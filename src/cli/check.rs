@@ -65,7 +65,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let path = path.context("name the reference with --reference")?;
     let inputs = std::iter::once(path).chain(&arguments.current);
     arguments.config.check_excluded(inputs.map(PathBuf::as_path))?;
-    let reference = load_reference(path, &settings.reference)?;
+    let reference = load_reference(path, &settings)?;
     if reference.rows == 0 || reference.features.is_empty() {
         let (path, rows, features) = (path.display(), reference.rows, reference.features.len());
         bail!(
@@ -115,11 +115,11 @@ fn windows(
             .map_err(|error| anyhow!("{name}: {error}"))
     };
     let files = files(&arguments.current)?;
-    let sampling = Sampling::new(settings, &files, arguments.each)?;
+    let counting = Counting::new(settings, &files, arguments.each)?;
     let mut all = Pane::new(reference.grids());
     let (mut windows, mut unreadable) = (Vec::new(), Vec::new());
     for path in files {
-        let pane = match pane(reference, &path, &sampling) {
+        let pane = match pane(reference, &path, &counting) {
             Ok(pane) => pane,
             // One bad file must not hide the others.
             Err(error) if arguments.each => {
@@ -151,36 +151,38 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What is sampled, and of how large a window.
-pub struct Sampling<'a> {
-    config: Option<&'a SamplingConfig>,
+/// How files are counted: what is sampled, of how large a window, and how large pages may be.
+pub struct Counting<'a> {
+    sampling: Option<&'a SamplingConfig>,
     /// None where each file is a window.
     window_rows: Option<u64>,
+    page_bytes_max: u64,
 }
 
-impl Sampling<'_> {
+impl Counting<'_> {
     /// The rows of all `files` are one window, unless `each` is one.
     pub fn new<'a>(
         settings: &'a CheckOptions,
         files: &[PathBuf],
         each: bool,
-    ) -> Result<Sampling<'a>> {
-        let config = settings.sampling.as_ref();
-        let is_capped = config.is_some_and(|config| config.rows_max.is_some());
+    ) -> Result<Counting<'a>> {
+        let CheckOptions { sampling, page_bytes_max, .. } = settings;
+        let (sampling, page_bytes_max) = (sampling.as_ref(), *page_bytes_max);
+        let is_capped = sampling.is_some_and(|config| config.rows_max.is_some());
         let mut window_rows = None;
         if is_capped && !each {
             for path in files {
                 if let Input::Parquet(_) = inputs::resolve(path)? {
-                    *window_rows.get_or_insert(0) += rows(&inputs::open(path)?);
+                    *window_rows.get_or_insert(0) += rows(&inputs::open(path, page_bytes_max)?);
                 }
             }
         }
-        Ok(Sampling { config, window_rows })
+        Ok(Counting { sampling, window_rows, page_bytes_max })
     }
 }
 
 /// The counts of one file or profile.
-pub fn pane(reference: &Reference, path: &Path, sampling: &Sampling<'_>) -> Result<Pane> {
+pub fn pane(reference: &Reference, path: &Path, counting: &Counting<'_>) -> Result<Pane> {
     if let Input::Profile(path) = inputs::resolve(path)? {
         return match inputs::read_profile(&path)? {
             Profile::Current(current) => {
@@ -194,14 +196,14 @@ pub fn pane(reference: &Reference, path: &Path, sampling: &Sampling<'_>) -> Resu
             )),
         };
     }
-    let table = inputs::open(path)?;
+    let table = inputs::open(path, counting.page_bytes_max)?;
     let bar = bar("current", table.row_groups().len() * reference.features.len());
     let on_read = || {
         bar.inc(1);
         Ok(())
     };
     let table = ProgressTable { table: &table, on_read: &on_read };
-    let counted = count_whole(reference, &table, sampling.config, sampling.window_rows);
+    let counted = count_whole(reference, &table, counting.sampling, counting.window_rows);
     bar.finish_and_clear();
     Ok(counted.map_err(|fault| fault.context(path.display()))?)
 }

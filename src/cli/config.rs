@@ -58,13 +58,14 @@ fn check(config: &Config) -> Result<String> {
                 continue;
             }
         };
-        let reference = match inputs::reference(path, &model.reference, &|_| {}) {
-            Ok(reference) => reference,
-            Err(error) => {
-                faults.push(format!("model {name:?}: {error}"));
-                continue;
-            }
-        };
+        let reference =
+            match inputs::reference(path, &model.reference, model.page_bytes_max, &|_| {}) {
+                Ok(reference) => reference,
+                Err(error) => {
+                    faults.push(format!("model {name:?}: {error}"));
+                    continue;
+                }
+            };
         faults.extend(missing_time(model, path)?);
         let (rows, features) = (reference.rows, reference.features.len());
         if rows == 0 || features == 0 {

@@ -3,8 +3,10 @@
 use crate::config::{ReferenceSource, load};
 use crate::drift::verdict::DriftConfig;
 use crate::export::ExportConfig;
+use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::schema::NamePattern;
+use crate::settings::units::parse_bytes;
 use crate::source::inputs;
 use crate::window::sampling::SamplingConfig;
 use anyhow::{Result, bail};
@@ -21,6 +23,14 @@ pub struct ConfigChoice {
     /// Columns that are no features, such as the label; names with * and ?, may be repeated
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
+    /// Refuse a file that has a page which unpacks to more [default: that of the reference in the
+    /// configuration, or 256MB]
+    #[arg(long, value_name = "SIZE", value_parser = page_max)]
+    page_max: Option<u64>,
+}
+
+fn page_max(text: &str) -> Result<u64, &'static str> {
+    parse_bytes(text).filter(|bytes| *bytes > 0).ok_or("a size such as \"512MB\" or \"2GB\"")
 }
 
 /// The part of a configuration that a one-off command uses.
@@ -30,6 +40,7 @@ pub struct CheckOptions {
     /// Of the configuration, if there is one.
     pub reference_path: Option<PathBuf>,
     pub reference: ReferenceConfig,
+    pub page_bytes_max: u64,
     pub drift: DriftConfig,
     pub sampling: Option<SamplingConfig>,
     pub export: ExportConfig,
@@ -38,6 +49,7 @@ pub struct CheckOptions {
 impl ConfigChoice {
     pub fn settings(&self) -> Result<CheckOptions> {
         let mut settings = self.configured()?;
+        settings.page_bytes_max = self.page_max.unwrap_or(settings.page_bytes_max);
         for name in &self.exclude {
             settings.reference.columns.exclude.push(NamePattern::new(name));
         }
@@ -67,6 +79,7 @@ impl ConfigChoice {
                 version: String::new(),
                 reference_path: None,
                 reference: ReferenceConfig::default(),
+                page_bytes_max: PAGE_BYTES_MAX,
                 drift: DriftConfig::default(),
                 sampling: None,
                 export: ExportConfig::default(),
@@ -90,6 +103,7 @@ impl ConfigChoice {
                 ReferenceSource::WarmUp(_) => None,
             },
             reference: model.reference,
+            page_bytes_max: model.page_bytes_max,
             drift: model.model.drift,
             sampling: model.model.sampling,
             export: config.export,
@@ -98,9 +112,10 @@ impl ConfigChoice {
 }
 
 /// Loads a reference, with a bar.
-pub fn load_reference(path: &Path, config: &ReferenceConfig) -> Result<Reference> {
+pub fn load_reference(path: &Path, settings: &CheckOptions) -> Result<Reference> {
     let bar = super::progress::bar("reference", 0);
-    let reference = inputs::reference(path, config, &|columns| {
+    let CheckOptions { reference, page_bytes_max, .. } = settings;
+    let reference = inputs::reference(path, reference, *page_bytes_max, &|columns| {
         bar.set_length(columns as u64);
         bar.inc(1);
     });

@@ -1,6 +1,6 @@
 //! `driftd profile`: a reference profile, or counts on the grid of one.
 
-use super::check::{Sampling, pane};
+use super::check::{Counting, pane};
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
 use crate::monitor::reference::{CurrentProfile, Profile, Reference};
@@ -32,11 +32,10 @@ pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
     arguments.config.check_excluded(files.iter().map(PathBuf::as_path))?;
     let profile = match &arguments.grid {
         Some(grid) => current(grid, &files, &settings)?,
-        None if files.len() == 1 => {
-            Profile::Reference(load_reference(&files[0], &settings.reference)?)
-        }
+        None if files.len() == 1 => Profile::Reference(load_reference(&files[0], &settings)?),
         None => {
-            let tables = files.iter().map(|f| inputs::open(f)).collect::<Result<Vec<_>, _>>()?;
+            let tables = files.iter().map(|file| inputs::open(file, settings.page_bytes_max));
+            let tables = tables.collect::<Result<Vec<_>, _>>()?;
             let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
             Profile::Reference(Reference::build(&tables, &settings.reference, &|| {})?)
         }
@@ -64,10 +63,10 @@ fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Pr
         bail!("{}: only a reference profile has a grid", grid.display());
     };
     let reference = reference.select(&settings.reference)?;
-    let sampling = Sampling::new(settings, files, false)?;
+    let counting = Counting::new(settings, files, false)?;
     let mut all = Pane::new(reference.grids());
     for file in files {
-        all.merge(&pane(&reference, file, &sampling)?)
+        all.merge(&pane(&reference, file, &counting)?)
             .map_err(|error| anyhow!("{}: {error}", file.display()))?;
     }
     let names = reference.grids().map(|grid| grid.name.clone()).collect();

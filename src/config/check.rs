@@ -9,6 +9,7 @@ use crate::drift::verdict::DriftConfig;
 use crate::drift::{MEASURES, measure};
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
+use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
@@ -133,10 +134,12 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     section.finish();
     let time = columns.time.clone();
     let (windows, baselines) = (windows?, baselines?);
+    let (reference_source, page_bytes_max) = reference_source?;
     Some(Model {
         model: ModelConfig { name: name?, version, windows, baselines, drift, sampling, time },
-        reference_source: reference_source?,
+        reference_source,
         reference: ReferenceConfig { columns, features },
+        page_bytes_max,
         sources: sources?,
     })
 }
@@ -145,7 +148,7 @@ fn reference(
     model: &Section<'_>,
     folder: &Path,
     sources: Option<&[SourceConfig]>,
-) -> Option<ReferenceSource> {
+) -> Option<(ReferenceSource, u64)> {
     let Some(section) = model.section("reference") else {
         model.fault("reference", "is missing: there is nothing to compare with");
         return None;
@@ -165,8 +168,9 @@ fn reference(
         let path = section.required_string("path");
         path.map(|path| ReferenceSource::Path(folder.join(path)))
     };
+    let page_bytes_max = section.bytes("page_max").unwrap_or(PAGE_BYTES_MAX);
     section.finish();
-    source
+    Some((source?, page_bytes_max))
 }
 
 fn columns(model: &Section<'_>) -> ColumnsConfig {

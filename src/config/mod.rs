@@ -40,6 +40,8 @@ pub struct Model {
     pub model: ModelConfig,
     pub reference_source: ReferenceSource,
     pub reference: ReferenceConfig,
+    /// Bytes that a page of the reference's files may unpack to.
+    pub page_bytes_max: u64,
     pub sources: Vec<SourceConfig>,
 }
 

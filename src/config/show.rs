@@ -62,7 +62,7 @@ fn model(model: &Model) -> Value {
     let shown = [
         ("name", text(&model.model.name)),
         ("version", text(&model.model.version)),
-        ("reference", reference(&model.reference_source)),
+        ("reference", reference(model)),
         ("source", Value::Array(model.sources.iter().map(source).collect())),
         (
             "window",
@@ -77,14 +77,16 @@ fn model(model: &Model) -> Value {
     table(shown.into_iter().chain(sampling))
 }
 
-fn reference(source: &ReferenceSource) -> Value {
-    match source {
-        ReferenceSource::Path(path) => table([("path", path_text(path))]),
+fn reference(model: &Model) -> Value {
+    let mut shown = vec![("page_max", text(bytes_text(model.page_bytes_max)))];
+    match &model.reference_source {
+        ReferenceSource::Path(path) => shown.push(("path", path_text(path))),
         ReferenceSource::WarmUp(WarmUp { rows, files }) => {
             let keys = [("warm_up_rows", rows), ("warm_up_files", files)];
-            table(keys.into_iter().filter_map(|(key, n)| Some((key, integer((*n)?)))))
+            shown.extend(keys.into_iter().filter_map(|(key, n)| Some((key, integer((*n)?)))));
         }
     }
+    table(shown)
 }
 
 fn sampling(sampling: &SamplingConfig) -> Value {

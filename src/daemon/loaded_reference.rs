@@ -116,7 +116,7 @@ impl ReferenceLoader<'_> {
             let reference = Arc::new(stored(store)?);
             return Ok(Some((LoadedReference { reference, record }, Origin::State)));
         }
-        let gathered = warm_up.gather(&directories(model))?;
+        let gathered = warm_up.gather(&directories(model), model.page_bytes_max)?;
         if !gathered.is_enough {
             return Ok(None);
         }
@@ -162,7 +162,7 @@ impl ReferenceLoader<'_> {
         if let Some((record, reference)) = similar.find(|known| is_untouched(files, known)) {
             return Ok((LoadedReference { reference, record }, Origin::OtherModel));
         }
-        let tables = hashing(files)?;
+        let tables = hashing(files, model.page_bytes_max)?;
         // Another place or time, such as that of a new container, and maybe the same content.
         if kept.is_some() || !similar.is_empty() {
             let record = ReferenceRecord { files: identify(files, &tables)?, settings };
@@ -200,7 +200,8 @@ impl ReferenceLoader<'_> {
                 let (loaded, _) = from_state(store, record, similar)?;
                 return Ok((loaded, Origin::Profile));
             }
-            let reference = Arc::new(inputs::reference(path, &model.reference, &|_| {})?);
+            let reference =
+                Arc::new(inputs::reference(path, &model.reference, model.page_bytes_max, &|_| {})?);
             similar.add(&record, &reference);
             Ok((LoadedReference { reference, record }, Origin::Profile))
         })
@@ -265,8 +266,9 @@ fn profile_settings(model: &Model, file: &Path) -> Result<u128> {
     Ok(settings(model) ^ xxh3_128(&bytes))
 }
 
-fn hashing(files: &[OpenFile]) -> Result<Vec<ParquetTable>, Fault> {
-    files.iter().map(|file| Ok(ParquetTable::open(file)?.hashing())).collect()
+fn hashing(files: &[OpenFile], page_bytes_max: u64) -> Result<Vec<ParquetTable>, Fault> {
+    let tables = files.iter().map(ParquetTable::open);
+    tables.map(|table| Ok(table?.hashing().limited(page_bytes_max))).collect()
 }
 
 /// Whether files that were touched hold something else than those that are known.
@@ -275,7 +277,7 @@ fn contents_differ(files: &[OpenFile], known: &[ReferenceFile]) -> Result<bool> 
     if !sizes.eq(known.iter().map(|file| file.stat.size)) {
         return Ok(true);
     }
-    Ok(!contents(&identify(files, &hashing(files)?)?).eq(contents(known)))
+    Ok(!contents(&identify(files, &hashing(files, u64::MAX)?)?).eq(contents(known)))
 }
 
 fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<ReferenceFile>> {

@@ -162,6 +162,11 @@ impl Settings {
         *duration
     }
 
+    pub fn bytes(&self, key: &str) -> u64 {
+        let Setting::Bytes(bytes) = self.get(key) else { panic!("{key} is no size") };
+        *bytes
+    }
+
     pub fn mode(&self, key: &str) -> u32 {
         let Setting::Mode(mode) = self.get(key) else { panic!("{key} is no mode") };
         *mode

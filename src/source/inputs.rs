@@ -72,10 +72,11 @@ fn left_out(ignored: &Ignored) -> String {
     }
 }
 
-/// Opens one file as a table; `key=value` folders anywhere in its path count.
-pub fn open(path: &Path) -> Result<ParquetTable> {
+/// Opens one file as a table whose pages may unpack to so many bytes; `key=value` folders anywhere
+/// in its path count.
+pub fn open(path: &Path, page_bytes_max: u64) -> Result<ParquetTable> {
     OpenFile::open(Path::new(""), path)
-        .and_then(|file| ParquetTable::open(&file))
+        .and_then(|file| Ok(ParquetTable::open(&file)?.limited(page_bytes_max)))
         .map_err(|fault| fault.context(path.display()).into())
 }
 
@@ -115,6 +116,7 @@ pub fn read_profile(path: &Path) -> Result<Profile> {
 pub fn reference(
     path: &Path,
     config: &ReferenceConfig,
+    page_bytes_max: u64,
     step: &(dyn Fn(usize) + Sync),
 ) -> Result<Reference> {
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
@@ -127,7 +129,8 @@ pub fn reference(
             ))),
         },
         Input::Parquet(files) => {
-            let tables = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
+            let tables = files.iter().map(|file| open(file, page_bytes_max));
+            let tables = tables.collect::<Result<Vec<_>>>()?;
             build(&tables, config, step).map_err(context)
         }
     }

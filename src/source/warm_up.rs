@@ -25,7 +25,7 @@ pub struct Gathered {
 impl WarmUp {
     /// Takes the oldest files of `directories`, as far as they are complete and can be read, until
     /// they are enough.
-    pub fn gather(&self, directories: &[PathBuf]) -> Result<Gathered> {
+    pub fn gather(&self, directories: &[PathBuf], page_bytes_max: u64) -> Result<Gathered> {
         let mut found = Vec::new();
         for root in directories {
             let files = list(root)?.files;
@@ -37,7 +37,7 @@ impl WarmUp {
             // A file that cannot be read is told of when it is its turn to be counted.
             let Ok((file, table)) = open(root, &path) else { continue };
             gathered.rows += rows(&table);
-            gathered.files.push((file, table));
+            gathered.files.push((file, table.limited(page_bytes_max)));
             let is_over = |count: u64, wanted: Option<u64>| wanted.is_some_and(|n| count >= n);
             let files = gathered.files.len() as u64;
             if is_over(gathered.rows, self.rows) || is_over(files, self.files) {

@@ -2,6 +2,7 @@
 
 /// Alert rules and unit files, with Prometheus' own tools.
 mod alerts;
+mod bombs;
 /// The command line as a shell sees it.
 mod cli;
 /// Configurations, good and bad.

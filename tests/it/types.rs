@@ -9,6 +9,7 @@ use arrow_array::{
     Float16Array, Float32Array, Float64Array, Int32Array, Int64Array, NullArray, PrimitiveArray,
 };
 use driftd::feature::{Kind, Status};
+use driftd::format::parquet::PAGE_BYTES_MAX;
 use driftd::monitor::figures::FeatureFigures;
 use driftd::monitor::reference::{DeclaredKind, FeatureConfig, Reference, ReferenceConfig};
 use driftd::monitor::table::Table;
@@ -222,7 +223,7 @@ fn what_is_no_utf8_concerns_its_value() {
     let file = |name: &str, column: ArrayRef| {
         let path = folder.path().join(name);
         write(&path, vec![("s", column), ("x", floats((0..ROWS).map(|row| row as f64)))]);
-        open(&path).unwrap()
+        open(&path, PAGE_BYTES_MAX).unwrap()
     };
     let texts = strings((0..ROWS).map(|row| ["red", "green", "blue"][row % 3]));
     for (name, column) in [("bytes", words(0)), ("texts", texts)] {

@@ -3,6 +3,7 @@
 use crate::support::repository;
 use crate::support::table::{figures, pane};
 use driftd::feature::Kind;
+use driftd::format::parquet::PAGE_BYTES_MAX;
 use driftd::format::parquet::ParquetTable;
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
@@ -19,7 +20,7 @@ fn expected() -> Value {
 fn tables(input: &str) -> Vec<ParquetTable> {
     let path = repository("fixtures/writers").join(input);
     let Input::Parquet(files) = resolve(&path).unwrap() else { unreachable!() };
-    files.iter().map(|file| open(file).unwrap()).collect()
+    files.iter().map(|file| open(file, PAGE_BYTES_MAX).unwrap()).collect()
 }
 
 fn reference(tables: &[ParquetTable]) -> Reference {

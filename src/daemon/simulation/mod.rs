@@ -148,7 +148,8 @@ impl Simulation {
         write(&path, &(0..2_000).map(|value| (START, value)).collect::<Vec<_>>());
         let columns = ColumnsConfig { time: model().time, ..ColumnsConfig::default() };
         let config = ReferenceConfig { columns, ..ReferenceConfig::default() };
-        let reference = crate::source::inputs::reference(&path, &config, &|_| {}).unwrap();
+        let reference =
+            crate::source::inputs::reference(&path, &config, u64::MAX, &|_| {}).unwrap();
         Simulation {
             model: model(),
             folder,

@@ -68,6 +68,13 @@ impl ChunkBytes {
         Ok(ChunkBytes { parts, file_size })
     }
 
+    /// The bytes of one leaf's chunk.
+    pub fn chunk(&self, leaf: &ColumnChunkMetaData) -> Result<&[u8], Fault> {
+        let (start, _) = chunk_range(leaf)?;
+        let part = self.parts.iter().find(|(from, _)| *from == start);
+        Ok(part.map_or(&[], |(_, bytes)| bytes))
+    }
+
     fn tail(&self, start: u64) -> std::result::Result<Bytes, ParquetError> {
         self.parts
             .iter()

@@ -8,6 +8,7 @@ use super::chunk::ChunkBytes;
 use super::column_schema::single;
 use super::footer::decode_error;
 use super::packed::{LeafPages, packed_blocks};
+use super::page_headers::{PageSizes, check_pages};
 use super::presence;
 use crate::error::{Fault, Result};
 use crate::monitor::table::Blocks;
@@ -34,6 +35,18 @@ pub struct ColumnChunks<'a> {
 }
 
 impl ColumnChunks<'_> {
+    /// Reads what all pages say of themselves; an error when one of them may not be unpacked.
+    pub fn check_pages(&self, page_bytes_max: u64) -> Result<PageSizes, Fault> {
+        let mut largest = PageSizes::default();
+        for leaf in self.leaves.clone() {
+            let leaf = self.group().column(leaf);
+            let chunk = self.bytes.chunk(leaf)?;
+            let sizes = check_pages(chunk, leaf.compression(), page_bytes_max)?;
+            largest.prefixed_max = largest.prefixed_max.max(sizes.prefixed_max);
+        }
+        Ok(largest)
+    }
+
     /// The column as `field` says, decoded from a column of type `column`, so many rows at a time.
     pub fn padded(
         &self,

@@ -5,7 +5,8 @@ mod column_chunks;
 mod column_schema;
 mod footer;
 mod packed;
+mod page_headers;
 mod parquet_table;
 mod presence;
 
-pub use parquet_table::ParquetTable;
+pub use parquet_table::{PAGE_BYTES_MAX, PAGE_BYTES_MAX_TEXT, ParquetTable};

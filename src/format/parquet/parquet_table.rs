@@ -7,6 +7,7 @@ use super::chunk::{ChunkBytes, chunk_range};
 use super::column_chunks::ColumnChunks;
 use super::column_schema::{ColumnSchema, Decoding, column_schemas};
 use super::footer::{FileRange, check_ends, read_metadata};
+use super::page_headers::PageSizes;
 use crate::error::{Fault, Result};
 use crate::format::extent_hashes::ExtentHashes;
 use crate::format::partition::PartitionValue;
@@ -14,8 +15,9 @@ use crate::format::{FileTable, OpenFile};
 use crate::monitor::table::{Blocks, Table, guarded};
 use crate::profile::block::Block;
 use crate::schema::kinds::partition_field;
+use ::parquet::basic::Type as PhysicalType;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use ::parquet::schema::types::SchemaDescriptor;
+use ::parquet::schema::types::{SchemaDescriptor, Type};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use rustix::fs::{Advice, fadvise};
@@ -28,8 +30,15 @@ use std::sync::Arc;
 const BATCH_ROWS: usize = 16_384;
 
 /// Rows and bytes of texts that are decoded at a time.
-const TEXT_BATCH_ROWS: usize = 1 << 18;
-const TEXT_BATCH_BYTES: usize = 4 << 20;
+const TEXT_BATCH_ROWS: u64 = 1 << 18;
+const TEXT_BATCH_BYTES: u64 = 4 << 20;
+
+/// Bytes that are decoded at a time where a page of few bytes can have many long values.
+const LONG_BATCH_BYTES: u64 = 64 << 20;
+
+/// Bytes that a page may unpack to where nothing else is set, and how that is written.
+pub const PAGE_BYTES_MAX: u64 = 256 << 20;
+pub const PAGE_BYTES_MAX_TEXT: &str = "256MB";
 
 /// Smaller chunks come with what is read before them.
 const PREFETCH_BYTES_MIN: u64 = 64 << 10;
@@ -53,6 +62,7 @@ pub struct ParquetTable {
     leaves: Vec<Range<usize>>,
     /// None where nobody will ask for the content's hash.
     hashes: Option<ExtentHashes>,
+    page_bytes_max: u64,
 }
 
 impl ParquetTable {
@@ -108,6 +118,7 @@ impl ParquetTable {
             fingerprint,
             leaves,
             hashes: None,
+            page_bytes_max: PAGE_BYTES_MAX,
         })
     }
 
@@ -117,16 +128,29 @@ impl ParquetTable {
         ParquetTable { hashes: Some(ExtentHashes::default()), ..self }
     }
 
+    /// The same table, whose pages may unpack to so many bytes.
+    #[must_use]
+    pub fn limited(self, page_bytes_max: u64) -> ParquetTable {
+        ParquetTable { page_bytes_max, ..self }
+    }
+
     /// Rows to decode at a time. The values of a dictionary are looked up once per batch, so texts
     /// come in large ones, as far as their bytes allow.
-    fn batch_rows(&self, row_group: usize, column: usize) -> usize {
-        match &self.columns[column].decoding {
-            Decoding::Values(field, _) if is_dictionary(field) => {}
-            _ => return BATCH_ROWS,
-        }
-        let bytes_per_row = self.weight(row_group, column) / self.row_groups[row_group].max(1);
-        let rows = TEXT_BATCH_BYTES / usize::try_from(bytes_per_row).unwrap_or(usize::MAX).max(1);
-        rows.clamp(1, TEXT_BATCH_ROWS)
+    fn batch_rows(&self, row_group: usize, column: usize, pages: PageSizes) -> usize {
+        let within = |bytes: u64, most: usize| (LONG_BATCH_BYTES / bytes).clamp(1, most as u64);
+        let rows = match &self.columns[column].decoding {
+            Decoding::Values(_, stored) if fixed_bytes(stored) > 0 => {
+                within(fixed_bytes(stored), BATCH_ROWS)
+            }
+            Decoding::Values(field, _) if !is_dictionary(field) => BATCH_ROWS as u64,
+            Decoding::Presence => BATCH_ROWS as u64,
+            _ if pages.prefixed_max > 0 => within(pages.prefixed_max, BATCH_ROWS),
+            _ => {
+                let per_row = self.weight(row_group, column) / self.row_groups[row_group].max(1);
+                (TEXT_BATCH_BYTES / per_row.max(1)).clamp(1, TEXT_BATCH_ROWS)
+            }
+        };
+        rows as usize
     }
 
     /// A column of the file as the record-batch reader hands it over, nulls padded: what decoding
@@ -134,17 +158,23 @@ impl ParquetTable {
     pub fn read_padded(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
         let field = &self.columns[column].field;
         let stored = &self.metadata.file_metadata().schema().get_fields()[column];
-        let chunks = self.chunks(row_group, column)?;
-        chunks.padded(field, stored, self.batch_rows(row_group, column))
+        let (chunks, pages) = self.chunks(row_group, column)?;
+        chunks.padded(field, stored, self.batch_rows(row_group, column, pages))
     }
 
-    fn chunks(&self, row_group: usize, column: usize) -> Result<ColumnChunks<'_>, Fault> {
+    fn chunks(
+        &self,
+        row_group: usize,
+        column: usize,
+    ) -> Result<(ColumnChunks<'_>, PageSizes), Fault> {
         let group = self.metadata.row_group(row_group);
         let leaves = self.leaves[column].clone();
         let file = (&*self.file, self.size);
         let bytes = ChunkBytes::fetch(file, &group.columns()[leaves.clone()], self.hashes.as_ref());
         let (metadata, bytes) = (&self.metadata, Arc::new(bytes?));
-        Ok(ColumnChunks { metadata, row_group, column, leaves, bytes })
+        let chunks = ColumnChunks { metadata, row_group, column, leaves, bytes };
+        let pages = chunks.check_pages(self.page_bytes_max)?;
+        Ok((chunks, pages))
     }
 
     fn n_file_columns(&self) -> usize {
@@ -206,14 +236,26 @@ impl Table for ParquetTable {
         if self.row_groups[row_group] == 0 {
             return Ok(Box::new(std::iter::empty()));
         }
-        let chunks = self.chunks(row_group, column)?;
+        let (chunks, pages) = self.chunks(row_group, column)?;
         let Decoding::Values(field, stored) = &self.columns[column].decoding else {
             return chunks.presence();
         };
         match chunks.packed(field)? {
             Some(blocks) => Ok(blocks),
-            None => chunks.padded(field, stored, self.batch_rows(row_group, column)),
+            None => chunks.padded(field, stored, self.batch_rows(row_group, column, pages)),
         }
+    }
+}
+
+/// Bytes of each value of a column whose values are all as long as its type says; 0 of others.
+fn fixed_bytes(column: &Type) -> u64 {
+    match column {
+        Type::PrimitiveType { physical_type, type_length, .. }
+            if *physical_type == PhysicalType::FIXED_LEN_BYTE_ARRAY =>
+        {
+            u64::try_from(*type_length).unwrap_or(0)
+        }
+        _ => 0,
     }
 }
 

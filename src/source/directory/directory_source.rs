@@ -193,7 +193,7 @@ impl DirectorySource {
         let table = ParquetTable::open(&file);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.check_untouched()?;
-        Ok((file, table?.hashing()))
+        Ok((file, table?.hashing().limited(self.config.page_bytes_max)))
     }
 
     /// The file stays pending; the next listing tells more.

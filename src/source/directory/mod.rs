@@ -10,6 +10,7 @@ use super::{
     SourceType,
 };
 use crate::error::Result;
+use crate::format::parquet::PAGE_BYTES_MAX_TEXT;
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
 use directory_source::DirectorySource;
@@ -23,6 +24,7 @@ const RECONCILE_INTERVAL: &str = "reconcile_interval";
 const STUCK_AFTER: &str = "stuck_after";
 const DUPLICATES: &str = "duplicates";
 const REWRITTEN: &str = "rewritten";
+const PAGE_MAX: &str = "page_max";
 
 const KEYS: &[Key] = &[
     Key { name: PATH, kind: SettingKind::Path, default: None, meaning: "the directory" },
@@ -51,6 +53,12 @@ const KEYS: &[Key] = &[
         meaning: "a file with another content than before: \"replace\" what it added to windows \
                   that are open, \"count\" it as well, or \"ignore\" it",
     },
+    Key {
+        name: PAGE_MAX,
+        kind: SettingKind::Bytes,
+        default: Some(PAGE_BYTES_MAX_TEXT),
+        meaning: "a file that has a page which unpacks to more is quarantined",
+    },
 ];
 
 /// `type = "directory"`.
@@ -65,6 +73,7 @@ struct DirectoryConfig {
     stuck_after: Duration,
     on_duplicate: OnDuplicate,
     on_rewrite: OnRewrite,
+    page_bytes_max: u64,
 }
 
 impl SourceType for Directory {
@@ -108,6 +117,7 @@ impl SourceType for Directory {
                 "ignore" => OnRewrite::Ignore,
                 _ => OnRewrite::Replace,
             },
+            page_bytes_max: settings.bytes(PAGE_MAX),
         };
         let events = Arc::clone(&shared.file_events);
         Ok(Box::new(BoundDirectory { config, events }))

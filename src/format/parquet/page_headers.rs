@@ -1,0 +1,297 @@
+//! What the pages of a column chunk say of themselves, before any of them is unpacked.
+//!
+//! The decoder makes as much room for a page as its header announces, and some codecs go on for as
+//! long as there is something to unpack. So the headers are read first, and a page that is larger
+//! than may be is refused. Formats: `parquet.thrift` (PageHeader) and Thrift's compact protocol.
+
+use crate::error::{Fault, Result};
+use crate::settings::units::bytes_text;
+use ::parquet::basic::Compression;
+use std::io::Read;
+
+/// What the pages of one chunk are like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PageSizes {
+    /// Bytes of the largest page in which a text can repeat the start of the one before, so that a
+    /// text can be as long as the page; 0 where there is none.
+    pub prefixed_max: u64,
+}
+
+/// What we need of a page's header.
+#[derive(Debug, Clone, Copy, Default)]
+struct PageHeader {
+    unpacked: u64,
+    packed: u64,
+    encoding: i32,
+    /// Bytes of a page of version 2 that come before what is packed.
+    levels: u64,
+}
+
+/// `Encoding.DELTA_BYTE_ARRAY`.
+const PREFIXED: i32 = 7;
+
+/// Reads the headers of a chunk; an error when a page would unpack to more than `page_bytes_max`,
+/// or when something is no header, so that nothing is unpacked whose size is not known.
+pub fn check_pages(
+    mut chunk: &[u8],
+    codec: Compression,
+    page_bytes_max: u64,
+) -> Result<PageSizes, Fault> {
+    let mut sizes = PageSizes::default();
+    while !chunk.is_empty() {
+        let mut thrift = Thrift(chunk);
+        let header = thrift.page_header().and_then(|header| {
+            let page = thrift.0.get(..header.packed as usize)?;
+            Some((header, page, page.get(header.levels as usize..)?))
+        });
+        let Some((header, page, packed)) = header else {
+            return Err(Fault::unreadable("the header of a page cannot be read"));
+        };
+        chunk = &thrift.0[page.len()..];
+        let is_announced = header.unpacked > page_bytes_max;
+        if is_announced || unpacks_beyond(packed, codec, page_bytes_max) {
+            let says = if is_announced { "unpacks to" } else { "unpacks to more than its" };
+            return Err(Fault::unreadable(format!(
+                "a page {says} {} bytes, and page_max is {}; raise that if the file is right",
+                header.unpacked,
+                bytes_text(page_bytes_max)
+            )));
+        }
+        if header.encoding == PREFIXED {
+            sizes.prefixed_max = sizes.prefixed_max.max(header.unpacked);
+        }
+    }
+    Ok(sizes)
+}
+
+/// Whether a page unpacks to more than may be, whatever it announces. Only what could is unpacked
+/// for this, piece by piece; codecs that are not here stop at what was announced.
+fn unpacks_beyond(packed: &[u8], codec: Compression, bytes_max: u64) -> bool {
+    // Out of one byte come at most so many; of Brotli there is no such bound.
+    let (expansion, decoder): (u64, Box<dyn Read + '_>) = match codec {
+        Compression::GZIP(_) => (1_032, Box::new(flate2::read::MultiGzDecoder::new(packed))),
+        Compression::BROTLI(_) => {
+            (u64::MAX, Box::new(brotli::Decompressor::new(packed, PIECE_BYTES)))
+        }
+        Compression::LZ4 => (255, Box::new(lz4_flex::frame::FrameDecoder::new(packed))),
+        _ => return false,
+    };
+    if (packed.len() as u64).saturating_mul(expansion) <= bytes_max {
+        return false;
+    }
+    let mut limited = decoder.take(bytes_max.saturating_add(1));
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut unpacked = 0;
+    // What cannot be unpacked is the decoder's to tell.
+    while let Ok(read @ 1..) = limited.read(&mut piece) {
+        unpacked += read as u64;
+    }
+    unpacked > bytes_max
+}
+
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Bytes in Thrift's compact protocol.
+struct Thrift<'a>(&'a [u8]);
+
+/// Types of fields in the headers of pages.
+mod kind {
+    pub const END: u8 = 0;
+    pub const TRUE: u8 = 1;
+    pub const FALSE: u8 = 2;
+    pub const BYTE: u8 = 3;
+    pub const I16: u8 = 4;
+    pub const I32: u8 = 5;
+    pub const I64: u8 = 6;
+    pub const DOUBLE: u8 = 7;
+    pub const BINARY: u8 = 8;
+    pub const STRUCT: u8 = 12;
+}
+
+/// Statistics in the header of its kind in the header of a page.
+const DEPTH_MAX: usize = 3;
+
+impl Thrift<'_> {
+    /// None when it is none, as of everything below.
+    fn page_header(&mut self) -> Option<PageHeader> {
+        let (mut unpacked, mut packed) = (None, None);
+        let (mut encoding, mut levels) = (0, 0u64);
+        self.fields(1, 0, &mut |outer, own, value| {
+            match (outer, own) {
+                (0, 2) => unpacked = Some(u64::try_from(value).ok()?),
+                (0, 3) => packed = Some(u64::try_from(value).ok()?),
+                // DataPageHeader and DataPageHeaderV2.
+                (5, 2) | (8, 4) => encoding = value,
+                (8, 5 | 6) => levels += u64::try_from(value).ok()?,
+                _ => {}
+            }
+            Some(())
+        })?;
+        Some(PageHeader { unpacked: unpacked?, packed: packed?, encoding, levels })
+    }
+
+    /// Reads a struct, and calls `f` with the field that it is, its own fields, and their values
+    /// where they are of 32 bits.
+    fn fields(
+        &mut self,
+        depth: usize,
+        outer: i16,
+        f: &mut dyn FnMut(i16, i16, i32) -> Option<()>,
+    ) -> Option<()> {
+        let mut own = 0i16;
+        loop {
+            let head = self.byte()?;
+            if head == kind::END {
+                return Some(());
+            }
+            own = match head >> 4 {
+                0 => i16::try_from(self.zigzag()?).ok()?,
+                step => own.checked_add(step.into())?,
+            };
+            let kind = head & 15;
+            // The decoder reads these as what they are to be, whatever they say that they are.
+            let expected = match (depth, own) {
+                (1, 1..=4) => kind::I32,
+                (1, 5..=8) => kind::STRUCT,
+                _ => kind,
+            };
+            if kind != expected {
+                return None;
+            }
+            match kind {
+                kind::TRUE | kind::FALSE => {}
+                kind::BYTE => self.skip(1)?,
+                kind::I32 => f(outer, own, i32::try_from(self.zigzag()?).ok()?)?,
+                kind::I16 | kind::I64 => drop(self.zigzag()?),
+                kind::DOUBLE => self.skip(8)?,
+                kind::BINARY => {
+                    let length = self.varint()?;
+                    self.skip(length)?;
+                }
+                kind::STRUCT if depth < DEPTH_MAX => {
+                    let within = if depth == 1 { own } else { -1 };
+                    self.fields(depth + 1, within, f)?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn skip(&mut self, bytes: u64) -> Option<()> {
+        self.0 = self.0.get(usize::try_from(bytes).ok()?..)?;
+        Some(())
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 127) << shift;
+            if byte < 128 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn zigzag(&mut self) -> Option<i64> {
+        let value = self.varint()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::parquet::basic::{BrotliLevel, GzipLevel};
+    use std::io::Write;
+
+    fn varint(mut value: u64, bytes: &mut Vec<u8>) {
+        while value > 127 {
+            bytes.push(value as u8 | 128);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    }
+
+    /// A data page that announces to unpack to so many bytes.
+    fn page(unpacked: u64, encoding: u64, packed: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x15, 0]; // field 1, i32: a data page
+        for size in [unpacked, packed.len() as u64] {
+            bytes.push(0x15); // fields 2 and 3
+            varint(size << 1, &mut bytes);
+        }
+        bytes.push(0x2c); // field 5, a struct of four i32 and statistics
+        for value in [1, encoding, 3, 3] {
+            bytes.push(0x15);
+            varint(value << 1, &mut bytes);
+        }
+        bytes.extend([0x1c, 0x18, 2, b'a', b'b', 0x16, 4, 0, 0, 0]);
+        bytes.extend(packed);
+        bytes
+    }
+
+    fn refused(chunk: &[u8], codec: Compression, limit: u64) -> String {
+        check_pages(chunk, codec, limit).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_page_that_announces_too_much_is_refused() {
+        let plain = Compression::UNCOMPRESSED;
+        let pages = [page(100, 0, &[1; 100]), page(5_000, 0, &[1; 70])].concat();
+        assert_eq!(check_pages(&pages, plain, 5_000), Ok(PageSizes::default()));
+        let told = refused(&pages, plain, 4_096);
+        assert_eq!(
+            told,
+            "a page unpacks to 5000 bytes, and page_max is 4KB; raise that if the file is right"
+        );
+        let prefixed = [page(100, 7, &[1; 100]), page(300, 7, &[1; 70])].concat();
+        assert_eq!(check_pages(&prefixed, plain, 5_000), Ok(PageSizes { prefixed_max: 300 }));
+        assert_eq!(check_pages(&[], plain, 0), Ok(PageSizes::default()));
+    }
+
+    /// The decoder would go on where a header is cut, of other types, or too deep.
+    #[test]
+    fn what_is_no_header_is_refused() {
+        let whole = page(100, 0, &[1; 100]);
+        for end in 1..whole.len() {
+            refused(&whole[..end], Compression::UNCOMPRESSED, 1 << 20);
+        }
+        for (at, byte) in [(0, 0x16), (2, 0x18), (5, 0x11), (0, 0x1b)] {
+            let mut other = whole.clone();
+            other[at] = byte;
+            refused(&other, Compression::UNCOMPRESSED, 1 << 20);
+        }
+        let nested = [vec![0x9c; 100], vec![0; 100]].concat();
+        refused(&nested, Compression::UNCOMPRESSED, 1 << 20);
+    }
+
+    /// Ten million zeros that say to be a hundred.
+    #[test]
+    fn a_page_that_lies_is_refused() {
+        let zeros = vec![0; 10_000_000];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        gzip.write_all(&zeros).unwrap();
+        let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4_096, 5, 22);
+        brotli.write_all(&zeros).unwrap();
+        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        lz4.write_all(&zeros).unwrap();
+        for (codec, packed) in [
+            (Compression::GZIP(GzipLevel::default()), gzip.finish().unwrap()),
+            (Compression::BROTLI(BrotliLevel::default()), brotli.into_inner()),
+            (Compression::LZ4, lz4.finish().unwrap()),
+        ] {
+            let lie = page(100, 0, &packed);
+            assert!(lie.len() < 60_000, "{codec}");
+            let told = refused(&lie, codec, 1 << 20);
+            assert!(told.contains("more than its 100 bytes"), "{codec}: {told}");
+            assert!(check_pages(&lie, codec, 10_000_000).is_ok(), "{codec}");
+        }
+    }
+}
