@@ -49,8 +49,10 @@
 //! | 9 | [`journal`], [`config`]: what was counted, pending, being written and stored; the configuration, as written, then checked |
 //! | 10 | [`daemon`]: the pipeline, epochs, supervision, reloading, the real clock |
 //! | 11 | [`cli`]: arguments, a file per command |
+//! | 12 | [`fuzzing`]: what fuzzers call, and nothing else has |
 //!
 //! [`format`]: mod@format
+//! [`fuzzing`]: https://llvm.org/docs/LibFuzzer.html
 
 pub mod cli;
 pub mod config;
@@ -60,6 +62,8 @@ pub mod error;
 pub mod export;
 pub mod feature;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod identity;
 pub mod journal;
 pub mod monitor;

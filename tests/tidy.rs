@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["journal", "config"],
     &["daemon"],
     &["cli"],
+    &["fuzzing"],
 ];
 
 const FILE_LINES_MAX: usize = 500;

@@ -264,7 +264,7 @@ impl Pipeline {
         }
         let batch = BatchRecord { delivery: from.id, positions, counts: from.counts };
         let windows = &self.monitor.config().windows;
-        self.journal.record_batch(&from.label, &batch, counted.as_ref(), windows, now);
+        self.journal.record_batch(&from.label, &batch, counted.as_mut(), windows, now);
         counted.map_or(Ok(()), |counted| self.add(&from.label.name, counted, now))
     }
 

@@ -5,10 +5,11 @@ use super::pending::Settled;
 use super::{Journal, SourceId};
 use crate::identity::{Identity, Stat};
 use crate::monitor::close::Closing;
+use crate::monitor::count::Delta;
 use crate::monitor::model::CountedTable;
 use crate::position::PositionRange;
 use crate::source::{DeliveryId, Fate};
-use crate::store::commit::{CountedFile, FileRows, PaneDelta, PathRecord};
+use crate::store::commit::{CountedFile, FileKey, FileRows, PaneDelta, PathRecord};
 use crate::telemetry::{ErrorReason, FileResult};
 use crate::time::Timestamp;
 use crate::totals::{self, OF_SOURCES, OF_WINDOWS, ROWS_LATE, RowCounts};
@@ -59,18 +60,14 @@ impl Journal {
         if let Some(earlier) = file.earlier {
             self.pending.supersede((source.id, earlier.content), &counted.retracted);
         }
-        let bodies = std::mem::take(&mut counted.delta.bodies);
         if file.is_replaceable {
             let key = (source.id, file.identity.content);
-            for (pane, body) in bodies {
-                let rows = counted.delta.panes.0[&pane].rows;
-                self.pending.add_delta(PaneDelta { pane, rows, file: Some(key), body });
-            }
+            self.add_bodies(&mut counted.delta, Some(key));
             let rows = counted.lateness.rows.iter();
             let rows = rows.map(|(start, rows)| FileRows { file: key, start: *start, rows: *rows });
             self.pending.commit.file_rows.extend(rows);
         } else {
-            self.pending.add_merged(&counted.delta.panes);
+            self.add_counts(&mut counted.delta);
         }
         self.add_late(&counted.lateness.by_window, windows);
         let totals = &mut self.pending.commit.totals;
@@ -86,6 +83,24 @@ impl Journal {
         self.set_path(source, &path, file.stat, Ok(content), now);
         let fate = if is_rewritten { Fate::Rewritten } else { Fate::Counted };
         self.settle(source, file.delivery, fate);
+    }
+
+    /// Adds counts that no file can take back.
+    fn add_counts(&mut self, delta: &mut Delta) {
+        self.pending.add_merged(&delta.panes);
+        if !delta.stored.is_empty() {
+            self.add_bodies(delta, None);
+        }
+    }
+
+    /// Adds counts as they are stored.
+    fn add_bodies(&mut self, delta: &mut Delta, file: Option<FileKey>) {
+        for (pane, body) in std::mem::take(&mut delta.bodies) {
+            let own = || delta.panes.0.get(&pane).map(|counts| counts.rows);
+            let rows = delta.stored.get(&pane).copied().or_else(own);
+            let rows = rows.expect("a body is that of a pane that was counted");
+            self.pending.add_delta(PaneDelta { pane, rows, file, body });
+        }
     }
 
     /// Records a file that is left alone, since its content is known or is not to count. What was
@@ -134,12 +149,12 @@ impl Journal {
         &mut self,
         source: &SourceLabel,
         batch: &BatchRecord<'_>,
-        counted: Option<&CountedTable>,
+        counted: Option<&mut CountedTable>,
         windows: &[WindowConfig],
         now: Timestamp,
     ) {
         if let Some(counted) = counted {
-            self.pending.add_merged(&counted.delta.panes);
+            self.add_counts(&mut counted.delta);
             self.add_late(&counted.lateness.by_window, windows);
         }
         for range in batch.positions {

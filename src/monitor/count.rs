@@ -67,6 +67,8 @@ pub struct Delta {
     pub panes: Panes,
     /// Each pane as it is stored, where that was asked for.
     pub bodies: BTreeMap<PaneKey, Vec<u8>>,
+    /// Rows of panes that are nowhere but in `bodies`.
+    pub stored: BTreeMap<PaneKey, u64>,
 }
 
 /// What the rows of a row group are to be counted by.

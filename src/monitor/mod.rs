@@ -15,6 +15,7 @@ pub mod lateness;
 mod merge;
 pub mod model;
 mod pane_splitter;
+pub mod pieces;
 pub mod reference;
 pub mod row_sample;
 pub mod score;

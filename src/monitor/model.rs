@@ -6,6 +6,7 @@ use super::figures::{ReferenceFigures, WindowFigures};
 use super::horizons::horizons;
 use super::lateness::{EarlierVersion, Lateness, lateness};
 use super::merge::merge_into;
+use super::pieces::{count_in_pieces, panes_per_piece};
 use super::reference::Reference;
 use super::row_sample::sample;
 use super::snapshot::{ModelSnapshot, WindowSnapshot};
@@ -24,9 +25,6 @@ use crate::window::pane::{CLOSED, Horizons, PaneKey};
 use crate::window::plan::{PANES_MAX, Plan};
 use crate::window::sampling::SamplingConfig;
 use std::sync::Arc;
-
-/// Counts of a feature in a pane that one file can add: some 400 MB while it is counted.
-const COUNTS_MAX: usize = 500_000;
 
 /// What identifies a model, and how its windows are judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +137,7 @@ impl Monitor {
 
     /// Counts `table` apart from everything else; nothing of the model changes. What an `earlier`
     /// version of the same file added is taken into account. With `encode` the counts come as they
-    /// are stored as well.
+    /// are stored as well, and those of very many panes come so and no other way.
     ///
     /// Fails when the table cannot be read, or when it would go to too many panes at once.
     pub fn count(
@@ -151,8 +149,11 @@ impl Monitor {
     ) -> Result<CountedTable, Fault> {
         let retracted = earlier.map_or_else(Vec::new, |earlier| self.open_panes(earlier));
         let plan = self.plan(table, time, &retracted)?;
-        let count = if encode { count_and_encode } else { count };
-        let delta = count(&self.reference, table, &plan)?;
+        let delta = match panes_per_piece(&plan, self.reference.features.len()) {
+            Some(panes) => count_in_pieces(&self.reference, table, &plan, panes),
+            None if encode => count_and_encode(&self.reference, table, &plan),
+            None => count(&self.reference, table, &plan),
+        }?;
         Ok(CountedTable {
             rows: rows(table),
             delta,
@@ -194,15 +195,6 @@ impl Monitor {
                  larger windows or smaller files are the remedy"
             ))
         })?;
-        let n_counts = plan.panes.len() * self.reference.features.len();
-        if n_counts > COUNTS_MAX {
-            return Err(Fault::unreadable(format!(
-                "its rows would go to {} panes of {} features at once, over {COUNTS_MAX} counts in \
-                 all, which is the limit; larger windows or smaller files are the remedy",
-                plan.panes.len(),
-                self.reference.features.len()
-            )));
-        }
         if let Some(times) = times {
             plan.youngest = times.youngest;
             plan.untimed = if self.config.time.is_some() { times.untimed } else { 0 };
@@ -224,6 +216,7 @@ impl Monitor {
         let CountedTable { delta, plan, retracted, .. } = counted;
         retracted.iter().for_each(|(key, rows)| self.open.remove(key, *rows));
         self.open.add(delta.panes, merge_into);
+        delta.stored.iter().for_each(|(key, rows)| self.open.add_stored(key, *rows));
         // What was retracted is not among the rows of the plan's windows.
         self.cursors = plan.cursors;
         for cursor in &mut self.cursors {

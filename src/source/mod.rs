@@ -21,7 +21,7 @@
 
 pub mod directory;
 pub mod inputs;
-mod lines;
+pub mod lines;
 mod listeners;
 mod tcp;
 mod unix;

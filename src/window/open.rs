@@ -79,6 +79,13 @@ impl OpenPanes {
         }
     }
 
+    /// Adds rows whose counts are in the journal only.
+    pub fn add_stored(&mut self, key: &PaneKey, rows: u64) {
+        if let Some(name) = self.horizons.group(key) {
+            self.put(name, PaneGroup { rows, counts: None });
+        }
+    }
+
     /// Takes rows out again, because their file was replaced. What they leave is in the journal.
     pub fn remove(&mut self, key: &PaneKey, rows: u64) {
         let Some(name) = self.horizons.group(key) else { return };

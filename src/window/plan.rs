@@ -7,6 +7,7 @@ use super::slots::SlotCursor;
 use crate::position::Arrival;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 /// A pane of one plan, by its place there.
 pub type PaneIndex = u32;
@@ -140,6 +141,26 @@ impl Plan {
         let mut plan = Plan::whole(&[]);
         plan.buckets = times.map(rows_by_bucket).unwrap_or_default();
         Ok(Plan { panes: keys, row_groups: assigned, cursors, completed, ..plan })
+    }
+
+    /// The same rows, of which those count that go to these panes; nothing follows from them.
+    pub fn piece(&self, panes: Range<usize>) -> Plan {
+        let place = |pane: PaneIndex| match (pane as usize).checked_sub(panes.start) {
+            Some(place) if place < panes.len() => place as PaneIndex,
+            _ => NOWHERE,
+        };
+        let assigned = self.row_groups.iter().map(|assignment| match assignment {
+            Assignment::Rows(rows) => {
+                Assignment::Rows(rows.iter().map(|pane| place(*pane)).collect())
+            }
+            Assignment::Runs(runs) => {
+                let runs = runs.iter().map(|run| Run { pane: place(run.pane), ..*run });
+                Assignment::Runs(runs.collect())
+            }
+        });
+        let row_groups = assigned.collect();
+        let (panes, sample) = (self.panes[panes.clone()].to_vec(), self.sample.clone());
+        Plan { panes, row_groups, sample, ..Plan::whole(&[]) }
     }
 
     /// All rows to one pane, with no window in play.

@@ -174,3 +174,55 @@ fn a_source_that_lags_is_not_late() {
     assert!(closed.iter().sum::<f64>() >= 2.0, "{closed:?}");
     daemon.stop();
 }
+
+/// A month in panes of a minute: more counts than are held at once.
+#[test]
+#[ignore = "a minute"]
+fn a_file_of_very_many_panes_is_counted_like_many_files() {
+    const MINUTES: i64 = 31 * 24 * 60;
+    // 2026-01-01T00:00:00Z.
+    let start = 1_767_225_600_000_000i64;
+    let windows = "[[model.window]]\nname = \"day\"\ntype = \"time\"\nsize = \"1d\"\n\
+        lateness = \"0s\"\nidle_timeout = \"3650d\"\n\
+        [[model.window]]\nname = \"later\"\ntype = \"time\"\nsize = \"1d\"\noffset = \"1m\"\n\
+        lateness = \"0s\"\nidle_timeout = \"3650d\"\n\
+        [model.columns]\ntime = \"ts\"\n";
+    let write_rows = |path: &Path, minutes: std::ops::Range<i64>| {
+        let names: Vec<String> = (0..12).map(|feature| format!("x{feature:02}")).collect();
+        let values = |feature: i64| {
+            floats(minutes.clone().map(move |minute| (minute * (feature + 3) % 101) as f64))
+        };
+        let mut columns: Vec<_> =
+            names.iter().enumerate().map(|(at, name)| (name.as_str(), values(at as i64))).collect();
+        columns.push(("ts", times(minutes.clone().map(|minute| start + minute * 60_000_000))));
+        let hidden = path.with_extension("tmp");
+        write(&hidden, columns);
+        std::fs::rename(hidden, path).unwrap();
+    };
+    let closed = |files: Vec<std::ops::Range<i64>>| {
+        let folder = tempfile::tempdir().unwrap();
+        write_rows(&folder.path().join("reference.parquet"), 0..5_000);
+        let path = config(folder.path(), windows);
+        let mut daemon = Daemon::start(&path);
+        for (at, minutes) in files.iter().enumerate() {
+            write_rows(&folder.path().join(format!("logs/{at:02}.parquet")), minutes.clone());
+            daemon.wait_for_sample(&COUNTED, minutes.end as f64);
+        }
+        let windows = |daemon: &Daemon| -> serde_json::Value {
+            let (_, text) = daemon.get("/api/v1/models/m/windows?limit=1000");
+            let mut found: serde_json::Value = serde_json::from_str(&text).unwrap();
+            for window in found["windows"].as_array_mut().into_iter().flatten() {
+                window["window"]["closed"] = serde_json::Value::Null;
+            }
+            found
+        };
+        daemon.wait_for("closed windows", |daemon| {
+            windows(daemon)["windows"].as_array().is_some_and(|all| all.len() == 61)
+        });
+        let found = windows(&daemon);
+        daemon.stop();
+        found
+    };
+    let days = (0..31).map(|day| day * 1_440..(day + 1) * 1_440).collect();
+    assert_eq!(closed(std::iter::once(0..MINUTES).collect()), closed(days));
+}

@@ -5,10 +5,15 @@ use crate::support::table::{
     MemoryTable, figures_against, floats, pane, reference, strings, times, write,
 };
 use driftd::daemon::replay::replay;
+use driftd::monitor::count::count_and_encode;
 use driftd::monitor::figures::WindowFigures;
+use driftd::monitor::pieces::count_in_pieces;
 use driftd::monitor::reference::Reference;
 use driftd::monitor::score::Baseline;
+use driftd::monitor::table::Table;
 use driftd::store::closed_windows::Query;
+use driftd::window::pane::PaneKey;
+use driftd::window::plan::{Assignment, Plan};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -196,4 +201,28 @@ fn rows_without_a_time_take_that_of_the_path_or_of_the_file() {
     }
     assert_eq!(daemon.sample(&["driftd_source_untimed_rows_total"]), Some(21.0));
     daemon.stop();
+}
+
+/// However many panes are counted with each reading, the counts are those of one.
+#[test]
+fn pieces_are_the_whole() {
+    let table = MemoryTable::new(vec![
+        ("x", floats((0..500).map(|row| f64::from(row * 37 % 101)))),
+        ("c", strings((0..500).map(|row| format!("v{}", row % 7)))),
+    ]);
+    let table = table.cut(200, 64);
+    let reference = reference(&table);
+    let pane = |slot| PaneKey { slots: vec![slot], bucket: 0 };
+    let mut plan = Plan::whole(table.row_groups());
+    plan.panes = (0..10).map(pane).collect();
+    let assigned = |rows: &u64| Assignment::of((0..*rows as u32).map(|row| row * 7 % 10).collect());
+    plan.row_groups = table.row_groups().iter().map(assigned).collect();
+    let whole = count_and_encode(&reference, &table, &plan).unwrap();
+    let rows = whole.panes.0.iter().map(|(key, pane)| (key.clone(), pane.rows)).collect();
+    assert_eq!(whole.bodies.len(), 10);
+    for panes in 1..=11 {
+        let pieces = count_in_pieces(&reference, &table, &plan, panes).unwrap();
+        assert!(pieces.panes.0.is_empty());
+        assert_eq!((&pieces.stored, &pieces.bodies), (&rows, &whole.bodies), "{panes}");
+    }
 }

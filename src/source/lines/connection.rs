@@ -44,7 +44,7 @@ pub async fn read(
     connection: Connection,
 ) -> bool {
     let peer = Arc::<str>::from(peer);
-    let mut buffer = LineBuffer::new();
+    let mut buffer = LineBuffer::default();
     let mut end = take_all(&mut stream, &mut buffer, &peer, &mut context, &connection).await;
     // A client may end its last line with the connection; of one that was cut off it is half a
     // line.

@@ -26,8 +26,8 @@ pub struct Lines {
     pub too_long: u64,
 }
 
-impl LineBuffer {
-    pub fn new() -> LineBuffer {
+impl Default for LineBuffer {
+    fn default() -> LineBuffer {
         LineBuffer {
             bytes: Vec::new(),
             is_skipping: false,
@@ -36,7 +36,9 @@ impl LineBuffer {
             too_long: 0,
         }
     }
+}
 
+impl LineBuffer {
     /// Where to read to; what was there stays in front.
     pub fn space(&mut self) -> &mut Vec<u8> {
         // An idle connection holds what it has, and nothing more is touched before it sends.
@@ -109,7 +111,7 @@ mod tests {
     fn lines_do_not_depend_on_how_bytes_arrive() {
         let text = b"a\r\n\nbb\nlong line\nc\nlast";
         let collect = |chunk: usize| {
-            let mut buffer = LineBuffer::new();
+            let mut buffer = LineBuffer::default();
             let mut all = Lines::default();
             let mut add = |lines: Option<Lines>| {
                 let lines = lines.unwrap_or_default();
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_takes_no_more_than_its_limit() {
-        let mut buffer = LineBuffer::new();
+        let mut buffer = LineBuffer::default();
         for _ in 0..1_000 {
             buffer.space().extend_from_slice(&[b'y'; 4_096]);
             buffer.take(4_096, 100_000);

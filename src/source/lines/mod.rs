@@ -9,7 +9,7 @@
 
 mod connection;
 mod inbox;
-mod line_buffer;
+pub mod line_buffer;
 mod line_listener;
 mod parse;
 
