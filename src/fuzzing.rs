@@ -1,0 +1,348 @@
+//! What fuzzers call: each takes any bytes, and no bytes may make it panic, hang or ask for more
+//! than some memory. `fuzz/` drives them with libFuzzer, the test below with plain mutations.
+
+use crate::config;
+use crate::feature::Kind;
+use crate::format::OpenFile;
+use crate::format::ndjson::{Batch, BatchBuilder, LineFeature, LineSchema};
+use crate::format::parquet::ParquetTable;
+use crate::format::partition::{partition_label, partition_time, partition_values};
+use crate::format::{FileTable, stat};
+use crate::monitor::figures::WindowFigures;
+use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
+use crate::monitor::table::{Table, rows};
+use crate::monitor::whole::count_whole;
+use crate::profile::codec::{Content, decode, seal};
+use crate::profile::instants::parse;
+use crate::source::lines::line_buffer::LineBuffer;
+use crate::telemetry::RejectReason;
+use crate::time::EpochUnit;
+use crate::window::WindowConfig;
+use crate::window::cursor::Place;
+use crate::window::pane::Pane;
+use rustix::fs::{MemfdFlags, memfd_create};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// Each target by its name.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("parquet", footer_and_pages),
+    ("lines", lines),
+    ("state", profiles_and_state),
+    ("config", configuration),
+    ("times", event_times),
+    ("paths", partition_paths),
+];
+
+const PAGE_BYTES_MAX: u64 = 16 << 20;
+
+/// A file of many rows and few bytes is counted like any other, and takes its time.
+const ROWS_MAX: u64 = 1 << 20;
+
+/// A Parquet file: whatever can be read becomes a reference, and counts as often as it has rows.
+pub fn footer_and_pages(bytes: &[u8]) {
+    let file = File::from(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("a file in memory"));
+    file.write_all_at(bytes, 0).expect("memory takes every byte");
+    let stat = stat(&file.metadata().expect("the file is open"));
+    let (path, file) = (PathBuf::from("fuzz.parquet"), Arc::new(file));
+    let file = OpenFile { path, stat, partition_time: None, file, partition: Vec::new() };
+    let Ok(table) = ParquetTable::open(&file) else { return };
+    let table = table.hashing().limited(PAGE_BYTES_MAX);
+    if rows(&table) > ROWS_MAX {
+        return;
+    }
+    if let Ok(reference) = Reference::build(&[&table], &ReferenceConfig::default(), &|| {}) {
+        if let Ok(pane) = count_whole(&reference, &table, None, None) {
+            assert_eq!(pane.rows, rows(&table));
+        }
+        table.content().expect("what was read once can be read again");
+    }
+}
+
+const LINE_BYTES_MAX: usize = 200;
+
+/// Lines of a socket, after eight bytes that say where they are cut: any pieces give the same.
+pub fn lines(bytes: &[u8]) {
+    let Some((cuts, text)) = bytes.split_at_checked(8) else { return };
+    let feature = |name: &str, kind| LineFeature { name: name.to_owned(), kind, declared: false };
+    let features = vec![
+        feature("x", Kind::Numeric),
+        feature("c", Kind::Categorical),
+        feature("b", Kind::Boolean),
+        feature("t", Kind::Temporal),
+        LineFeature::key("id"),
+    ];
+    let schema = Arc::new(LineSchema::new(features, Default::default()));
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    for cut in cuts {
+        let (piece, after) = rest.split_at(rest.len().min(usize::from(*cut)));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    let (whole, cut) = (batch(&schema, &[text]), batch(&schema, &pieces));
+    assert_eq!(whole.row_groups(), cut.row_groups());
+    assert_eq!(whole.fingerprint(), cut.fingerprint());
+    assert_eq!(whole.faults.unknown_keys, cut.faults.unknown_keys);
+    let values = |batch: &Batch| -> Vec<String> {
+        let columns = 0..batch.schema().fields().len();
+        let blocks = columns.flat_map(|column| batch.read(0, column).expect("it is in memory"));
+        blocks.map(|block| format!("{:?}", block.expect("it is in memory").values())).collect()
+    };
+    assert_eq!(values(&whole), values(&cut));
+}
+
+fn batch(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> Batch {
+    let mut buffer = LineBuffer::default();
+    let mut arrived = Vec::new();
+    for piece in pieces {
+        buffer.space().extend_from_slice(piece);
+        arrived.extend(buffer.take(piece.len(), LINE_BYTES_MAX));
+    }
+    arrived.extend(buffer.finish());
+    let mut builder = BatchBuilder::new(Arc::clone(schema));
+    for lines in &arrived {
+        for line in lines.lines.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() || line.len() > LINE_BYTES_MAX {
+                continue;
+            }
+            if let Err(reason) = builder.push(line) {
+                assert!(reason != RejectReason::TooLong);
+                builder.reject(reason, line);
+            }
+        }
+    }
+    builder.finish()
+}
+
+/// Values of the state and of `.profile` files, after a byte that says which: what can be read can
+/// be used.
+pub fn profiles_and_state(bytes: &[u8]) {
+    let Some((kind, body)) = bytes.split_first() else { return };
+    let packed = || zstd::bulk::compress(body, 1).expect("memory takes every byte");
+    match kind % 5 {
+        0 => {
+            let Ok(profile) = Profile::from_bytes(&seal(Content::Profile, &[&packed()])) else {
+                return;
+            };
+            assert!(Profile::from_bytes(&profile.to_bytes()).is_ok());
+            if let Profile::Reference(reference) = profile {
+                let pane = reference.adopt(Pane::new(reference.grids()));
+                let _ = reference.select(&ReferenceConfig::default());
+                assert_eq!(pane.rows, 0);
+            }
+        }
+        1 => {
+            let Ok(mut pane) = decode::<Pane>(Content::Pane, &seal(Content::Pane, &[body])) else {
+                return;
+            };
+            let other = pane.clone();
+            let _ = pane.merge(&other);
+            let read = decode::<Pane>(Content::Pane, &pane.to_bytes());
+            assert!(read.is_ok());
+        }
+        2 => {
+            let sealed = seal(Content::Window, &[&packed()]);
+            let Ok(figures) = decode::<WindowFigures>(Content::Window, &sealed) else { return };
+            let _ = (figures.verdict(), figures.drifted_ratio());
+        }
+        3 => drop(serde_json::from_slice::<Vec<WindowConfig>>(body)),
+        _ => drop(serde_json::from_slice::<Place>(body)),
+    }
+}
+
+/// A configuration: what is shown of it is one, and shows the same.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match config::parse(text, Path::new("/srv")) {
+        Ok(config) => {
+            let shown = config::show(&config);
+            match config::parse(&shown, Path::new("/srv")) {
+                Ok(again) => assert_eq!(config::show(&again), shown),
+                Err(faults) => panic!("{faults:?}\n{shown}"),
+            }
+        }
+        Err(faults) => assert!(!faults.is_empty()),
+    }
+}
+
+/// The last second whose year has four digits, as ISO 8601 has them.
+const YEAR_9999: i64 = 253_402_300_799_999_999;
+
+/// A text as a time: after 1970, and the same when it is written and read again.
+pub fn event_times(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let units = EpochUnit::ALL.iter().map(|(_, unit)| Some(*unit)).chain([None]);
+    for time in units.filter_map(|unit| parse(text, unit)) {
+        assert!(time.0 > 0, "{text:?}");
+        let written = time.to_string();
+        if time.0 > YEAR_9999 {
+            continue;
+        }
+        assert_eq!(parse(&written, None), Some(time), "{text:?} is {written}");
+    }
+}
+
+/// A path below a source.
+pub fn partition_paths(bytes: &[u8]) {
+    let path = Path::new("/srv/logs").join(OsStr::from_bytes(bytes));
+    let values = partition_values(Path::new("/srv/logs"), &path);
+    let _ = partition_label(&values);
+    assert!(partition_time(Path::new("/srv/logs"), &path).is_none_or(|time| time.0 > 0));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drift::verdict::DriftConfig;
+    use crate::monitor::score::{WindowLabel, score};
+    use crate::profile::codec::append;
+    use crate::source::inputs::open;
+    use crate::window::WindowKind;
+    use rand::rngs::StdRng;
+    use rand::seq::IndexedRandom;
+    use rand::{RngExt, SeedableRng};
+    use std::time::{Duration, Instant};
+
+    fn fixtures(ending: &str) -> Vec<Vec<u8>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![root.join("fixtures"), root.join("config")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false if path.extension().is_some_and(|own| own == ending) => {
+                        found.push(std::fs::read(path).unwrap());
+                    }
+                    false => {}
+                }
+            }
+        }
+        found.retain(|bytes| bytes.len() < 40_000);
+        assert!(!found.is_empty());
+        found
+    }
+
+    /// What a target starts from.
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+        match target {
+            "parquet" => fixtures("parquet"),
+            "config" => fixtures("toml"),
+            "state" => stored(),
+            "lines" => texts(&[concat!(
+                "\x05\x00\x01\x1e\x03\x07\x02\x20",
+                "{\"x\": 1.5, \"c\": \"a\", \"b\": true}\n\n{\"x\": \"NaN\", \"c\": null, ",
+                "\"t\": \"2026-01-01T00:00:00Z\", \"id\": 7}\r\n{\"y\": [1, {}]}\nno object",
+            )]),
+            "times" => texts(&[
+                "2026-11-20T10:11:12.123456789+05:30",
+                "2026-11-20 10:11:12,5 UTC",
+                "20261120T101112Z",
+                "20261120",
+                "1767225600",
+                "1767225600.25",
+                "1e18",
+            ]),
+            "paths" => texts(&[
+                "dt=2026-01-31/shard=09/part-0.parquet",
+                "2026/01/31/23/a.parquet",
+                "year=2026/month=1/day=31/hour=7/x",
+                "str=gr%C3%B6%C3%9Fe%2F50%25/x",
+            ]),
+            _ => unreachable!("{target}"),
+        }
+    }
+
+    /// Values as a state keeps them.
+    fn stored() -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/state");
+        let table = open(&folder.join("reference.parquet"), u64::MAX).unwrap();
+        let reference = Reference::build(&[&table], &ReferenceConfig::default(), &|| {}).unwrap();
+        let pane = count_whole(&reference, &table, None, None).unwrap();
+        let window = "w".to_owned();
+        let label = WindowLabel { window, slot: 1, start: None, end: None, closed: None };
+        let figures = score(&reference, &pane, &[], &DriftConfig::default(), label).unwrap();
+        let windows =
+            vec![WindowConfig { name: "w".to_owned(), kind: WindowKind::Rows { size: 10 } }];
+        let mut bodies = [vec![0], vec![1], vec![2], vec![3], vec![4]];
+        append(&Profile::Reference(reference), &mut bodies[0]);
+        append(&pane, &mut bodies[1]);
+        append(&figures, &mut bodies[2]);
+        bodies[3].extend(serde_json::to_vec(&windows).unwrap());
+        bodies[4].extend(br#"{"open":{"slot":3,"rows":10}}"#);
+        bodies.into()
+    }
+
+    /// Another input: bytes changed, cut out, put in, or taken from elsewhere.
+    fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>], random: &mut StdRng) {
+        for _ in 0..random.random_range(1..6) {
+            let at = random.random_range(0..=input.len());
+            let length = random.random_range(0..=(input.len() - at).min(40));
+            match random.random_range(0..6) {
+                0 if at < input.len() => input[at] ^= 1 << random.random_range(0..8),
+                1 if at < input.len() => {
+                    input[at] =
+                        *[0, 1, 0x7f, 0x80, 0xff, b'0', b'-', b'\n'].choose(random).unwrap();
+                }
+                2 => drop(input.drain(at..at + length)),
+                3 => {
+                    let piece: Vec<u8> = (0..length).map(|_| random.random()).collect();
+                    input.splice(at..at, piece);
+                }
+                4 => {
+                    let other = corpus.choose(random).unwrap();
+                    let from = random.random_range(0..=other.len());
+                    let piece = &other[from..(from + 30).min(other.len())];
+                    input.splice(at..at + length, piece.iter().copied());
+                }
+                _ => {
+                    let piece = input[at..at + length].to_vec();
+                    input.splice(at..at, piece);
+                }
+            }
+        }
+    }
+
+    /// For `fuzz/run`.
+    #[test]
+    #[ignore = "writes files"]
+    fn write_corpus() {
+        let folder = PathBuf::from(std::env::var("DRIFTD_FUZZ_CORPUS").unwrap());
+        let inputs = corpus(&std::env::var("DRIFTD_TARGET").unwrap());
+        for (number, input) in inputs.into_iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number}")), input).unwrap();
+        }
+    }
+
+    /// A second each; `DRIFTD_FUZZ_SECONDS` asks for more, and `DRIFTD_SEED` for others.
+    #[test]
+    fn mutated_inputs_do_no_harm() {
+        let number = |name: &str, usual| std::env::var(name).map_or(usual, |n| n.parse().unwrap());
+        let seconds = Duration::from_secs(number("DRIFTD_FUZZ_SECONDS", 1));
+        let mut random = StdRng::seed_from_u64(number("DRIFTD_SEED", 1));
+        for (name, target) in TARGETS {
+            let corpus = corpus(name);
+            corpus.iter().for_each(|input| target(input));
+            let begun = Instant::now();
+            while begun.elapsed() < seconds {
+                let mut input = corpus.choose(&mut random).unwrap().clone();
+                mutate(&mut input, &corpus, &mut random);
+                let told = std::panic::catch_unwind(|| target(&input));
+                assert!(told.is_ok(), "{name}: {:?}", String::from_utf8_lossy(&input));
+                assert!(begun.elapsed() < seconds + Duration::from_secs(10), "{name} hangs");
+            }
+        }
+    }
+}
