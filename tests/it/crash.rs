@@ -142,15 +142,22 @@ fn number(variable: &str, usual: u64) -> u64 {
     text.map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{variable}: a number")))
 }
 
+/// Whether processes can be traced: some containers forbid it, and then the random kills are what
+/// is left.
+fn can_trace() -> bool {
+    let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
+    let traced = traced.expect("needs strace: apt-get install strace");
+    if !traced.success() {
+        eprintln!("processes cannot be traced here: {traced}");
+    }
+    traced.success()
+}
+
 /// Moments that a random kill hardly hits: at the n-th write or flush of the state, before it
 /// takes place.
 #[test]
 fn killed_between_writes_nothing_is_lost_and_nothing_counts_twice() {
-    let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
-    let traced = traced.expect("needs strace: apt-get install strace");
-    if !traced.success() {
-        // Some containers forbid it; the random kills are what is left then.
-        eprintln!("processes cannot be traced here: {traced}");
+    if !can_trace() {
         return;
     }
     let (first, kills) = (number("DRIFTD_SEED", 0) + 1_000_000, number("DRIFTD_KILLS", 60) / 3);
@@ -173,5 +180,53 @@ fn killed_between_writes_nothing_is_lost_and_nothing_counts_twice() {
             .stderr(Stdio::null())
             .status();
         assert!(!status.unwrap().success());
+    });
+}
+
+/// What the state's files are asked for, and what may be wrong with a disk.
+const CALLS: [&str; 9] = [
+    "openat",
+    "pread64",
+    "pwrite64",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+    "fcntl",
+    "unlink",
+    "rename",
+];
+const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EFBIG", "EINTR"];
+
+/// One system call of the state fails, once. The daemon says so and ends with what to do, or goes
+/// on; either way nothing is lost.
+#[test]
+fn when_a_call_of_the_state_fails_nothing_is_lost_and_nothing_counts_twice() {
+    if !can_trace() {
+        return;
+    }
+    let (first, runs) = (number("DRIFTD_SEED", 0) + 2_000_000, number("DRIFTD_KILLS", 60) / 3);
+    campaign(first..first + runs, |config, seed| {
+        let call = CALLS[(scatter(seed, 3) % CALLS.len() as u64) as usize];
+        let error = ERRORS[(scatter(seed, 5) % ERRORS.len() as u64) as usize];
+        let when = 1 + scatter(seed, 4) % 12;
+        let inject = format!("inject={call}:error={error}:when={when}");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        command.args(["-e", &inject]);
+        let state = config.with_file_name("driftd.db");
+        for ending in ["", "-wal", "-shm", ".new", ".lock"] {
+            command.arg("-P").arg(format!("{}{ending}", state.display()));
+        }
+        command.args(["timeout", "1", env!("CARGO_BIN_EXE_driftd"), "run", "--config"]);
+        let output = command.arg(config).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        let what = format!("{inject}: {log}");
+        assert!(!log.contains("panicked"), "{what}");
+        match output.status.code() {
+            // It went on until it was asked to stop.
+            Some(124) => {}
+            Some(2) => assert!(log.contains("driftd.db"), "{what}"),
+            status => panic!("{status:?}: {what}"),
+        }
     });
 }
