@@ -4,7 +4,7 @@
 use crate::config;
 use crate::feature::Kind;
 use crate::format::OpenFile;
-use crate::format::ndjson::{Batch, BatchBuilder, LineFeature, LineSchema};
+use crate::format::ndjson::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
 use crate::format::partition::{partition_label, partition_time, partition_values};
 use crate::format::{FileTable, stat};
@@ -14,9 +14,11 @@ use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
 use crate::profile::codec::{Content, decode, seal};
 use crate::profile::instants::parse;
-use crate::source::lines::line_buffer::LineBuffer;
-use crate::telemetry::RejectReason;
+use crate::source::lines::inbox::Chunk;
+use crate::source::lines::line_buffer::{LineBuffer, Lines};
+use crate::source::lines::parse::{ParsedBatch, TakenLines};
 use crate::time::EpochUnit;
+use crate::totals::Rejected;
 use crate::window::WindowConfig;
 use crate::window::cursor::Place;
 use crate::window::pane::Pane;
@@ -27,6 +29,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Takes any bytes.
 pub type Target = fn(&[u8]);
@@ -88,19 +91,12 @@ pub fn lines(bytes: &[u8]) {
         rest = after;
     }
     pieces.push(rest);
-    let (whole, cut) = (batch(&schema, &[text]), batch(&schema, &pieces));
-    assert_eq!(whole.row_groups(), cut.row_groups());
-    assert_eq!(whole.fingerprint(), cut.fingerprint());
-    assert_eq!(whole.faults.unknown_keys, cut.faults.unknown_keys);
-    let values = |batch: &Batch| -> Vec<String> {
-        let columns = 0..batch.schema().fields().len();
-        let blocks = columns.flat_map(|column| batch.read(0, column).expect("it is in memory"));
-        blocks.map(|block| format!("{:?}", block.expect("it is in memory").values())).collect()
-    };
-    assert_eq!(values(&whole), values(&cut));
+    let (whole, cut) = (batches(&schema, &[text]), batches(&schema, &pieces));
+    assert_eq!(whole, cut);
 }
 
-fn batch(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> Batch {
+/// Rows, rejected lines, and the values of each column, of all that arrives.
+fn batches(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> (u64, Rejected, Vec<Vec<String>>) {
     let mut buffer = LineBuffer::default();
     let mut arrived = Vec::new();
     for piece in pieces {
@@ -108,20 +104,27 @@ fn batch(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> Batch {
         arrived.extend(buffer.take(piece.len(), LINE_BYTES_MAX));
     }
     arrived.extend(buffer.finish());
-    let mut builder = BatchBuilder::new(Arc::clone(schema));
-    for lines in &arrived {
-        for line in lines.lines.split(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() || line.len() > LINE_BYTES_MAX {
-                continue;
-            }
-            if let Err(reason) = builder.push(line) {
-                assert!(reason != RejectReason::TooLong);
-                builder.reject(reason, line);
+    let room = Arc::new(Semaphore::new(arrived.len()));
+    let chunks = arrived.into_iter().map(|Lines { lines, bytes, too_long }| {
+        let room = Arc::clone(&room).try_acquire_owned().expect("there is one for each");
+        Chunk { lines, read: 0, bytes, too_long, peer: "peer".into(), room }
+    });
+    let mut taken = TakenLines::default();
+    taken.extend(chunks.collect());
+    let (mut all_rows, mut rejected, mut values) = (0, Rejected::default(), Vec::new());
+    while let Some(ParsedBatch { batch, .. }) = taken.next(schema, LINE_BYTES_MAX) {
+        all_rows += rows(&batch);
+        batch.faults.rejected.iter().for_each(|(reason, lines)| rejected.add(reason, lines));
+        values.resize(batch.schema().fields().len(), Vec::new());
+        for (column, values) in values.iter_mut().enumerate() {
+            for block in batch.read(0, column).expect("it is in memory") {
+                let block = block.expect("it is in memory");
+                let row = |row| format!("{:?}", block.values().slice(row, 1));
+                values.extend((0..block.rows()).map(row));
             }
         }
     }
-    builder.finish()
+    (all_rows, rejected, values)
 }
 
 /// Values of the state and of `.profile` files, after a byte that says which: what can be read can
@@ -142,13 +145,12 @@ pub fn profiles_and_state(bytes: &[u8]) {
             }
         }
         1 => {
-            let Ok(mut pane) = decode::<Pane>(Content::Pane, &seal(Content::Pane, &[body])) else {
+            let Ok(pane) = decode::<Pane>(Content::Pane, &seal(Content::Pane, &[body])) else {
                 return;
             };
-            let other = pane.clone();
-            let _ = pane.merge(&other);
-            let read = decode::<Pane>(Content::Pane, &pane.to_bytes());
-            assert!(read.is_ok());
+            // Not merged: counts that were never counted may add up to more than there is room for.
+            assert!(decode::<Pane>(Content::Pane, &pane.to_bytes()).is_ok());
+            let _ = pane.bytes();
         }
         2 => {
             let sealed = seal(Content::Window, &[&packed()]);
@@ -324,6 +326,16 @@ mod tests {
         for (number, input) in inputs.into_iter().enumerate() {
             std::fs::write(folder.join(format!("seed-{number}")), input).unwrap();
         }
+    }
+
+    /// One input that did harm, with the message that the fuzzer keeps to itself.
+    #[test]
+    #[ignore = "needs DRIFTD_FUZZ_INPUT"]
+    fn replay() {
+        let input = std::fs::read(std::env::var("DRIFTD_FUZZ_INPUT").unwrap()).unwrap();
+        let name = std::env::var("DRIFTD_TARGET").unwrap();
+        let (_, target) = TARGETS.iter().find(|(own, _)| *own == name).unwrap();
+        target(&input);
     }
 
     /// A second each; `DRIFTD_FUZZ_SECONDS` asks for more, and `DRIFTD_SEED` for others.

@@ -49,13 +49,14 @@ impl Chunk {
         ends + u64::from(!rest.is_empty() && !rest.ends_with(b"\n")) + self.too_long
     }
 
-    /// The next line, without white space around it.
+    /// The next line, without what ends it.
     pub fn next_line(&mut self) -> Option<&[u8]> {
         let begun = self.read;
         let rest = &self.lines[begun..];
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         self.read = (begun + end + 1).min(self.lines.len());
-        (!rest.is_empty()).then(|| self.lines[begun..begun + end].trim_ascii())
+        let line = &self.lines[begun..begun + end];
+        (begun < self.lines.len()).then(|| line.strip_suffix(b"\r").unwrap_or(line))
     }
 }
 
@@ -105,11 +106,13 @@ pub enum Taken {
     Ended,
 }
 
-impl Inbox {
-    pub fn new() -> Inbox {
+impl Default for Inbox {
+    fn default() -> Inbox {
         Inbox { room: Arc::new(Semaphore::new(INBOX_BYTES_MAX)), waiting: Mutex::default() }
     }
+}
 
+impl Inbox {
     /// Waits until there is room for a chunk with these lines; where they are larger than the
     /// inbox, all of it.
     pub async fn room_for(&self, lines: &Vec<u8>) -> OwnedSemaphorePermit {

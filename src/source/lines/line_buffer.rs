@@ -63,7 +63,9 @@ impl LineBuffer {
         let end = self.bytes[begun..].iter().rposition(|byte| *byte == b'\n');
         let end = end.map_or(0, |end| begun + end + 1);
         let lines = self.split(end);
-        if self.bytes.len() > line_bytes_max {
+        // What ends in a carriage return may be a whole line but for its line feed.
+        let return_bytes = usize::from(self.bytes.last() == Some(&b'\r'));
+        if self.bytes.len() > line_bytes_max + return_bytes {
             self.bytes = Vec::new();
             self.is_skipping = true;
             self.too_long += 1;

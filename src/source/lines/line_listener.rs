@@ -51,7 +51,7 @@ impl LineListener {
     /// Accepts connections from now on. Needs a runtime.
     pub fn open(listener: impl Listener, address: String, limits: LineLimits) -> LineListener {
         let is_reachable = Box::new(listener.reachability());
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::default());
         let seen = Arc::clone(&inbox);
         let on_change = move |connections| seen.set_connections(connections);
         let connections = Connections::new(limits.connections_max, PATIENCE, on_change);

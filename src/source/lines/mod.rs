@@ -8,10 +8,10 @@
 //! model can be exchanged without losing a row.
 
 mod connection;
-mod inbox;
+pub mod inbox;
 pub mod line_buffer;
 mod line_listener;
-mod parse;
+pub mod parse;
 
 pub use inbox::Abandoned;
 pub use line_listener::{LineLimits, LineListener};

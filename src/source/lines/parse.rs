@@ -102,9 +102,10 @@ fn parse_one(
             rejected_peer.get_or_insert_with(|| Arc::clone(&chunk.peer));
         }
         while let Some(line) = chunk.next_line() {
-            let read = match line {
+            // Before white space around it is taken off: the rest of a long line is not kept.
+            let read = match line.trim_ascii() {
+                _ if line.len() > line_bytes_max => Err(RejectReason::TooLong),
                 [] => Ok(()),
-                line if line.len() > line_bytes_max => Err(RejectReason::TooLong),
                 line => builder.push(line),
             };
             if let Err(reason) = read {
@@ -137,7 +138,7 @@ mod tests {
 
     async fn chunk(lines: &str) -> Chunk {
         let lines = lines.as_bytes().to_vec();
-        let room = Inbox::new().room_for(&Vec::new()).await;
+        let room = Inbox::default().room_for(&Vec::new()).await;
         Chunk { bytes: lines.len() as u64, lines, read: 0, too_long: 0, peer: "a".into(), room }
     }
 
