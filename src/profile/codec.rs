@@ -22,6 +22,7 @@ use crate::error::{Fault, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -145,10 +146,25 @@ pub fn decode_versions<T: DeserializeOwned>(
     }
     let damaged = |error: &dyn std::fmt::Display| Fault::unreadable(format!("damaged: {error}"));
     let plain = match content.is_compressed() {
-        true => Cow::Owned(zstd::stream::decode_all(body).map_err(|error| damaged(&error))?),
+        true => Cow::Owned(unpacked(body).map_err(|error| damaged(&error))?),
         false => Cow::Borrowed(body),
     };
     postcard::from_bytes(&plain).map_err(|error| damaged(&error))
+}
+
+/// Bytes that a body may unpack to: so many, and so many more for each of its own. The profile of a
+/// thousand features packs to two thirds.
+const UNPACKED_MAX: u64 = 256 << 20;
+const UNPACKED_PER_BYTE: u64 = 50;
+
+fn unpacked(body: &[u8]) -> io::Result<Vec<u8>> {
+    let most = UNPACKED_MAX + UNPACKED_PER_BYTE * body.len() as u64;
+    let mut plain = Vec::new();
+    zstd::stream::read::Decoder::new(body)?.take(most + 1).read_to_end(&mut plain)?;
+    match plain.len() as u64 <= most {
+        true => Ok(plain),
+        false => Err(io::Error::other(format!("it unpacks to more than {most} bytes"))),
+    }
 }
 
 /// Of the body and, from version 3 on, of what and version.
@@ -164,6 +180,16 @@ fn checksum(version: u16, header: &[u8], body: &[u8]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 300 MB in some kilobytes, with the checksum that a driftd would have given it.
+    #[test]
+    fn what_unpacks_to_very_much_is_refused() {
+        let zeros = vec![0; 300 << 20];
+        let bytes = seal(Content::Profile, &[&zstd::bulk::compress(&zeros, 1).unwrap()]);
+        assert!(bytes.len() < 100_000);
+        let told = decode::<Vec<u64>>(Content::Profile, &bytes).unwrap_err().to_string();
+        assert!(told.contains("unpacks to more than"), "{told}");
+    }
 
     #[test]
     fn any_damage_is_noticed() {
