@@ -6,6 +6,7 @@ use crate::feature::Kind;
 use crate::format::OpenFile;
 use crate::format::ndjson::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
+use crate::format::parquet::page_headers::{PageLimits, check_pages};
 use crate::format::partition::{partition_label, partition_time, partition_values};
 use crate::format::{FileTable, stat};
 use crate::monitor::figures::WindowFigures;
@@ -22,11 +23,19 @@ use crate::totals::Rejected;
 use crate::window::WindowConfig;
 use crate::window::cursor::Place;
 use crate::window::pane::Pane;
+use ::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use ::parquet::column::page::PageReader;
+use ::parquet::file::metadata::ColumnChunkMetaData;
+use ::parquet::file::serialized_reader::SerializedPageReader;
+use ::parquet::schema::parser::parse_message_type;
+use ::parquet::schema::types::SchemaDescriptor;
+use bytes::Bytes;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -35,8 +44,9 @@ use tokio::sync::Semaphore;
 pub type Target = fn(&[u8]);
 
 /// Each target by its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("parquet", footer_and_pages),
+    ("pages", pages),
     ("lines", lines),
     ("state", profiles_and_state),
     ("config", configuration),
@@ -66,6 +76,41 @@ pub fn footer_and_pages(bytes: &[u8]) {
             assert_eq!(pane.rows, rows(&table));
         }
         table.content().expect("what was read once can be read again");
+    }
+}
+
+/// Pages of a chunk, after a byte that names their codec: those that are let through unpack to no
+/// more than they may, whatever the decoder makes of their headers.
+pub fn pages(bytes: &[u8]) {
+    const PAGE_BYTES_MAX: u64 = 1 << 16;
+    let Some((codec, chunk)) = bytes.split_first() else { return };
+    let codec = match codec % 6 {
+        0 => Compression::UNCOMPRESSED,
+        1 => Compression::SNAPPY,
+        2 => Compression::GZIP(GzipLevel::default()),
+        3 => Compression::BROTLI(BrotliLevel::default()),
+        4 => Compression::LZ4,
+        _ => Compression::ZSTD(ZstdLevel::default()),
+    };
+    let limits = PageLimits { codec, value_bytes_min: 8, page_bytes_max: PAGE_BYTES_MAX };
+    if check_pages(chunk, limits).is_err() {
+        return;
+    }
+    let schema = parse_message_type("message m { optional int64 x; }").expect("it is one");
+    let schema = SchemaDescriptor::new(Arc::new(schema));
+    let metadata = ColumnChunkMetaData::builder(schema.column(0))
+        .set_compression(codec)
+        .set_num_values(1 << 20)
+        .set_total_compressed_size(chunk.len() as i64)
+        .set_data_page_offset(0)
+        .build()
+        .expect("it has all that a chunk needs");
+    let bytes = Arc::new(Bytes::copy_from_slice(chunk));
+    let Ok(mut reader) = SerializedPageReader::new(bytes, &metadata, 1 << 20, None) else { return };
+    let next = || std::panic::catch_unwind(AssertUnwindSafe(|| reader.get_next_page()));
+    for page in std::iter::repeat_with(next) {
+        let Ok(Ok(Some(page))) = page else { return };
+        assert!(page.buffer().len() as u64 <= PAGE_BYTES_MAX);
     }
 }
 
@@ -242,6 +287,7 @@ mod tests {
         match target {
             "parquet" => fixtures("parquet"),
             "config" => fixtures("toml"),
+            "pages" => chunks(),
             "state" => stored(),
             "lines" => texts(&[concat!(
                 "\x05\x00\x01\x1e\x03\x07\x02\x20",
@@ -265,6 +311,34 @@ mod tests {
             ]),
             _ => unreachable!("{target}"),
         }
+    }
+
+    /// The column chunks of some files.
+    fn chunks() -> Vec<Vec<u8>> {
+        use ::parquet::file::reader::{FileReader, SerializedFileReader};
+        let mut found = Vec::new();
+        for file in fixtures("parquet").into_iter().map(Bytes::from) {
+            let Ok(reader) = SerializedFileReader::new(file.clone()) else { continue };
+            for group in reader.metadata().row_groups().iter().take(1) {
+                for column in group.columns().iter().take(3) {
+                    let codec = match column.compression() {
+                        Compression::UNCOMPRESSED => 0,
+                        Compression::SNAPPY => 1,
+                        Compression::GZIP(_) => 2,
+                        Compression::BROTLI(_) => 3,
+                        Compression::LZ4 => 4,
+                        Compression::ZSTD(_) => 5,
+                        _ => continue,
+                    };
+                    let (start, length) = column.byte_range();
+                    let Some(chunk) = file.get(start as usize..(start + length) as usize) else {
+                        continue;
+                    };
+                    found.push([&[codec], &chunk[..chunk.len().min(4_000)]].concat());
+                }
+            }
+        }
+        found
     }
 
     /// Values as a state keeps them.

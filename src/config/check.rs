@@ -168,7 +168,14 @@ fn reference(
         let path = section.required_string("path");
         path.map(|path| ReferenceSource::Path(folder.join(path)))
     };
-    let page_bytes_max = section.bytes("page_max").unwrap_or(PAGE_BYTES_MAX);
+    // The first files of sources are read as the sources read them.
+    let page_bytes_max = section.bytes("page_max").unwrap_or_else(|| match &source {
+        Some(ReferenceSource::WarmUp(_)) => {
+            let sources = sources.into_iter().flatten();
+            sources.filter_map(SourceConfig::page_bytes_max).max().unwrap_or(PAGE_BYTES_MAX)
+        }
+        _ => PAGE_BYTES_MAX,
+    });
     section.finish();
     Some((source?, page_bytes_max))
 }

@@ -65,7 +65,7 @@ struct FeatureCounts {
 #[derive(Debug, Default)]
 pub struct Delta {
     pub panes: Panes,
-    /// Each pane as it is stored, where that was asked for.
+    /// Each pane as it is stored, where that was asked for or nothing else is kept.
     pub bodies: BTreeMap<PaneKey, Vec<u8>>,
     /// Rows of panes that are nowhere but in `bodies`.
     pub stored: BTreeMap<PaneKey, u64>,

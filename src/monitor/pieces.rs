@@ -28,13 +28,17 @@ pub fn count_in_pieces(
     plan: &Plan,
     panes: usize,
 ) -> Result<Delta, Fault> {
+    let pieces = plan.panes.len().div_ceil(panes);
     let mut whole = Delta::default();
     let mut bytes = 0;
     for start in (0..plan.panes.len()).step_by(panes) {
         let end = (start + panes).min(plan.panes.len());
         let piece = count_and_encode(reference, table, &plan.piece(start..end))?;
-        bytes += piece.bodies.values().map(Vec::len).sum::<usize>();
-        if bytes > BODIES_BYTES_MAX {
+        let own = piece.bodies.values().map(Vec::len).sum::<usize>();
+        bytes += own;
+        // What is clear after the first piece is not found out after the last.
+        let expected = if start == 0 { own.saturating_mul(pieces - 1) } else { bytes };
+        if expected > BODIES_BYTES_MAX {
             return Err(Fault::unreadable(format!(
                 "its rows go to {} panes of {} features, whose counts take more than {} where they \
                  wait to be written; larger windows or smaller files are the remedy",

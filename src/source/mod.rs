@@ -299,6 +299,11 @@ impl SourceConfig {
             Resource::Address(_) | Resource::SocketFile(_) => None,
         }
     }
+
+    /// Bytes that a page of its files may unpack to, if it reads files.
+    pub fn page_bytes_max(&self) -> Option<u64> {
+        self.directory().map(|_| directory::page_bytes_max(&self.settings))
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::closed_windows::Query;
 use super::{ModelStore, Store, failed, row_sums};
 use crate::error::{Result, StateError};
 use crate::monitor::reference::Reference;
-use rusqlite::{Connection, MAIN_DB, params};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, params};
 use std::sync::Arc;
 use tracing::warn;
 
@@ -90,8 +90,10 @@ pub fn mend_indexes(connection: &Connection) -> Result<(), StateError> {
     if faults.is_empty() {
         return Ok(());
     }
-    if connection.execute_batch("REINDEX").is_err() {
-        return Err(damaged(&faults));
+    if let Err(error) = connection.execute_batch("REINDEX") {
+        let of_content = [ErrorCode::DatabaseCorrupt, ErrorCode::ConstraintViolation];
+        let is_damage = error.sqlite_error_code().is_some_and(|code| of_content.contains(&code));
+        return Err(if is_damage { damaged(&faults) } else { failed("repair", &error) });
     }
     let left = page_faults(connection, 1).map_err(tried)?;
     if !left.is_empty() {
@@ -102,6 +104,15 @@ pub fn mend_indexes(connection: &Connection) -> Result<(), StateError> {
         "an index of the state was damaged and was built anew; nothing is lost"
     );
     Ok(())
+}
+
+/// Refuses a state of an older format whose pages are damaged, before any of it is rewritten.
+pub fn expect_sound_pages(connection: &Connection) -> Result<(), StateError> {
+    let faults = quick_check(connection, 1).map_err(|error| failed("open", &error))?;
+    match faults.first() {
+        Some(fault) => Err(StateError::damaged("it", fault.trim())),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a state that lacks a row, or that has another than was written.
@@ -116,10 +127,7 @@ pub fn expect_whole(connection: &Connection) -> Result<(), StateError> {
 /// What is wrong with pages, at most `limit` things, and with indexes. SQLite's own check of
 /// indexes looks every row up in each of them, and takes 5 s of a ledger of a million files.
 fn page_faults(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare(&format!("PRAGMA quick_check({limit})"))?;
-    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let lines = lines.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut faults: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+    let mut faults = quick_check(connection, limit)?;
     if faults.is_empty() {
         for index in &INDEXES {
             faults.extend(index.fault(connection)?);
@@ -128,9 +136,24 @@ fn page_faults(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<Stri
     Ok(faults)
 }
 
+fn quick_check(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("PRAGMA quick_check({limit})"))?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let lines = lines.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(lines.into_iter().filter(|line| line != "ok").collect())
+}
+
 impl Store {
     /// Reads everything there is; what is damaged.
     pub fn check(self: &Arc<Store>) -> Result<StateCheck, StateError> {
+        // All of it as it is in one moment, whatever is being written.
+        self.read(|connection| connection.execute_batch("BEGIN"))?;
+        let found = self.check_all();
+        self.read(|connection| connection.execute_batch("COMMIT"))?;
+        found
+    }
+
+    fn check_all(self: &Arc<Store>) -> Result<StateCheck, StateError> {
         let faults = self.read(|connection| {
             let mut faults = page_faults(connection, 100)?;
             faults.extend(row_sums::faults(connection)?);

@@ -176,6 +176,9 @@ impl Store {
                  the driftd that wrote it, restore a copy, or name another path"
             )));
         };
+        if (1..known).contains(&version) {
+            check::expect_sound_pages(&connection)?;
+        }
         migration::migrate(&mut connection, version).map_err(tried)?;
         check::mend_indexes(&connection)?;
         check::expect_whole(&connection)?;
@@ -372,11 +375,15 @@ fn version(connection: &Connection) -> Result<i32, StateError> {
 
 /// What SQLite said; where it is about what the file has, trying again does not help.
 fn failed(tried: &str, error: &rusqlite::Error) -> StateError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) | None => {
-            StateError::damaged("it", error)
-        }
-        Some(_) => StateError::failed(format!("cannot {tried} it: {error}")),
+    let is_damage = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => true,
+        // Such as a table that is not there.
+        Some(ErrorCode::Unknown) => matches!(tried, "open" | "read"),
+        Some(_) => false,
+    };
+    match is_damage {
+        true => StateError::damaged("it", error),
+        false => StateError::failed(format!("cannot {tried} it: {error}")),
     }
 }
 

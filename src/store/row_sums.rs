@@ -1,4 +1,5 @@
-//! Checksums of rows: what is read is what was written, and no row is missing.
+//! Checksums of rows: at the start, every row is as it was written and none is missing; later, what
+//! is large or stands for a file is compared again whenever it is read.
 //!
 //! Every row has the checksum of its table and its values, 32 bits of XXH3, and the table
 //! `table_sum` has the number of rows of every other table and the sum of their checksums, which

@@ -26,7 +26,7 @@ pub trait PaneCounts: Sync {
 pub enum DeltaId {
     /// In the state.
     Stored(i64),
-    /// Of a file, waiting to be written.
+    /// Of a file, or of very many panes, waiting to be written.
     Waiting(usize),
     /// Of streams, waiting to be written.
     Merged(PaneKey),

@@ -15,7 +15,7 @@ pub type PaneIndex = u32;
 /// Where rows go whose windows have all closed.
 pub const NOWHERE: PaneIndex = PaneIndex::MAX;
 
-/// Panes that one file can fill; all are held until it is counted.
+/// Panes that one file can fill; their names and rows are held until it is counted.
 pub const PANES_MAX: usize = 100_000;
 
 /// Shorter runs than this, on average, are not worth being told apart from single rows.

@@ -202,6 +202,11 @@ fn a_state_is_whole_in_one_file_and_can_be_checked() {
     let backup = |to: &str| run(&["state", "backup", &state("driftd.db"), &state(to)]);
     assert_eq!(backup("copy.db").0, 0);
     assert!(backup("copy.db").2.contains("overwrites nothing"));
+    // Whatever is being written meanwhile.
+    for _ in 0..5 {
+        let (status, out, err) = run(&["state", "check", &state("driftd.db")]);
+        assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    }
     daemon.stop();
     assert!(!folder.path().join("driftd.db-wal").metadata().is_ok_and(|wal| wal.len() > 0));
     std::fs::copy(state("driftd.db"), state("moved.db")).unwrap();
@@ -259,7 +264,7 @@ fn a_state_that_is_emptied_or_goes_is_told() {
         daemon.sample(&["driftd_state_write_errors_total"]) > Some(0.0)
     });
     let told = |line: &String| line.contains("was removed or replaced");
-    assert!(daemon.log().iter().any(told));
+    daemon.wait_for("a line", |daemon| daemon.log().iter().any(told));
     for file in ["driftd.db", "driftd.db-wal", "driftd.db-shm"] {
         std::fs::rename(folder.path().join(format!("{file}.away")), folder.path().join(file))
             .unwrap();

@@ -11,8 +11,8 @@ use std::fs::File;
 
 /// Offset and length of a column chunk in its file.
 pub fn chunk_range(chunk: &ColumnChunkMetaData) -> Result<(u64, u64), Fault> {
+    // Where the decoder starts, whichever is first.
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    let start = start.min(chunk.data_page_offset());
     match (u64::try_from(start), u64::try_from(chunk.compressed_size())) {
         (Ok(start), Ok(length)) => Ok((start, length)),
         _ => Err(Fault::unreadable("a column chunk lies before the file")),
@@ -68,11 +68,9 @@ impl ChunkBytes {
         Ok(ChunkBytes { parts, file_size })
     }
 
-    /// The bytes of one leaf's chunk.
-    pub fn chunk(&self, leaf: &ColumnChunkMetaData) -> Result<&[u8], Fault> {
-        let (start, _) = chunk_range(leaf)?;
-        let part = self.parts.iter().find(|(from, _)| *from == start);
-        Ok(part.map_or(&[], |(_, bytes)| bytes))
+    /// The bytes of the chunks of the leaves, in their order.
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().map(|(_, bytes)| bytes.as_ref())
     }
 
     fn tail(&self, start: u64) -> std::result::Result<Bytes, ParquetError> {

@@ -4,25 +4,30 @@
 //! have up to tens of thousands. So it is given a schema of one column, made in the task that
 //! reads it and dropped there.
 
+use super::checked_pages::CheckedPages;
 use super::chunk::ChunkBytes;
 use super::column_schema::single;
 use super::footer::decode_error;
 use super::packed::{LeafPages, packed_blocks};
-use super::page_headers::{PageSizes, check_pages};
+use super::page_headers::{PageLimits, PageSizes, check_pages};
 use super::presence;
 use crate::error::{Fault, Result};
 use crate::monitor::table::Blocks;
 use crate::profile::block::Block;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use ::parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use ::parquet::column::page::{PageIterator, PageReader};
+use ::parquet::column::page::{Page, PageIterator, PageReader};
 use ::parquet::errors::Result as ParquetResult;
-use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::serialized_reader::SerializedPageReader;
 use ::parquet::schema::types::TypePtr;
 use arrow_schema::{ArrowError, FieldRef, Fields};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Bytes that are made room for with each value that a page says to have: two lengths, or levels
+/// and a place.
+const VALUE_BYTES: u64 = 8;
 
 /// The chunks of one top-level column.
 pub struct ColumnChunks<'a> {
@@ -32,19 +37,36 @@ pub struct ColumnChunks<'a> {
     pub column: usize,
     pub leaves: Range<usize>,
     pub bytes: Arc<ChunkBytes>,
+    pub page_bytes_max: u64,
 }
 
 impl ColumnChunks<'_> {
     /// Reads what all pages say of themselves; an error when one of them may not be unpacked.
-    pub fn check_pages(&self, page_bytes_max: u64) -> Result<PageSizes, Fault> {
-        let mut largest = PageSizes::default();
-        for leaf in self.leaves.clone() {
-            let leaf = self.group().column(leaf);
-            let chunk = self.bytes.chunk(leaf)?;
-            let sizes = check_pages(chunk, leaf.compression(), page_bytes_max)?;
-            largest.prefixed_max = largest.prefixed_max.max(sizes.prefixed_max);
+    pub fn check_pages(&self) -> Result<PageSizes, Fault> {
+        let mut all = PageSizes::default();
+        for (leaf, chunk) in self.leaves.clone().zip(self.bytes.chunks()) {
+            let limits = PageLimits::of(self.group().column(leaf), self.page_bytes_max);
+            let sizes = check_pages(chunk, limits)?;
+            all.prefixed_max = all.prefixed_max.max(sizes.prefixed_max);
+            all.value_mean_max = all.value_mean_max.max(sizes.value_mean_max);
+            all.is_mixed |= sizes.is_mixed;
         }
-        Ok(largest)
+        Ok(all)
+    }
+
+    /// Bytes of the longest text in the dictionary of the column's first leaf.
+    pub fn longest_in_dictionary(&self) -> Result<u64, Fault> {
+        let mut pages = self.pages(self.leaves.start).map_err(|error| decode_error(&error))?;
+        let first = pages.get_next_page().map_err(|error| decode_error(&error))?;
+        let Some(Page::DictionaryPage { buf, .. }) = first else { return Ok(0) };
+        let (mut longest, mut rest): (u32, &[u8]) = (0, &buf);
+        // Each after its length; whatever else there is, the decoder tells.
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let length = u32::from_le_bytes(*length);
+            longest = longest.max(length);
+            rest = after.get(length as usize..).unwrap_or_default();
+        }
+        Ok(longest.into())
     }
 
     /// The column as `field` says, decoded from a column of type `column`, so many rows at a time.
@@ -71,17 +93,17 @@ impl ColumnChunks<'_> {
     }
 
     /// Whether each row has a value, told by the shortest of the column's leaves.
-    pub fn presence(&self) -> Result<Blocks<'static>, Fault> {
+    pub fn presence(&self, batch_rows: usize) -> Result<Blocks<'static>, Fault> {
         let root = self.metadata.file_metadata().schema();
         let is_optional = root.get_fields()[self.column].is_optional();
         let size = |leaf: &usize| self.group().column(*leaf).uncompressed_size();
         let Some(leaf) = self.leaves.clone().min_by_key(size) else {
             return Ok(presence::all_present(self.num_rows()));
         };
-        let pages = self.pages(self.group().column(leaf)).map_err(|error| decode_error(&error))?;
+        let pages = self.pages(leaf).map_err(|error| decode_error(&error))?;
         let leaf = self.metadata.file_metadata().schema_descr().column(leaf);
         let pages = LeafPages { leaf, pages: Box::new(pages), rows: self.num_rows() };
-        Ok(presence::presence_blocks(pages, is_optional))
+        Ok(presence::presence_blocks(pages, is_optional, batch_rows))
     }
 
     fn group(&self) -> &RowGroupMetaData {
@@ -91,14 +113,18 @@ impl ColumnChunks<'_> {
     /// The same without its nulls, where the column holds numbers as they are stored.
     pub fn packed(&self, field: &FieldRef) -> Result<Option<Blocks<'static>>, Fault> {
         let leaf = self.metadata.file_metadata().schema_descr().column(self.leaves.start);
-        let pages = self.pages(self.group().column(self.leaves.start));
+        let pages = self.pages(self.leaves.start);
         let pages = Box::new(pages.map_err(|error| decode_error(&error))?);
         let pages = LeafPages { leaf, pages, rows: self.num_rows() };
         Ok(packed_blocks(pages, field.data_type()))
     }
 
-    fn pages(&self, leaf: &ColumnChunkMetaData) -> ParquetResult<SerializedPageReader<ChunkBytes>> {
-        SerializedPageReader::new(Arc::clone(&self.bytes), leaf, self.num_rows(), None)
+    fn pages(&self, leaf: usize) -> ParquetResult<CheckedPages> {
+        let chunk = self.group().column(leaf);
+        let pages =
+            SerializedPageReader::new(Arc::clone(&self.bytes), chunk, self.num_rows(), None)?;
+        let leaf = self.metadata.file_metadata().schema_descr().column(leaf);
+        Ok(CheckedPages { pages, leaf, values_max: self.page_bytes_max / VALUE_BYTES })
     }
 }
 
@@ -108,8 +134,7 @@ impl RowGroups for ColumnChunks<'_> {
     }
 
     fn column_chunks(&self, leaf: usize) -> ParquetResult<Box<dyn PageIterator>> {
-        let leaf = self.group().column(self.leaves.start + leaf);
-        Ok(Box::new(OneChunk(Some(self.pages(leaf)?))))
+        Ok(Box::new(OneChunk(Some(self.pages(self.leaves.start + leaf)?))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -122,7 +147,7 @@ impl RowGroups for ColumnChunks<'_> {
 }
 
 /// The pages of the one chunk that a leaf has.
-struct OneChunk(Option<SerializedPageReader<ChunkBytes>>);
+struct OneChunk(Option<CheckedPages>);
 
 impl Iterator for OneChunk {
     type Item = ParquetResult<Box<dyn PageReader>>;

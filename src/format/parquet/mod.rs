@@ -1,11 +1,12 @@
 //! Parquet files, read by column chunk where they are counted.
 
+mod checked_pages;
 mod chunk;
 mod column_chunks;
 mod column_schema;
 mod footer;
 mod packed;
-mod page_headers;
+pub mod page_headers;
 mod parquet_table;
 mod presence;
 

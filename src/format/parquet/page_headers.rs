@@ -6,7 +6,8 @@
 
 use crate::error::{Fault, Result};
 use crate::settings::units::bytes_text;
-use ::parquet::basic::Compression;
+use ::parquet::basic::{Compression, Type};
+use ::parquet::file::metadata::ColumnChunkMetaData;
 use std::io::Read;
 
 /// What the pages of one chunk are like.
@@ -15,28 +16,56 @@ pub struct PageSizes {
     /// Bytes of the largest page in which a text can repeat the start of the one before, so that a
     /// text can be as long as the page; 0 where there is none.
     pub prefixed_max: u64,
+    /// Bytes of a value, in the page where there are most on average.
+    pub value_mean_max: u64,
+    /// Some pages have keys of a dictionary, and others the values themselves.
+    pub is_mixed: bool,
+}
+
+/// What pages may be like.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLimits {
+    pub codec: Compression,
+    /// Bytes that a value takes in a dictionary at least.
+    pub value_bytes_min: u64,
+    pub page_bytes_max: u64,
+}
+
+impl PageLimits {
+    pub fn of(chunk: &ColumnChunkMetaData, page_bytes_max: u64) -> PageLimits {
+        let value_bytes_min = match chunk.column_type() {
+            Type::INT64 | Type::DOUBLE => 8,
+            Type::INT96 => 12,
+            Type::FIXED_LEN_BYTE_ARRAY => chunk.column_descr().type_length().max(1) as u64,
+            Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY | Type::BOOLEAN => 4,
+        };
+        PageLimits { codec: chunk.compression(), value_bytes_min, page_bytes_max }
+    }
 }
 
 /// What we need of a page's header.
 #[derive(Debug, Clone, Copy, Default)]
 struct PageHeader {
+    kind: i32,
     unpacked: u64,
     packed: u64,
+    values: u64,
     encoding: i32,
     /// Bytes of a page of version 2 that come before what is packed.
     levels: u64,
 }
 
-/// `Encoding.DELTA_BYTE_ARRAY`.
-const PREFIXED: i32 = 7;
+/// `PageType.DICTIONARY_PAGE`.
+const DICTIONARY: i32 = 2;
 
-/// Reads the headers of a chunk; an error when a page would unpack to more than `page_bytes_max`,
-/// or when something is no header, so that nothing is unpacked whose size is not known.
-pub fn check_pages(
-    mut chunk: &[u8],
-    codec: Compression,
-    page_bytes_max: u64,
-) -> Result<PageSizes, Fault> {
+/// `Encoding.DELTA_BYTE_ARRAY`, and the two for keys of a dictionary.
+const PREFIXED: i32 = 7;
+const KEYS: [i32; 2] = [2, 8];
+
+/// Reads the headers of a chunk; an error when a page would unpack to more than it may, or when
+/// something is no header, so that nothing is unpacked whose size is not known.
+pub fn check_pages(mut chunk: &[u8], limits: PageLimits) -> Result<PageSizes, Fault> {
+    let (mut has_keys, mut has_values) = (false, false);
     let mut sizes = PageSizes::default();
     while !chunk.is_empty() {
         let mut thrift = Thrift(chunk);
@@ -48,20 +77,41 @@ pub fn check_pages(
             return Err(Fault::unreadable("the header of a page cannot be read"));
         };
         chunk = &thrift.0[page.len()..];
-        let is_announced = header.unpacked > page_bytes_max;
-        if is_announced || unpacks_beyond(packed, codec, page_bytes_max) {
-            let says = if is_announced { "unpacks to" } else { "unpacks to more than its" };
-            return Err(Fault::unreadable(format!(
-                "a page {says} {} bytes, and page_max is {}; raise that if the file is right",
-                header.unpacked,
-                bytes_text(page_bytes_max)
-            )));
+        check_size(&header, packed, limits)?;
+        let is_dictionary = header.kind == DICTIONARY;
+        has_keys |= !is_dictionary && KEYS.contains(&header.encoding);
+        if is_dictionary || KEYS.contains(&header.encoding) {
+            continue;
         }
+        has_values = true;
+        sizes.value_mean_max = sizes.value_mean_max.max(header.unpacked / header.values.max(1));
         if header.encoding == PREFIXED {
             sizes.prefixed_max = sizes.prefixed_max.max(header.unpacked);
         }
     }
+    sizes.is_mixed = has_keys && has_values;
     Ok(sizes)
+}
+
+fn check_size(header: &PageHeader, packed: &[u8], limits: PageLimits) -> Result<(), Fault> {
+    let PageLimits { codec, value_bytes_min, page_bytes_max } = limits;
+    let is_announced = header.unpacked > page_bytes_max;
+    if is_announced || unpacks_beyond(packed, codec, page_bytes_max) {
+        let says = if is_announced { "unpacks to" } else { "unpacks to more than its" };
+        return Err(Fault::unreadable(format!(
+            "a page {says} {} bytes, and page_max is {}; raise that if the file is right",
+            header.unpacked,
+            bytes_text(page_bytes_max)
+        )));
+    }
+    let room = header.values.saturating_mul(value_bytes_min);
+    if header.kind == DICTIONARY && room > header.unpacked {
+        return Err(Fault::unreadable(format!(
+            "a dictionary of {} bytes says that it has {} values",
+            header.unpacked, header.values
+        )));
+    }
+    Ok(())
 }
 
 /// Whether a page unpacks to more than may be, whatever it announces. Only what could is unpacked
@@ -114,24 +164,40 @@ const DEPTH_MAX: usize = 3;
 impl Thrift<'_> {
     /// None when it is none, as of everything below.
     fn page_header(&mut self) -> Option<PageHeader> {
-        let (mut unpacked, mut packed) = (None, None);
-        let (mut encoding, mut levels) = (0, 0u64);
+        let (mut kind, mut unpacked, mut packed) = (None, None, None);
+        let mut header = PageHeader::default();
+        let mut described = None;
         self.fields(1, 0, &mut |outer, own, value| {
             match (outer, own) {
+                (0, 1) => kind = Some(value),
                 (0, 2) => unpacked = Some(u64::try_from(value).ok()?),
                 (0, 3) => packed = Some(u64::try_from(value).ok()?),
-                // DataPageHeader and DataPageHeaderV2.
-                (5, 2) | (8, 4) => encoding = value,
-                (8, 5 | 6) => levels += u64::try_from(value).ok()?,
+                // DataPageHeader, DictionaryPageHeader and DataPageHeaderV2.
+                (5 | 7 | 8, 1) => {
+                    header.values = u64::try_from(value).ok()?;
+                    // There is one of them, and it belongs to the page's type.
+                    described.replace(outer).is_none().then_some(())?;
+                }
+                (5 | 7, 2) | (8, 4) => header.encoding = value,
+                (8, 5 | 6) => header.levels += u64::try_from(value).ok()?,
                 _ => {}
             }
             Some(())
         })?;
-        Some(PageHeader { unpacked: unpacked?, packed: packed?, encoding, levels })
+        let belongs = match kind? {
+            0 => Some(5),
+            1 => None,
+            DICTIONARY => Some(7),
+            3 => Some(8),
+            _ => return None,
+        };
+        (described == belongs).then_some(())?;
+        Some(PageHeader { kind: kind?, unpacked: unpacked?, packed: packed?, ..header })
     }
 
     /// Reads a struct, and calls `f` with the field that it is, its own fields, and their values
-    /// where they are of 32 bits.
+    /// where they are of 32 bits. The decoder reads fields that it knows as what they are to be,
+    /// whatever they say that they are, and the last of several; so others are none.
     fn fields(
         &mut self,
         depth: usize,
@@ -144,15 +210,18 @@ impl Thrift<'_> {
             if head == kind::END {
                 return Some(());
             }
+            let before = own;
             own = match head >> 4 {
                 0 => i16::try_from(self.zigzag()?).ok()?,
                 step => own.checked_add(step.into())?,
             };
+            (own > before).then_some(())?;
             let kind = head & 15;
-            // The decoder reads these as what they are to be, whatever they say that they are.
-            let expected = match (depth, own) {
-                (1, 1..=4) => kind::I32,
-                (1, 5..=8) => kind::STRUCT,
+            let expected = match (depth, outer, own) {
+                (1, _, 1..=4) | (2, 5, 1..=4) | (2, 7, 1..=2) | (2, 8, 1..=6) => kind::I32,
+                (1, _, 5..=8) | (2, 5, 5) | (2, 8, 8) => kind::STRUCT,
+                (2, 7, 3) | (2, 8, 7) if kind == kind::FALSE => kind::FALSE,
+                (2, 7, 3) | (2, 8, 7) => kind::TRUE,
                 _ => kind,
             };
             if kind != expected {
@@ -237,23 +306,35 @@ mod tests {
         bytes
     }
 
+    fn limits(codec: Compression, page_bytes_max: u64) -> PageLimits {
+        PageLimits { codec, value_bytes_min: 8, page_bytes_max }
+    }
+
+    /// Of pages of one value.
+    fn plain_sizes(value_mean_max: u64) -> PageSizes {
+        PageSizes { value_mean_max, ..PageSizes::default() }
+    }
+
     fn refused(chunk: &[u8], codec: Compression, limit: u64) -> String {
-        check_pages(chunk, codec, limit).unwrap_err().to_string()
+        check_pages(chunk, limits(codec, limit)).unwrap_err().to_string()
     }
 
     #[test]
     fn a_page_that_announces_too_much_is_refused() {
         let plain = Compression::UNCOMPRESSED;
         let pages = [page(100, 0, &[1; 100]), page(5_000, 0, &[1; 70])].concat();
-        assert_eq!(check_pages(&pages, plain, 5_000), Ok(PageSizes::default()));
+        assert_eq!(check_pages(&pages, limits(plain, 5_000)), Ok(plain_sizes(5_000)));
         let told = refused(&pages, plain, 4_096);
         assert_eq!(
             told,
             "a page unpacks to 5000 bytes, and page_max is 4KB; raise that if the file is right"
         );
         let prefixed = [page(100, 7, &[1; 100]), page(300, 7, &[1; 70])].concat();
-        assert_eq!(check_pages(&prefixed, plain, 5_000), Ok(PageSizes { prefixed_max: 300 }));
-        assert_eq!(check_pages(&[], plain, 0), Ok(PageSizes::default()));
+        assert_eq!(
+            check_pages(&prefixed, limits(plain, 5_000)),
+            Ok(PageSizes { prefixed_max: 300, ..plain_sizes(300) })
+        );
+        assert_eq!(check_pages(&[], limits(plain, 0)), Ok(PageSizes::default()));
     }
 
     /// The decoder would go on where a header is cut, of other types, or too deep.
@@ -267,6 +348,13 @@ mod tests {
             let mut other = whole.clone();
             other[at] = byte;
             refused(&other, Compression::UNCOMPRESSED, 1 << 20);
+        }
+        // Of another type inside, twice, two descriptions, or that of another kind of page.
+        for (at, byte) in [(7, 0x18), (7, 0x16), (9, 0x05), (6, 0x3c), (6, 0x4c), (1, 4)] {
+            let mut other = whole.clone();
+            other[at] = byte;
+            let told = refused(&other, Compression::UNCOMPRESSED, 1 << 20);
+            assert!(told.contains("header"), "{at}: {told}");
         }
         let nested = [vec![0x9c; 100], vec![0; 100]].concat();
         refused(&nested, Compression::UNCOMPRESSED, 1 << 20);
@@ -291,7 +379,7 @@ mod tests {
             assert!(lie.len() < 60_000, "{codec}");
             let told = refused(&lie, codec, 1 << 20);
             assert!(told.contains("more than its 100 bytes"), "{codec}: {told}");
-            assert!(check_pages(&lie, codec, 10_000_000).is_ok(), "{codec}");
+            assert!(check_pages(&lie, limits(codec, 10_000_000)).is_ok(), "{codec}");
         }
     }
 }

@@ -7,7 +7,6 @@ use super::chunk::{ChunkBytes, chunk_range};
 use super::column_chunks::ColumnChunks;
 use super::column_schema::{ColumnSchema, Decoding, column_schemas};
 use super::footer::{FileRange, check_ends, read_metadata};
-use super::page_headers::PageSizes;
 use crate::error::{Fault, Result};
 use crate::format::extent_hashes::ExtentHashes;
 use crate::format::partition::PartitionValue;
@@ -136,21 +135,22 @@ impl ParquetTable {
 
     /// Rows to decode at a time. The values of a dictionary are looked up once per batch, so texts
     /// come in large ones, as far as their bytes allow.
-    fn batch_rows(&self, row_group: usize, column: usize, pages: PageSizes) -> usize {
-        let within = |bytes: u64, most: usize| (LONG_BATCH_BYTES / bytes).clamp(1, most as u64);
-        let rows = match &self.columns[column].decoding {
-            Decoding::Values(_, stored) if fixed_bytes(stored) > 0 => {
-                within(fixed_bytes(stored), BATCH_ROWS)
+    fn batch_rows(&self, column: usize, chunks: &ColumnChunks<'_>) -> Result<usize, Fault> {
+        let pages = chunks.check_pages()?;
+        let within = |bytes: u64, most: u64| (LONG_BATCH_BYTES / bytes.max(1)).clamp(1, most);
+        let (most, fixed, is_text) = match &self.columns[column].decoding {
+            Decoding::Values(field, stored) if is_dictionary(field) => {
+                let rows = TEXT_BATCH_BYTES / pages.value_mean_max.max(1);
+                (rows.clamp(1, TEXT_BATCH_ROWS), fixed_bytes(stored), true)
             }
-            Decoding::Values(field, _) if !is_dictionary(field) => BATCH_ROWS as u64,
-            Decoding::Presence => BATCH_ROWS as u64,
-            _ if pages.prefixed_max > 0 => within(pages.prefixed_max, BATCH_ROWS),
-            _ => {
-                let per_row = self.weight(row_group, column) / self.row_groups[row_group].max(1);
-                (TEXT_BATCH_BYTES / per_row.max(1)).clamp(1, TEXT_BATCH_ROWS)
-            }
+            Decoding::Values(_, stored) => (BATCH_ROWS as u64, fixed_bytes(stored), false),
+            Decoding::Presence => (BATCH_ROWS as u64, 0, false),
         };
-        rows as usize
+        let longest = match is_text && pages.is_mixed {
+            true => chunks.longest_in_dictionary()?,
+            false => 0,
+        };
+        Ok(within(longest.max(pages.prefixed_max).max(fixed), most) as usize)
     }
 
     /// A column of the file as the record-batch reader hands it over, nulls padded: what decoding
@@ -158,23 +158,18 @@ impl ParquetTable {
     pub fn read_padded(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
         let field = &self.columns[column].field;
         let stored = &self.metadata.file_metadata().schema().get_fields()[column];
-        let (chunks, pages) = self.chunks(row_group, column)?;
-        chunks.padded(field, stored, self.batch_rows(row_group, column, pages))
+        let chunks = self.chunks(row_group, column)?;
+        chunks.padded(field, stored, self.batch_rows(column, &chunks)?)
     }
 
-    fn chunks(
-        &self,
-        row_group: usize,
-        column: usize,
-    ) -> Result<(ColumnChunks<'_>, PageSizes), Fault> {
+    fn chunks(&self, row_group: usize, column: usize) -> Result<ColumnChunks<'_>, Fault> {
         let group = self.metadata.row_group(row_group);
         let leaves = self.leaves[column].clone();
         let file = (&*self.file, self.size);
         let bytes = ChunkBytes::fetch(file, &group.columns()[leaves.clone()], self.hashes.as_ref());
         let (metadata, bytes) = (&self.metadata, Arc::new(bytes?));
-        let chunks = ColumnChunks { metadata, row_group, column, leaves, bytes };
-        let pages = chunks.check_pages(self.page_bytes_max)?;
-        Ok((chunks, pages))
+        let page_bytes_max = self.page_bytes_max;
+        Ok(ColumnChunks { metadata, row_group, column, leaves, bytes, page_bytes_max })
     }
 
     fn n_file_columns(&self) -> usize {
@@ -236,13 +231,14 @@ impl Table for ParquetTable {
         if self.row_groups[row_group] == 0 {
             return Ok(Box::new(std::iter::empty()));
         }
-        let (chunks, pages) = self.chunks(row_group, column)?;
+        let chunks = self.chunks(row_group, column)?;
+        let batch_rows = self.batch_rows(column, &chunks)?;
         let Decoding::Values(field, stored) = &self.columns[column].decoding else {
-            return chunks.presence();
+            return chunks.presence(batch_rows);
         };
         match chunks.packed(field)? {
             Some(blocks) => Ok(blocks),
-            None => chunks.padded(field, stored, self.batch_rows(row_group, column, pages)),
+            None => chunks.padded(field, stored, batch_rows),
         }
     }
 }

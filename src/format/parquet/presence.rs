@@ -12,22 +12,23 @@ use arrow_array::BooleanArray;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use std::sync::Arc;
 
-/// Rows told at a time.
+/// Rows told at a time, at most.
 const BATCH_ROWS: usize = 4_096;
 
 /// Tells it by the levels of one leaf. Where the column is optional, a row without a value has the
-/// definition level 0.
-pub fn presence_blocks(pages: LeafPages, is_optional: bool) -> Blocks<'static> {
+/// definition level 0. So many rows at a time: their values are decoded too.
+pub fn presence_blocks(pages: LeafPages, is_optional: bool, batch_rows: usize) -> Blocks<'static> {
+    let batch_rows = batch_rows.min(BATCH_ROWS);
     let LeafPages { leaf, pages, .. } = pages;
     match get_column_reader(leaf, pages) {
-        ColumnReader::BoolColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::Int32ColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::Int64ColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::Int96ColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::FloatColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::DoubleColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::ByteArrayColumnReader(leaf) => blocks(leaf, is_optional),
-        ColumnReader::FixedLenByteArrayColumnReader(leaf) => blocks(leaf, is_optional),
+        ColumnReader::BoolColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::Int32ColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::Int64ColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::Int96ColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::FloatColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::DoubleColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::ByteArrayColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
+        ColumnReader::FixedLenByteArrayColumnReader(leaf) => blocks(leaf, is_optional, batch_rows),
     }
 }
 
@@ -42,7 +43,11 @@ fn block(present: BooleanBuffer) -> Block {
     Block::new(Arc::new(BooleanArray::new(values, Some(NullBuffer::new(present)))))
 }
 
-fn blocks<P: DataType>(mut leaf: ColumnReaderImpl<P>, is_optional: bool) -> Blocks<'static> {
+fn blocks<P: DataType>(
+    mut leaf: ColumnReaderImpl<P>,
+    is_optional: bool,
+    batch_rows: usize,
+) -> Blocks<'static> {
     let mut definitions: Vec<i16> = Vec::new();
     let mut repetitions: Vec<i16> = Vec::new();
     let mut values = Vec::new();
@@ -52,7 +57,7 @@ fn blocks<P: DataType>(mut leaf: ColumnReaderImpl<P>, is_optional: bool) -> Bloc
         values.clear();
         let (defined, repeated) = (Some(&mut definitions), Some(&mut repetitions));
         let (rows, ..) = leaf
-            .read_records(BATCH_ROWS, defined, repeated, &mut values)
+            .read_records(batch_rows, defined, repeated, &mut values)
             .map_err(|error| decode_error(&error))?;
         // A leaf that is never null or never repeated has no such levels.
         let starts = |place: &usize| repetitions.get(*place).is_none_or(|level| *level == 0);

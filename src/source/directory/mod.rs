@@ -61,6 +61,11 @@ const KEYS: &[Key] = &[
     },
 ];
 
+/// Bytes that a page of a file may unpack to.
+pub fn page_bytes_max(settings: &Settings) -> u64 {
+    settings.bytes(PAGE_MAX)
+}
+
 /// `type = "directory"`.
 pub struct Directory;
 
@@ -117,7 +122,7 @@ impl SourceType for Directory {
                 "ignore" => OnRewrite::Ignore,
                 _ => OnRewrite::Replace,
             },
-            page_bytes_max: settings.bytes(PAGE_MAX),
+            page_bytes_max: page_bytes_max(settings),
         };
         let events = Arc::clone(&shared.file_events);
         Ok(Box::new(BoundDirectory { config, events }))
