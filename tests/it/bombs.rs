@@ -90,7 +90,8 @@ fn repeated<T: parquet::data_type::DataType>(
 }
 
 /// Texts that are all but the start of the one before, also in a struct, keys of a dictionary
-/// beside texts, and values as long as their type says: of each a file has 400 MB in some kilobytes.
+/// beside texts, and values as long as their type says: of each a file has 400 MB in some
+/// kilobytes.
 #[test]
 fn many_long_values_of_a_small_page_are_not_in_memory_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -115,7 +116,7 @@ fn many_long_values_of_a_small_page_are_not_in_memory_at_once() {
     repeated::<ByteArrayType>(&path("nested.parquet"), nested, prefixed(), &same);
     daemon.wait_for_sample(&COUNTED, 800.0);
 
-    // The second text is more than the dictionary may have, so that the others stand for themselves.
+    // The second text is more than the dictionary may have; what comes then stands for itself.
     let other = ByteArray::from(Bytes::from(vec![b'z'; MEBIBYTE]));
     let values = [(long.clone(), 398), (other, 1), (ByteArray::from("a"), 1)];
     let mixed = properties().set_dictionary_page_size_limit(MEBIBYTE + 100).build();

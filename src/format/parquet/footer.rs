@@ -1,5 +1,6 @@
 //! The footer of a Parquet file: found, parsed on a stack of its own, and checked.
 
+use super::thrift::has_endless_lists;
 use crate::error::{Fault, FaultKind, Result};
 use crate::monitor::table::guarded;
 use ::parquet::errors::ParquetError;
@@ -42,6 +43,9 @@ pub fn decode_error(error: &ParquetError) -> Fault {
 /// schema that is too deep for everybody after it is refused and dropped there.
 pub fn read_metadata(file: &FileRange) -> Result<ParquetMetaData, Fault> {
     let footer_bytes = usize::try_from(file.footer_bytes()?).unwrap_or(usize::MAX);
+    if has_endless_lists(&file.footer()?) {
+        return Err(Fault::unreadable("its footer says that it has more than its bytes can hold"));
+    }
     let stack = footer_bytes.saturating_mul(STACK_PER_FOOTER_BYTE).saturating_add(STACK_MIN);
     let mut stack = stack.min(STACK_MAX);
     let parse = || {
@@ -92,9 +96,14 @@ pub struct FileRange {
 impl FileRange {
     /// Of the footer, with its length.
     pub fn fingerprint(&self) -> Result<u64, Fault> {
+        Ok(xxh3_64(&self.footer()?))
+    }
+
+    /// The footer, and its length after it.
+    fn footer(&self) -> Result<Bytes, Fault> {
         let length = (self.footer_bytes()? + 8).min(self.size);
         let footer = self.get_bytes(self.size - length, length as usize);
-        Ok(xxh3_64(&footer.map_err(|error| decode_error(&error))?))
+        footer.map_err(|error| decode_error(&error))
     }
 
     /// Length of the footer, as the last eight bytes tell.

@@ -9,5 +9,6 @@ mod packed;
 pub mod page_headers;
 mod parquet_table;
 mod presence;
+mod thrift;
 
 pub use parquet_table::{PAGE_BYTES_MAX, PAGE_BYTES_MAX_TEXT, ParquetTable};

@@ -4,6 +4,7 @@
 //! long as there is something to unpack. So the headers are read first, and a page that is larger
 //! than may be is refused. Formats: `parquet.thrift` (PageHeader) and Thrift's compact protocol.
 
+use super::thrift::{Thrift, kind};
 use crate::error::{Fault, Result};
 use crate::settings::units::bytes_text;
 use ::parquet::basic::{Compression, Type};
@@ -141,23 +142,6 @@ fn unpacks_beyond(packed: &[u8], codec: Compression, bytes_max: u64) -> bool {
 
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Bytes in Thrift's compact protocol.
-struct Thrift<'a>(&'a [u8]);
-
-/// Types of fields in the headers of pages.
-mod kind {
-    pub const END: u8 = 0;
-    pub const TRUE: u8 = 1;
-    pub const FALSE: u8 = 2;
-    pub const BYTE: u8 = 3;
-    pub const I16: u8 = 4;
-    pub const I32: u8 = 5;
-    pub const I64: u8 = 6;
-    pub const DOUBLE: u8 = 7;
-    pub const BINARY: u8 = 8;
-    pub const STRUCT: u8 = 12;
-}
-
 /// Statistics in the header of its kind in the header of a page.
 const DEPTH_MAX: usize = 3;
 
@@ -244,34 +228,6 @@ impl Thrift<'_> {
                 _ => return None,
             }
         }
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn skip(&mut self, bytes: u64) -> Option<()> {
-        self.0 = self.0.get(usize::try_from(bytes).ok()?..)?;
-        Some(())
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 127) << shift;
-            if byte < 128 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn zigzag(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 }
 
