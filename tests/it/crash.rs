@@ -153,6 +153,13 @@ fn can_trace() -> bool {
     traced.success()
 }
 
+/// A command that does something at a system call of what runs under it.
+fn injecting(call: &str, inject: &str) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", inject]);
+    command
+}
+
 /// Moments that a random kill hardly hits: at the n-th write or flush of the state, before it
 /// takes place.
 #[test]
@@ -166,8 +173,7 @@ fn killed_between_writes_nothing_is_lost_and_nothing_counts_twice() {
         let when = 1 + scatter(seed, 4) % 40;
         let inject = format!("inject={call}:signal=SIGKILL:when={when}");
         // Some never come that far, since there is nothing to write; those end after a second.
-        let status = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject])
+        let status = injecting(call, &inject)
             .args([
                 "timeout",
                 "--signal=KILL",
@@ -193,7 +199,7 @@ const CALLS: [&str; 9] = [
     "ftruncate",
     "fcntl",
     "unlink",
-    "rename",
+    "renameat2",
 ];
 const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EFBIG", "EINTR"];
 
@@ -210,9 +216,7 @@ fn when_a_call_of_the_state_fails_nothing_is_lost_and_nothing_counts_twice() {
         let error = ERRORS[(scatter(seed, 5) % ERRORS.len() as u64) as usize];
         let when = 1 + scatter(seed, 4) % 12;
         let inject = format!("inject={call}:error={error}:when={when}");
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-        command.args(["-e", &inject]);
+        let mut command = injecting(call, &inject);
         let state = config.with_file_name("driftd.db");
         for ending in ["", "-wal", "-shm", ".new", ".lock"] {
             command.arg("-P").arg(format!("{}{ending}", state.display()));

@@ -4,6 +4,7 @@
 //! makes room for that many before it reads one. Formats: Encodings.md, DELTA_BINARY_PACKED.
 
 use super::chunk::ChunkBytes;
+use super::thrift::Thrift;
 use ::parquet::basic::Encoding;
 use ::parquet::column::page::{Page, PageMetadata, PageReader};
 use ::parquet::errors::{ParquetError, Result};
@@ -110,42 +111,29 @@ impl CheckedPages {
 /// How many integers are packed here, and what comes after them; what comes after more than `most`
 /// is nobody's business.
 fn packed_integers(bytes: &[u8], most: u64) -> Option<(u64, &[u8])> {
-    let mut rest = bytes;
-    let block = varint(&mut rest)?;
-    let parts = varint(&mut rest)?;
-    let values = varint(&mut rest)?;
-    varint(&mut rest)?;
+    // Its integers are written like Thrift's.
+    let mut packed = Thrift(bytes);
+    let block = packed.varint()?;
+    let parts = packed.varint()?;
+    let values = packed.varint()?;
+    packed.varint()?;
     if values > most {
         return Some((values, &[]));
     }
     let per_part = block.checked_div(parts).filter(|n| *n > 0 && *n <= most.max(1 << 16))?;
     let mut left = values.saturating_sub(1);
     while left > 0 {
-        varint(&mut rest)?;
-        let (widths, after) = rest.split_at_checked(usize::try_from(parts).ok()?)?;
-        rest = after;
+        packed.varint()?;
+        let widths = packed.0.get(..usize::try_from(parts).ok()?)?;
+        packed.skip(parts)?;
         for width in widths {
             // Those that hold no value any more have a width and nothing else.
             if left == 0 {
                 break;
             }
-            let bytes = per_part.checked_mul(u64::from(*width))? / 8;
-            rest = rest.get(usize::try_from(bytes).ok()?..)?;
+            packed.skip(per_part.checked_mul(u64::from(*width))? / 8)?;
             left = left.saturating_sub(per_part);
         }
     }
-    Some((values, rest))
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 127) << shift;
-        if *byte < 128 {
-            return Some(value);
-        }
-    }
-    None
+    Some((values, packed.0))
 }
