@@ -1,6 +1,6 @@
 //! What makes a state of today out of an older one.
 //!
-//! A state of the last schema is taken over whole. Of those before, the ledger is kept, so that
+//! States from schema 3 on are taken over whole. Of those before, the ledger is kept, so that
 //! nothing counts twice; open windows and history are not, since their figures were others, and a
 //! log line says what was left behind.
 
