@@ -7,7 +7,11 @@ use super::extremes::{Exact, Span, without_negative_zero};
 use super::survey::survey;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, GenericBinaryArray, OffsetSizeTrait, PrimitiveArray,
+    downcast_integer_array,
+};
+use arrow_buffer::ArrowNativeType;
 use arrow_schema::{DataType, TimeUnit};
 use arrow_select::take::take;
 use std::fmt::{Display, Write};
@@ -67,8 +71,8 @@ fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
             array.as_string::<i64>().iter().flatten().for_each(|text| f(text, 1));
         }
         DataType::Utf8View => array.as_string_view().iter().flatten().for_each(|text| f(text, 1)),
-        DataType::Binary => texts_in_bytes(array.as_binary::<i32>().iter(), f),
-        DataType::LargeBinary => texts_in_bytes(array.as_binary::<i64>().iter(), f),
+        DataType::Binary => bytes_as_texts(array.as_binary::<i32>(), f),
+        DataType::LargeBinary => bytes_as_texts(array.as_binary::<i64>(), f),
         DataType::BinaryView => texts_in_bytes(array.as_binary_view().iter(), f),
         DataType::Int64 => integer_texts::<Int64Type>(array, f),
         DataType::UInt64 => integer_texts::<UInt64Type>(array, f),
@@ -97,6 +101,23 @@ fn texts_of(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
     }
 }
 
+/// All bytes are looked at together, which is faster than one text after the other.
+fn bytes_as_texts<O: OffsetSizeTrait>(array: &GenericBinaryArray<O>, f: &mut dyn FnMut(&str, u64)) {
+    let offsets = array.value_offsets();
+    let start = offsets[0].as_usize();
+    let own = start..offsets[array.len()].as_usize();
+    let Ok(all) = std::str::from_utf8(&array.value_data()[own]) else {
+        return texts_in_bytes(array.iter(), f);
+    };
+    for (_, ends) in offsets.windows(2).enumerate().filter(|(row, _)| array.is_valid(*row)) {
+        // Bytes that begin or end within a character are no text.
+        if let Some(text) = all.get(ends[0].as_usize() - start..ends[1].as_usize() - start) {
+            f(text, 1);
+        }
+    }
+}
+
+/// Those that are texts.
 fn texts_in_bytes<'a>(bytes: impl Iterator<Item = Option<&'a [u8]>>, f: &mut dyn FnMut(&str, u64)) {
     bytes.flatten().filter_map(|own| std::str::from_utf8(own).ok()).for_each(|text| f(text, 1));
 }
@@ -139,16 +160,24 @@ fn dictionary_texts(array: &dyn Array, f: &mut dyn FnMut(&str, u64)) {
     if values.is_empty() {
         return;
     }
-    let keys = dictionary.normalized_keys();
-    match dictionary.keys().nulls() {
-        None => keys.iter().for_each(|&key| rows[key] += 1),
-        Some(nulls) => nulls.valid_indices().for_each(|row| rows[keys[row]] += 1),
-    }
+    let keys = dictionary.keys();
+    downcast_integer_array!(
+        keys => count_keys(keys, &mut rows),
+        other => unreachable!("{other} is no type of keys"),
+    );
     let used = rows.iter().enumerate().filter(|(_, rows)| **rows > 0);
     for (key, &rows) in used {
         if values.is_valid(key) {
             texts_of(&*values.slice(key, 1), &mut |text, _| f(text, rows));
         }
+    }
+}
+
+fn count_keys<K: ArrowPrimitiveType>(keys: &PrimitiveArray<K>, rows: &mut [u64]) {
+    let values = keys.values();
+    match keys.nulls() {
+        None => values.iter().for_each(|key| rows[key.as_usize()] += 1),
+        Some(nulls) => nulls.valid_indices().for_each(|row| rows[values[row].as_usize()] += 1),
     }
 }
 
@@ -420,6 +449,11 @@ mod tests {
         assert_eq!(collect(&prices), BTreeMap::from(written));
         let bytes = BinaryArray::from_vec(vec![b"a", b"\xff", b"a"]);
         assert_eq!(collect(&bytes), BTreeMap::from([("a".to_owned(), 2)]));
+        // Both halves of one character, which are a text together.
+        let halves =
+            BinaryArray::from_opt_vec(vec![Some(b"b"), Some(b"\xc3"), Some(b"\xa4"), None]);
+        assert_eq!(collect(&halves), BTreeMap::from([("b".to_owned(), 1)]));
+        assert_eq!(collect(&halves.slice(1, 3)), BTreeMap::new());
     }
 
     #[test]

@@ -12,10 +12,10 @@
 use super::survey::survey;
 use super::{Accumulator, Mismatch};
 use crate::stats::sum::Sum;
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use pulp::{Arch, Scalar, Simd, WithSimd, bytemuck};
 use serde::{Deserialize, Serialize};
 
-/// Values whose sums of steps are exact in doubles.
+/// Values of one lane of a vector whose sums of steps are exact in doubles.
 const BLOCK: usize = 256;
 
 /// Binary digits of the number of steps, and of what is left.
@@ -179,17 +179,30 @@ impl<S: Simd> Sums<S> {
         let rest = round(simd.sub_f64s(steps, k), self.whole_rest);
         let high = round(k, self.whole_half);
         let low = simd.sub_f64s(k, high);
-        let products =
-            [simd.mul_f64s(high, high), simd.mul_f64s(high, low), simd.mul_f64s(low, low)];
-        let [high, cross, low] = products;
-        for (sum, term) in self.sums.iter_mut().zip([k, rest, high, cross, low]) {
-            *sum = simd.add_f64s(*sum, term);
-        }
+        // Products and sums are exact, so it is all the same whether they are fused.
+        let fused = |a, b, sum| simd.mul_add_e_f64s(a, b, sum);
+        let [ks, rests, highs, crosses, lows] = self.sums;
+        self.sums = [
+            simd.add_f64s(ks, k),
+            simd.add_f64s(rests, rest),
+            fused(high, high, highs),
+            fused(high, low, crosses),
+            fused(low, low, lows),
+        ];
     }
 
+    /// Adds the sums of every lane. Each is a whole number of less than 53 bits, once it is scaled.
     #[inline(always)]
-    fn totals(self) -> [f64; 5] {
-        self.sums.map(|sum| self.simd.reduce_sum_f64s(sum))
+    fn add_to(self, band: &mut Band) {
+        let scales = [1.0, 1.0 / REST, REST, 1.0 / HALF, 1.0];
+        let whole = |term: usize| {
+            let lanes: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&self.sums[term]));
+            let sum: i64 = lanes.iter().map(|sum| (sum * scales[term]) as i64).sum();
+            i128::from(sum)
+        };
+        band.steps += whole(0);
+        band.rests += whole(1);
+        band.squares += (whole(2) << DIGITS) + 2 * (whole(3) << HALF_DIGITS) + whole(4);
     }
 }
 
@@ -200,30 +213,15 @@ impl WithSimd for SumBand<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Band {
         let SumBand { values, center, per_unit } = self;
         let mut all = Band { n: values.len() as u64, ..Band::default() };
-        for block in values.chunks(BLOCK) {
-            let (vectors, rest) = S::as_simd_f64s(block);
-            // Two at a time: an addition need not wait for the one before.
-            let (pairs, last) = vectors.as_chunks::<2>();
-            let mut wide = [Sums::new(simd, center, per_unit), Sums::new(simd, center, per_unit)];
-            for [a, b] in pairs {
-                wide[0].add(*a);
-                wide[1].add(*b);
-            }
-            last.iter().for_each(|own| wide[0].add(*own));
-            let mut single = Sums::new(Scalar, center, per_unit);
-            rest.iter().for_each(|own| single.add(*own));
-            let [a, b] = wide.map(Sums::totals);
-            let single = single.totals();
-            let [steps, rests, high, cross, low] =
-                std::array::from_fn(|term| a[term] + b[term] + single[term]);
-            // Each is a whole number of less than 53 bits, once it is scaled.
-            let whole = |sum: f64| i128::from(sum as i64);
-            all.steps += whole(steps);
-            all.rests += whole(rests / REST);
-            all.squares +=
-                (whole(high * REST) << DIGITS) + 2 * (whole(cross / HALF) << HALF_DIGITS);
-            all.squares += whole(low);
+        let (vectors, rest) = S::as_simd_f64s(values);
+        for block in vectors.chunks(BLOCK) {
+            let mut sums = Sums::new(simd, center, per_unit);
+            block.iter().for_each(|own| sums.add(*own));
+            sums.add_to(&mut all);
         }
+        let mut single = Sums::new(Scalar, center, per_unit);
+        rest.iter().for_each(|own| single.add(*own));
+        single.add_to(&mut all);
         all
     }
 }
