@@ -250,7 +250,7 @@ pub fn partition_paths(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drift::verdict::DriftConfig;
+    use crate::judge::drift_config::DriftConfig;
     use crate::monitor::score::{WindowLabel, score};
     use crate::profile::codec::append;
     use crate::source::inputs::open;
@@ -349,7 +349,8 @@ mod tests {
         let pane = count_whole(&reference, &table, None, None).unwrap();
         let window = "w".to_owned();
         let label = WindowLabel { window, slot: 1, start: None, end: None, closed: None };
-        let figures = score(&reference, &pane, &[], &DriftConfig::default(), label).unwrap();
+        let figures =
+            score(&reference, &pane, &[], &[], &DriftConfig::default(), label).unwrap().figures;
         let windows =
             vec![WindowConfig { name: "w".to_owned(), kind: WindowKind::Rows { size: 10 } }];
         let mut bodies = [vec![0], vec![1], vec![2], vec![3], vec![4]];

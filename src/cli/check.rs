@@ -1,9 +1,11 @@
 //! `driftd check`: compare once.
 
+use super::judging::JudgingArguments;
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::progress::bar;
 use super::{DRIFT, FAILURE, UNJUDGED, output};
 use crate::export::page::openmetrics;
+use crate::judge::drift_config::VariationConfig;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
 use crate::monitor::score::{WindowLabel, score};
@@ -38,6 +40,8 @@ pub struct CheckArguments {
     each: bool,
     #[command(flatten)]
     config: ConfigChoice,
+    #[command(flatten)]
+    judging: JudgingArguments,
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -60,7 +64,12 @@ enum Format {
 }
 
 pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
-    let settings = arguments.config.settings()?;
+    let mut settings = arguments.config.settings()?;
+    arguments.judging.apply(&mut settings.drift);
+    // Whoever compares once has no windows to learn from.
+    if settings.drift.variation == VariationConfig::Learned {
+        settings.drift.variation = VariationConfig::Rows;
+    }
     let path = arguments.reference.as_ref().or(settings.reference_path.as_ref());
     let path = path.context("name the reference with --reference")?;
     let inputs = std::iter::once(path).chain(&arguments.current);
@@ -111,7 +120,8 @@ fn windows(
     let close = |name: &str, slot: usize, pane: &Pane| {
         let (window, slot) = (name.to_owned(), slot as u64);
         let label = WindowLabel { window, slot, start: None, end: None, closed: None };
-        score(reference, pane, &[], &settings.drift, label)
+        score(reference, pane, &[], &[], &settings.drift, label)
+            .map(|scored| scored.figures)
             .map_err(|error| anyhow!("{name}: {error}"))
     };
     let files = files(&arguments.current)?;

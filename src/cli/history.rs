@@ -1,5 +1,6 @@
 //! `driftd history`: closed windows out of the state, and `driftd replay`: past files again.
 
+use super::judging::JudgingArguments;
 use super::output;
 use crate::config::load;
 use crate::daemon::replay::replay;
@@ -26,6 +27,14 @@ pub struct HistoryArguments {
 enum HistoryCommand {
     /// Write the closed windows of the state; the daemon may be running
     Export(PastArguments),
+}
+
+#[derive(clap::Args)]
+pub struct ReplayArguments {
+    #[command(flatten)]
+    past: PastArguments,
+    #[command(flatten)]
+    judging: JudgingArguments,
 }
 
 /// Which windows of which models, and how to write them.
@@ -82,7 +91,8 @@ pub fn run(arguments: HistoryArguments) -> Result<ExitCode> {
 }
 
 /// Counts what the sources hold as if it came now, into a state of its own.
-pub fn run_replay(arguments: PastArguments) -> Result<ExitCode> {
+pub fn run_replay(arguments: ReplayArguments) -> Result<ExitCode> {
+    let ReplayArguments { past: arguments, judging } = arguments;
     let mut config = load(&arguments.config)?;
     if let Some(wanted) = &arguments.model {
         let known: Vec<String> = config.models.iter().map(|m| m.model.name.clone()).collect();
@@ -92,7 +102,8 @@ pub fn run_replay(arguments: PastArguments) -> Result<ExitCode> {
         }
     }
     let mut past = Vec::new();
-    for model in config.models {
+    for mut model in config.models {
+        judging.apply(&mut model.model.drift);
         let (name, version) = (model.model.name.clone(), model.model.version.clone());
         let store = replay(model, config.state.memory_max)?;
         arguments.collect(&name, &version, &store, &mut past)?;

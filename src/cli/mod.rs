@@ -7,6 +7,7 @@
 mod check;
 mod config;
 mod history;
+mod judging;
 mod merge;
 mod metrics;
 mod options;
@@ -74,7 +75,7 @@ enum Command {
     /// Write closed windows out of the state
     History(history::HistoryArguments),
     /// Run the files of the sources through the same engine again, and write the windows
-    Replay(history::PastArguments),
+    Replay(history::ReplayArguments),
     /// Check or copy the state of a daemon
     State(state::StateArguments),
     /// Check a configuration, or show it with all defaults

@@ -1,9 +1,9 @@
 //! What `check` and `profile` take from a configuration: columns, kinds, thresholds, sampling.
 
 use crate::config::{ReferenceSource, load};
-use crate::drift::verdict::DriftConfig;
 use crate::export::ExportConfig;
 use crate::format::parquet::PAGE_BYTES_MAX;
+use crate::judge::drift_config::DriftConfig;
 use crate::monitor::reference::{Reference, ReferenceConfig};
 use crate::schema::NamePattern;
 use crate::settings::units::parse_bytes;

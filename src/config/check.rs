@@ -5,11 +5,12 @@ use super::sampling::sampling;
 use super::sources::{check_resources, sources};
 use super::windows::{baselines, windows};
 use super::{Config, Model, ReferenceSource};
-use crate::drift::verdict::DriftConfig;
+use crate::drift::threshold::Threshold;
 use crate::drift::{MEASURES, measure};
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
+use crate::judge::drift_config::{DriftConfig, STEPS_MIN, VariationConfig};
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
@@ -226,12 +227,24 @@ fn drift(model: &Section<'_>, feature_thresholds: BTreeMap<String, Thresholds>) 
         if !config.measures.iter().any(|measure| measure.name() == *name) {
             section.fault("decide", format!("{name:?} is not among the measures"));
         }
-        if !config.thresholds.contains_key(name) {
+        let own = measure(name).map(|measure| measure.about().threshold);
+        if own == Some(Threshold::None) && !config.thresholds.contains_key(name) {
             section.fault("decide", format!("{name:?} has no threshold; give it one"));
         }
     }
     if let Some(rows_min) = section.integer("rows_min", 1) {
         config.rows_min = rows_min;
+    }
+    let wanted = "a number above 0 and up to 1";
+    if let Some(p_max) = section.number("p_max", wanted, |p| 0.0 < p && p <= 1.0) {
+        config.p_max = p_max;
+    }
+    if let Some(history) = section.integer("history", STEPS_MIN as u64) {
+        config.history = history as usize;
+    }
+    let variations = VariationConfig::ALL.map(|own| (own.name(), own));
+    if let Some(variation) = section.choice("variation", &variations) {
+        config.variation = variation;
     }
     section.finish();
     config

@@ -169,6 +169,9 @@ fn drift(model: &Model) -> Value {
         ("measures", Value::Array(measures)),
         ("decide", Value::Array(decide)),
         ("rows_min", integer(drift.rows_min)),
+        ("p_max", Value::Float(drift.p_max)),
+        ("history", integer(drift.history as u64)),
+        ("variation", text(drift.variation.name())),
         ("thresholds", thresholds(&drift.thresholds)),
     ])
 }

@@ -8,6 +8,7 @@
 
 use super::loaded_reference::{LoadedReference, contents, stored};
 use crate::error::{Result, StateError};
+use crate::monitor::close::ClosedWindow;
 use crate::monitor::model::{ModelConfig, Monitor, Restored};
 use crate::monitor::reference::Reference;
 use crate::store::ModelStore;
@@ -43,17 +44,17 @@ pub fn resume(
     let is_same = record_before.as_ref() == Some(&record) && before == config.windows;
     if !is_same {
         let mut commit = Commit::default();
-        let mut renamed = Vec::new();
+        let (mut renamed, mut left) = (Vec::new(), Vec::new());
         if !before.is_empty() {
             let earlier = match &profile {
                 Some(_) => Arc::new(stored(store)?),
                 None => Arc::clone(&reference),
             };
             let change = Transition { config, before: &before, reference: &reference, earlier };
-            renamed = change.note(store, now, &mut commit)?;
+            (renamed, left) = change.note(store, now, &mut commit)?;
         }
         let windows = config.windows.clone();
-        commit.epoch = Some(Epoch { windows, reference: record, profile, renamed });
+        commit.epoch = Some(Epoch { windows, reference: record, profile, renamed, left });
         store.commit(&commit)?;
     }
     Ok((reference, restored(config, store)?))
@@ -64,6 +65,7 @@ fn restored(config: &ModelConfig, store: &ModelStore) -> Result<Restored, StateE
     for window in &config.windows {
         restored.places.push(store.place(&window.name)?);
         restored.latest.push(store.latest(&window.name)?);
+        restored.evidence.push(store.window_evidence(&window.name)?);
     }
     Ok(restored)
 }
@@ -103,7 +105,7 @@ impl Transition<'_> {
         store: &ModelStore,
         now: Timestamp,
         commit: &mut Commit,
-    ) -> Result<Renamed, StateError> {
+    ) -> Result<(Renamed, Vec<String>), StateError> {
         let keeps_grids = self.keeps_grids();
         let survivors: Vec<Option<usize>> = (0..self.before.len())
             .map(|window| self.survivor(window).filter(|_| keeps_grids))
@@ -116,13 +118,15 @@ impl Transition<'_> {
         let leaving: Vec<usize> = leaving.map(|(window, _)| window).collect();
         let mut counts = StoredCounts { store, reference: &self.earlier };
         let closing = monitor.leave(&leaving, now, &mut counts)?;
-        for figures in &closing.closed {
+        for ClosedWindow { figures, .. } in &closing.closed {
             let (window, rows) = (&figures.window, figures.rows);
             let model = &self.config.name;
             warn!(model, window, rows, "closed as it is: the reference or the windows changed");
             commit.totals.add(OF_WINDOWS, window, figures.verdict().name(), 1);
         }
-        commit.closed = closing.closed;
+        let closed = closing.closed.into_iter();
+        commit.closed = closed.map(|own| ClosedWindow { remembered: None, ..own }).collect();
+        let left = leaving.iter().map(|window| self.before[*window].name.clone()).collect();
         let layouts = (PaneLayout::new(self.before), PaneLayout::new(&self.config.windows));
         // Windows of the same name go on from where they were, even if with nothing in them.
         for (window, place) in places.into_iter().enumerate() {
@@ -139,7 +143,8 @@ impl Transition<'_> {
             let to = keeps_grids.then(|| self.renamed(&key, &survivors, &layouts)).flatten();
             (key, to)
         });
-        Ok(renamed.filter(|(from, to)| to.as_ref() != Some(from)).collect())
+        let renamed = renamed.filter(|(from, to)| to.as_ref() != Some(from)).collect();
+        Ok((renamed, left))
     }
 
     /// Whether every grid that was counted on is still there.

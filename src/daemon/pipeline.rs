@@ -344,8 +344,8 @@ impl Pipeline {
     }
 
     fn record_closing(&mut self, closing: Closing, now: Timestamp) {
-        for figures in &closing.closed {
-            log_window(&self.monitor.config().name, figures);
+        for closed in &closing.closed {
+            log_window(&self.monitor.config().name, &closed.figures);
         }
         self.journal.record_closing(closing, self.monitor.horizons(), now);
     }

@@ -4,36 +4,41 @@
 //! correction. The score is V because χ² itself grows with the rows: with enough of them every
 //! difference is significant.
 
-use super::{Comparison, Evidence, Measure, Score};
+use super::design_effects::DesignEffects;
+use super::threshold::Threshold;
+use super::{About, Comparison, Measure, Score};
 use ndarray::{ArrayView2, Axis};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 pub struct Chi2;
 
 impl Measure for Chi2 {
-    fn name(&self) -> &'static str {
-        "chi2"
-    }
-
-    fn default_threshold(&self) -> Option<f64> {
-        None
+    fn about(&self) -> &'static About {
+        &About { name: "chi2", threshold: Threshold::None, decides: false }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        let bins = comparison.bins()?;
-        Some(homogeneity(bins, self.evidence(comparison).effective_rows()))
+        let (chi2, rows, _) = statistic(comparison.bins()?);
+        Some((chi2 / rows).sqrt().into())
+    }
+
+    /// χ² is divided by the design effect (Rao and Scott, 1981).
+    fn p_value(
+        &self,
+        comparison: &Comparison<'_>,
+        _: &Score,
+        effects: &DesignEffects,
+    ) -> Option<f64> {
+        let (chi2, _, freedom) = statistic(comparison.bins()?);
+        Some(p_value(chi2 / effects.of_values(), freedom))
     }
 }
 
-/// `effective_rows` is RC/(R+C), or less when rows of one side resemble each other; χ² is then
-/// divided by as much (Rao and Scott, 1981).
-fn homogeneity(bins: ArrayView2<'_, u64>, effective_rows: f64) -> Score {
+/// χ², all rows, and the degrees of freedom.
+fn statistic(bins: ArrayView2<'_, u64>) -> (f64, f64, usize) {
     let (rows, columns) = (bins.sum_axis(Axis(1)), bins.sum_axis(Axis(0)));
     let total = rows.sum() as f64;
     let used = columns.iter().filter(|count| **count > 0).count();
-    if used < 2 {
-        return Score { score: 0.0, p_value: Some(1.0), error: None };
-    }
     let mut chi2 = 0.0;
     for ((side, bin), &observed) in bins.indexed_iter() {
         let expected = rows[side] as f64 * columns[bin] as f64 / total;
@@ -41,24 +46,28 @@ fn homogeneity(bins: ArrayView2<'_, u64>, effective_rows: f64) -> Score {
             chi2 += (observed as f64 - expected).powi(2) / expected;
         }
     }
-    let alone = Evidence { reference: rows[0], current: rows[1], bins: used };
-    let worth = effective_rows / alone.effective_rows();
-    let law = ChiSquared::new((used - 1) as f64).expect("one degree of freedom or more");
-    let tail = law.sf(chi2 * worth);
-    Score { score: (chi2 / total).sqrt(), p_value: Some(tail.clamp(0.0, 1.0)), error: None }
+    (chi2, total, used.saturating_sub(1))
+}
+
+/// 1 where one bin has all rows.
+fn p_value(chi2: f64, freedom: usize) -> f64 {
+    if freedom == 0 {
+        return 1.0;
+    }
+    let law = ChiSquared::new(freedom as f64).expect("one degree of freedom or more");
+    law.sf(chi2).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::shares::table;
+    use super::super::bin_table::table;
     use super::*;
 
     fn check(reference: &[u64], current: &[u64], v: f64, p: f64) {
-        let rows = |counts: &[u64]| counts.iter().sum::<u64>();
-        let n = Evidence { reference: rows(reference), current: rows(current), bins: 0 };
-        let score = homogeneity(table(reference, current).view(), n.effective_rows());
-        assert!((score.score - v).abs() < 1e-12, "V {} is not {v}", score.score);
-        let got = score.p_value.unwrap();
+        let (chi2, rows, freedom) = statistic(table(reference, current).view());
+        let score = (chi2 / rows).sqrt();
+        assert!((score - v).abs() < 1e-12, "V {score} is not {v}");
+        let got = p_value(chi2, freedom);
         assert!((got - p).abs() <= 1e-9 * p, "p {got} is not {p}");
     }
 

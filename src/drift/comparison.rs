@@ -1,13 +1,16 @@
 //! Two profiles of one feature side by side, with what several measures read made once.
 
-use super::Evidence;
-use super::shares::table;
+use super::bin_table::table;
+use super::effective_rows;
 use crate::profile::Mismatch;
+use crate::profile::categories::{CategoryGrid, RareValues};
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
+use crate::profile::grid::NumericGrid;
 use crate::profile::numeric::{CellPair, NumericProfile};
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::tally::Tally;
 use ndarray::{Array2, ArrayView2};
+use std::ops::Range;
 
 /// A reference and a current profile over one grid.
 #[derive(Debug)]
@@ -15,9 +18,59 @@ pub struct Comparison<'a> {
     grid: &'a FeatureGrid,
     reference: &'a FeatureProfile,
     current: &'a FeatureProfile,
-    cells: Option<CellPair<'a>>,
+    /// The profile is the one that the grid was cut from.
+    is_reference: bool,
+    counts: Counts<'a>,
     bins: Option<Array2<u64>>,
-    design_effect: f64,
+}
+
+/// Counts by cell.
+#[derive(Debug)]
+enum Counts<'a> {
+    /// No values on one side, or none that are scored.
+    None,
+    Numeric(NumericCells<'a>),
+    Categorical {
+        grid: &'a CategoryGrid,
+        /// None where rare values were not counted.
+        cells: Option<CategoryCells>,
+    },
+}
+
+/// Counts per cell of a numeric grid.
+#[derive(Debug)]
+pub struct NumericCells<'a> {
+    pub grid: &'a NumericGrid,
+    pub reference: Vec<u64>,
+    pub current: Vec<u64>,
+    /// Cells between the least and the greatest value of the reference.
+    inside: Range<usize>,
+}
+
+/// Counts of named values, and after them of hashed cells.
+#[derive(Debug)]
+struct CategoryCells {
+    rare: RareValues,
+    reference: Vec<u64>,
+    current: Vec<u64>,
+}
+
+/// Counts of both sides, cell by cell, and those of the cells that stand for a value or a stretch
+/// of values.
+#[derive(Debug)]
+pub struct NamedCells<'a> {
+    pub reference: &'a [u64],
+    pub current: &'a [u64],
+    pub cells: Range<usize>,
+}
+
+/// Counts of both sides over all cells.
+#[derive(Debug)]
+pub struct AllCells {
+    pub reference: Vec<u64>,
+    pub current: Vec<u64>,
+    /// By value, and not by the reference's count.
+    pub are_ordered: bool,
 }
 
 impl<'a> Comparison<'a> {
@@ -28,7 +81,8 @@ impl<'a> Comparison<'a> {
         reference: &'a FeatureProfile,
         current: &'a FeatureProfile,
     ) -> Result<Comparison<'a>, Mismatch> {
-        Comparison::of(grid, reference, current, NumericProfile::cell_pair)
+        let compared = Comparison::of(grid, reference, current, NumericProfile::cell_pair)?;
+        Ok(Comparison { is_reference: true, ..compared })
     }
 
     /// With rows that came before, in place of a reference.
@@ -49,37 +103,32 @@ impl<'a> Comparison<'a> {
         if reference.grid != grid.id || current.grid != grid.id {
             return Err(Mismatch);
         }
+        let (is_reference, counts) = (false, Counts::None);
         let mut comparison =
-            Comparison { grid, reference, current, cells: None, bins: None, design_effect: 1.0 };
+            Comparison { grid, reference, current, is_reference, counts, bins: None };
         if reference.tally.present() == 0 || current.tally.present() == 0 {
             return Ok(comparison);
         }
         match (&grid.frame, &reference.values, &current.values) {
             (Frame::Numeric(frame), Values::Numeric(reference), Values::Numeric(current)) => {
-                let cells = pair(current, frame, reference);
+                let cells = NumericCells::of(pair(current, frame, reference));
                 let bins = |counts| cells.grid.bins(counts);
-                let bins = table(&bins(&cells.reference.counts()), &bins(&cells.current.counts()));
-                comparison.bins = Some(bins);
-                comparison.cells = Some(cells);
+                comparison.bins = Some(table(&bins(&cells.reference), &bins(&cells.current)));
+                comparison.counts = Counts::Numeric(cells);
             }
             (Frame::Categorical(grid), Values::Categorical(r), Values::Categorical(c)) => {
                 comparison.bins = Some(table(&grid.bins(r), &grid.bins(c)));
+                let sides = grid.rare().zip(grid.cells(r)).zip(grid.cells(c));
+                let cells = sides.map(|((rare, reference), current)| CategoryCells {
+                    rare: *rare,
+                    reference,
+                    current,
+                });
+                comparison.counts = Counts::Categorical { grid, cells };
             }
             _ => {}
         }
         Ok(comparison)
-    }
-
-    /// The current rows are a sample of clusters, of which so many rows tell as much as one that
-    /// was drawn alone; none when that is not known.
-    #[must_use]
-    pub fn with_design_effect(self, design_effect: Option<f64>) -> Comparison<'a> {
-        Comparison { design_effect: design_effect.unwrap_or(f64::INFINITY), ..self }
-    }
-
-    /// What the comparison of so many rows over so many bins rests on.
-    pub fn evidence(&self, reference: u64, current: u64, bins: usize) -> Evidence {
-        Evidence { reference, current: (current as f64 / self.design_effect) as u64, bins }
     }
 
     /// Counts per bin, reference above current; none without values on either side.
@@ -88,12 +137,83 @@ impl<'a> Comparison<'a> {
     }
 
     /// Counts per cell; none for categories and without values on either side.
-    pub fn cells(&self) -> Option<&CellPair<'a>> {
-        self.cells.as_ref()
+    pub fn cells(&self) -> Option<&NumericCells<'a>> {
+        match &self.counts {
+            Counts::Numeric(cells) => Some(cells),
+            Counts::None | Counts::Categorical { .. } => None,
+        }
     }
 
-    pub fn n_bins(&self) -> usize {
-        self.bins.as_ref().map_or_else(|| self.grid.n_bins(), Array2::ncols)
+    /// The cells inside the reference's range, or the values that are compared by name.
+    pub fn named_cells(&self) -> Option<NamedCells<'_>> {
+        let (reference, current, cells) = match &self.counts {
+            Counts::Numeric(own) => (&own.reference, &own.current, own.inside.clone()),
+            Counts::Categorical { cells: Some(own), .. } => {
+                (&own.reference, &own.current, 0..own.rare.named)
+            }
+            Counts::None | Counts::Categorical { cells: None, .. } => return None,
+        };
+        Some(NamedCells { reference, current, cells })
+    }
+
+    /// How many cells a change of one was looked for in, and what is outside of all.
+    pub fn n_named_cells(&self) -> usize {
+        match &self.counts {
+            Counts::Numeric(own) => own.reference.iter().filter(|rows| **rows > 0).count() + 2,
+            Counts::Categorical { cells: Some(own), .. } => own.rare.named + 1,
+            Counts::None | Counts::Categorical { cells: None, .. } => 1,
+        }
+    }
+
+    /// All cells, where they are not the bins; categories by the reference's count.
+    pub fn all_cells(&self) -> Option<AllCells> {
+        match &self.counts {
+            Counts::Numeric(NumericCells { reference, current, .. }) => Some(AllCells {
+                reference: reference.clone(),
+                current: current.clone(),
+                are_ordered: true,
+            }),
+            Counts::Categorical { cells: Some(own), grid } => {
+                let mut pairs: Vec<(u64, u64)> =
+                    own.reference.iter().copied().zip(own.current.iter().copied()).collect();
+                if pairs.len() <= grid.n_bins() {
+                    return None;
+                }
+                pairs.sort_by_key(|(in_reference, _)| std::cmp::Reverse(*in_reference));
+                let (reference, current) = pairs.into_iter().unzip();
+                Some(AllCells { reference, current, are_ordered: false })
+            }
+            Counts::None | Counts::Categorical { cells: None, .. } => None,
+        }
+    }
+
+    /// The bin of a cell that has a name.
+    pub fn bin_of_cell(&self, cell: usize) -> Option<usize> {
+        match &self.counts {
+            Counts::None => None,
+            Counts::Numeric(own) => Some(own.grid.bin_of_cell(cell)),
+            Counts::Categorical { grid, .. } => Some(cell.min(grid.n_bins() - 1)),
+        }
+    }
+
+    /// Whether a cell can hold more than one value.
+    pub fn is_many_valued(&self, cell: usize) -> bool {
+        self.cells().is_some_and(|own| own.grid.atom(cell).is_none())
+    }
+
+    /// Rows of values that the reference never had, and what it tells of its rare ones; none where
+    /// those cannot be told apart.
+    pub fn unseen(&self) -> Option<(u64, RareValues)> {
+        let Counts::Categorical { grid, cells: Some(own) } = &self.counts else { return None };
+        let Values::Categorical(counts) = &self.current.values else { return None };
+        (self.is_reference && grid.knows_unseen()).then(|| (counts.unseen(), own.rare))
+    }
+
+    /// Values of both sides beyond the reference's least and greatest finite one; none where it
+    /// has none.
+    pub fn out_of_range(&self) -> Option<(u64, u64)> {
+        let own = self.cells().filter(|own| self.is_reference && own.grid.range().is_some())?;
+        Some((own.grid.out_of_range(&own.reference), own.grid.out_of_range(&own.current)))
     }
 
     pub fn tallies(&self) -> (Tally, Tally) {
@@ -105,7 +225,39 @@ impl<'a> Comparison<'a> {
         (self.reference.tally.present(), self.current.tally.present())
     }
 
+    /// RC/(R+C) of the rows with a value.
+    pub fn effective_rows(&self) -> f64 {
+        let (reference, current) = self.present();
+        effective_rows(reference, current)
+    }
+
+    /// What the order of rows on both sides makes of the design effect, 1 or more: each side adds
+    /// to the variance of a difference as its rows do. A side whose order is not known counts as
+    /// the other.
+    pub fn effect_of_order(&self) -> f64 {
+        let (reference, current) = self.present();
+        let (r, c) = (reference as f64, current as f64);
+        let of = |own: &FeatureProfile, other: &FeatureProfile| {
+            own.design_effect().or_else(|| other.design_effect()).unwrap_or(1.0)
+        };
+        let (before, now) = (of(self.reference, self.current), of(self.current, self.reference));
+        if r + c > 0.0 { ((before * c + now * r) / (r + c)).max(1.0) } else { 1.0 }
+    }
+
     pub fn grid(&self) -> &FeatureGrid {
         self.grid
+    }
+}
+
+impl<'a> NumericCells<'a> {
+    fn of(pair: CellPair<'a>) -> NumericCells<'a> {
+        let CellPair { grid, reference, current } = pair;
+        let counts = |cells: &crate::profile::cells::Cells| cells.counts().into_owned();
+        NumericCells {
+            grid,
+            reference: counts(&reference),
+            current: counts(&current),
+            inside: grid.cells_inside(),
+        }
     }
 }

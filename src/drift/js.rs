@@ -3,23 +3,29 @@
 //! J. Lin, "Divergence measures based on the Shannon entropy" (1991); a metric by D. M. Endres and
 //! J. E. Schindelin (2003).
 
-use super::shares::shares;
-use super::{Comparison, Measure, Score};
+use super::bin_table::shares;
+use super::design_effects::DesignEffects;
+use super::threshold::Threshold;
+use super::{About, Comparison, Measure, Score};
 use ndarray::ArrayView2;
 
 pub struct Js;
 
 impl Measure for Js {
-    fn name(&self) -> &'static str {
-        "js"
-    }
-
-    fn default_threshold(&self) -> Option<f64> {
-        Some(0.1)
+    fn about(&self) -> &'static About {
+        &About {
+            name: "js",
+            threshold: Threshold::Score { learned: 0.1, first: 0.1 },
+            decides: false,
+        }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         comparison.bins().map(|bins| distance(bins).into())
+    }
+
+    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
+        None
     }
 }
 
@@ -40,7 +46,7 @@ fn term(share: f64, middle: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shares::table;
+    use super::super::bin_table::table;
     use super::*;
 
     #[test]

@@ -4,31 +4,38 @@
 //! distance is exact where every reference value has an atom of its own. Elsewhere it can be
 //! larger inside a cell, at most by the cell's share of the reference.
 
-use super::{Comparison, Measure, Score};
+use super::design_effects::DesignEffects;
+use super::threshold::Threshold;
+use super::{About, Comparison, Measure, Score};
 use crate::profile::grid::NumericGrid;
 use crate::stats::kolmogorov::{stephens_lambda, survival};
 
 pub struct Ks;
 
 impl Measure for Ks {
-    fn name(&self) -> &'static str {
-        "ks"
-    }
-
-    fn default_threshold(&self) -> Option<f64> {
-        Some(0.1)
+    fn about(&self) -> &'static About {
+        &About {
+            name: "ks",
+            threshold: Threshold::Score { learned: 0.1, first: 0.2 },
+            decides: true,
+        }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let cells = comparison.cells()?;
-        let (reference, current) = (cells.reference.counts(), cells.current.counts());
-        let distance = distance(&reference, &current);
-        let lambda = stephens_lambda(distance, self.evidence(comparison).effective_rows());
-        Some(Score {
-            score: distance,
-            p_value: Some(survival(lambda)),
-            error: Some(error(cells.grid, &reference)),
-        })
+        let error = error(cells.grid, &cells.reference);
+        let distance = distance(&cells.reference, &cells.current);
+        Some(Score { error: Some(error), ..Score::from(distance) })
+    }
+
+    fn p_value(
+        &self,
+        comparison: &Comparison<'_>,
+        score: &Score,
+        effects: &DesignEffects,
+    ) -> Option<f64> {
+        let n = comparison.effective_rows() / effects.of_values();
+        Some(survival(stephens_lambda(score.score, n)))
     }
 }
 

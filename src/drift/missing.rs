@@ -1,18 +1,17 @@
-//! The absolute difference of the missing ratios.
+//! The absolute difference of the missing ratios, in [0, 1].
 //!
 //! No distance of values can see that a feature stopped arriving; this one sees nothing else.
 
-use super::{Comparison, Evidence, Measure, Score};
+use super::design_effects::DesignEffects;
+use super::threshold::{RateChange, Threshold};
+use super::{About, Comparison, Measure, Score, effective_rows};
+use crate::stats::rates::{Rate, p_of_change};
 
 pub struct Missing;
 
 impl Measure for Missing {
-    fn name(&self) -> &'static str {
-        "missing"
-    }
-
-    fn default_threshold(&self) -> Option<f64> {
-        Some(0.1)
+    fn about(&self) -> &'static About {
+        &About { name: "missing", threshold: Threshold::Rate { h: 0.1 }, decides: true }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
@@ -20,15 +19,23 @@ impl Measure for Missing {
         if reference.rows == 0 || current.rows == 0 {
             return None;
         }
-        let ratio = |missing: u64, rows: u64| missing as f64 / rows as f64;
-        let difference =
-            ratio(current.missing(), current.rows) - ratio(reference.missing(), reference.rows);
-        Some(difference.abs().into())
+        let before = Rate::new(reference.missing(), reference.rows);
+        let now = Rate::new(current.missing(), current.rows);
+        Some(RateChange { before, now, is_level: false }.into())
     }
 
-    /// All rows speak, not only those with a value, and there are two bins: missing or not.
-    fn evidence(&self, comparison: &Comparison<'_>) -> Evidence {
+    fn p_value(&self, _: &Comparison<'_>, score: &Score, effects: &DesignEffects) -> Option<f64> {
+        let change = score.change?;
+        let effect = match change.is_loss() {
+            true => effects.missing.max(effects.loss),
+            false => effects.missing,
+        };
+        Some(p_of_change(change.now, change.before, effect))
+    }
+
+    /// All rows speak, not only those with a value.
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
         let (reference, current) = comparison.tallies();
-        comparison.evidence(reference.rows, current.rows, 2)
+        effective_rows(reference.rows, current.rows) / effects.missing
     }
 }

@@ -1,37 +1,78 @@
-//! Drift: from two profiles over one grid to scores, and from scores to a verdict.
+//! Drift: what is measured between two profiles over one grid.
 //!
-//! Every measure is a file and a line of [`MEASURES`]; configuration and labels read that list, and
-//! the README's table is held against it. Nothing here sees a row.
+//! Every measure is a file and a line of [`MEASURES`]; configuration, labels, table and JSON read
+//! that list, and the README's table is held against it. Nothing here sees a row, and nothing here
+//! says whether a feature has drifted.
 
+mod bin_table;
+mod cell_excess;
+mod centre;
 mod chi2;
 mod comparison;
+pub mod design_effects;
 mod js;
 mod ks;
 mod missing;
+mod out_of_range;
 mod psi;
-mod shares;
-pub mod verdict;
+pub mod ranks;
+mod share;
+mod spread;
+pub mod threshold;
+mod unseen;
 
 pub use comparison::Comparison;
+use design_effects::DesignEffects;
+use threshold::{RateChange, Threshold};
 
 /// All measures, in the order that they are shown in.
-pub const MEASURES: &[&dyn Measure] =
-    &[&psi::Psi, &ks::Ks, &js::Js, &chi2::Chi2, &missing::Missing];
+pub const MEASURES: &[&dyn Measure] = &[
+    &psi::Psi,
+    &ks::Ks,
+    &js::Js,
+    &chi2::Chi2,
+    &missing::Missing,
+    &centre::Centre,
+    &spread::Spread,
+    &share::Share,
+    &cell_excess::CellExcess,
+    &unseen::Unseen,
+    &out_of_range::OutOfRange,
+];
+
+/// What a measure is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct About {
+    /// Label `measure`.
+    pub name: &'static str,
+    pub threshold: Threshold,
+    /// Whether it can call a feature drifted unless the configuration says otherwise.
+    pub decides: bool,
+}
 
 /// A distance between reference and current. Higher is worse for every measure.
 pub trait Measure: Sync {
-    fn name(&self) -> &'static str;
+    fn about(&self) -> &'static About;
 
-    /// From which score on a deciding measure calls drift; none for a measure without a custom.
-    fn default_threshold(&self) -> Option<f64>;
+    fn name(&self) -> &'static str {
+        self.about().name
+    }
 
     /// None where there is nothing to score: another kind of feature, or no values on a side.
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score>;
 
-    /// What the score rests on.
-    fn evidence(&self, comparison: &Comparison<'_>) -> Evidence {
-        let (reference, current) = comparison.present();
-        comparison.evidence(reference, current, comparison.n_bins())
+    /// How often chance alone gives such a score or a larger one, when rows tell less than rows
+    /// drawn alone; none for a measure without a test.
+    fn p_value(
+        &self,
+        comparison: &Comparison<'_>,
+        score: &Score,
+        effects: &DesignEffects,
+    ) -> Option<f64>;
+
+    /// RC/(R+C) of the rows that it speaks of, divided by their design effect.
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        comparison.effective_rows() / effects.bins
     }
 }
 
@@ -39,31 +80,30 @@ pub trait Measure: Sync {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     pub score: f64,
-    pub p_value: Option<f64>,
     /// How much larger the score may be without the cells' loss of detail.
     pub error: Option<f64>,
+    /// The rate that the score speaks of.
+    pub change: Option<RateChange>,
+    /// The cell that the score was found in.
+    pub cell: Option<usize>,
 }
 
 impl From<f64> for Score {
     fn from(score: f64) -> Score {
-        Score { score, p_value: None, error: None }
+        Score { score, error: None, change: None, cell: None }
     }
 }
 
-/// Rows on either side, as if each had been drawn alone, and the bins that they are spread over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Evidence {
-    pub reference: u64,
-    pub current: u64,
-    pub bins: usize,
+impl From<RateChange> for Score {
+    fn from(change: RateChange) -> Score {
+        Score { change: Some(change), ..Score::from(change.score()) }
+    }
 }
 
-impl Evidence {
-    /// RC/(R+C): the rows that a two-sample comparison is worth. The smaller side bounds it.
-    pub fn effective_rows(self) -> f64 {
-        let (r, c) = (self.reference as f64, self.current as f64);
-        if self.reference + self.current == 0 { 0.0 } else { r * c / (r + c) }
-    }
+/// RC/(R+C): the rows that a two-sample comparison is worth. The smaller side bounds it.
+pub fn effective_rows(reference: u64, current: u64) -> f64 {
+    let (r, c) = (reference as f64, current as f64);
+    if reference + current == 0 { 0.0 } else { r * c / (r + c) }
 }
 
 /// A measure is what its name says.

@@ -4,8 +4,11 @@
 //! scoring gave it. A share below 1e-4 counts as 1e-4, so that one empty bin is a finite surprise;
 //! nothing is renormalised, and a bin that is empty on both sides adds nothing.
 
-use super::shares::shares;
-use super::{Comparison, Measure, Score};
+use super::bin_table::shares;
+use super::design_effects::DesignEffects;
+use super::threshold::Threshold;
+use super::{About, Comparison, Measure, Score};
+use crate::stats::homogeneity::{Homogeneity, grouped, groups};
 use ndarray::ArrayView2;
 
 pub struct Psi;
@@ -13,17 +16,40 @@ pub struct Psi;
 /// The least share that the logarithm sees.
 const SHARE_MIN: f64 = 1e-4;
 
-impl Measure for Psi {
-    fn name(&self) -> &'static str {
-        "psi"
-    }
+/// Rows that a group of bins is expected to hold where it is tested.
+const EXPECTED_MIN: f64 = 5.0;
 
-    fn default_threshold(&self) -> Option<f64> {
-        Some(0.2)
+impl Measure for Psi {
+    fn about(&self) -> &'static About {
+        &About {
+            name: "psi",
+            threshold: Threshold::Score { learned: 0.2, first: 0.25 },
+            decides: true,
+        }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         comparison.bins().map(|bins| psi(bins).into())
+    }
+
+    /// That of a χ² over the bins; those of few rows are joined.
+    fn p_value(
+        &self,
+        comparison: &Comparison<'_>,
+        _: &Score,
+        effects: &DesignEffects,
+    ) -> Option<f64> {
+        let bins = comparison.bins()?;
+        let effect = effects.of_values();
+        let mut columns: Vec<(u64, u64)> =
+            bins.columns().into_iter().map(|bin| (bin[0], bin[1])).collect();
+        if comparison.cells().is_none() {
+            columns.sort_by_key(|(in_reference, _)| std::cmp::Reverse(*in_reference));
+        }
+        let (reference, current): (Vec<u64>, Vec<u64>) = columns.into_iter().unzip();
+        let groups = groups(&reference, comparison.effective_rows() / effect, EXPECTED_MIN);
+        let grouped = grouped(&reference, &current, &groups);
+        Some(Homogeneity::of(grouped.into_iter()).p_value(effect))
     }
 }
 
@@ -37,7 +63,7 @@ fn psi(bins: ArrayView2<'_, u64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shares::table;
+    use super::super::bin_table::table;
     use super::*;
 
     /// The case of Deequ's `KLLDistanceTest.scala`: every bin is well filled, so that no

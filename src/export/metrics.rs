@@ -27,16 +27,18 @@ pub enum Family {
     Percentiles,
     Reference,
     PValues,
+    Evidence,
 }
 
 impl Family {
-    pub const ALL: [Family; 6] = [
+    pub const ALL: [Family; 7] = [
         Family::Drift,
         Family::Quality,
         Family::Moments,
         Family::Percentiles,
         Family::Reference,
         Family::PValues,
+        Family::Evidence,
     ];
 
     pub fn name(self) -> &'static str {
@@ -47,6 +49,7 @@ impl Family {
             Family::Percentiles => "percentiles",
             Family::Reference => "reference",
             Family::PValues => "p_values",
+            Family::Evidence => "evidence",
         }
     }
 }
@@ -99,11 +102,32 @@ pub const DRIFT_THRESHOLD: Metric = gauge(
     MEASURE,
     "Score from which a deciding measure calls the feature drifted.",
 );
+pub const DRIFT_CALLED: Metric = gauge(
+    "driftd_drift_called",
+    Some(Family::Drift),
+    MEASURE,
+    "Whether a deciding measure calls drift, 0 or 1: its score is at least its threshold, and its \
+     p-value at most p_max; absent when it has too few rows to say.",
+);
 pub const DRIFT_DETECTED: Metric = gauge(
     "driftd_drift_detected",
     Some(Family::Drift),
     &["model_name", "model_version", "window", "feature", "baseline"],
     "Verdict on the feature, 0 or 1; absent when it was not judged.",
+);
+pub const DESIGN_EFFECT: Metric = gauge(
+    "driftd_feature_design_effect",
+    Some(Family::Evidence),
+    &["model_name", "model_version", "window", "feature", "series"],
+    "How many rows are taken to tell as much as one, by what is measured: centre, spread, bins, \
+     missing.",
+);
+pub const HISTORY_STEPS: Metric = gauge(
+    "driftd_feature_history_steps",
+    Some(Family::Evidence),
+    &["model_name", "model_version", "window", "feature"],
+    "Steps between closed windows that design effects are learned from; absent before there are \
+     enough.",
 );
 pub const FEATURE_STATUS: Metric = gauge(
     "driftd_feature_status",
@@ -113,9 +137,10 @@ pub const FEATURE_STATUS: Metric = gauge(
 );
 pub const DRIFT_P_VALUE: Metric = gauge(
     "driftd_drift_p_value",
-    Some(Family::PValues),
+    Some(Family::Drift),
     MEASURE,
-    "Probability of such a score without drift, of the measures that have one.",
+    "Probability of such a score without drift, given how much the feature varies; of the measures \
+     that do not decide only with the family p_values.",
 );
 pub const FEATURE_PERCENTILE: Metric = gauge(
     "driftd_feature_percentile",
@@ -357,8 +382,16 @@ statistics! {
          1.6 %.";
 }
 
-const SCORES: &[&Metric] =
-    &[&DRIFT_SCORE, &DRIFT_THRESHOLD, &DRIFT_DETECTED, &FEATURE_STATUS, &DRIFT_P_VALUE];
+const SCORES: &[&Metric] = &[
+    &DRIFT_SCORE,
+    &DRIFT_THRESHOLD,
+    &DRIFT_P_VALUE,
+    &DRIFT_CALLED,
+    &DRIFT_DETECTED,
+    &FEATURE_STATUS,
+    &DESIGN_EFFECT,
+    &HISTORY_STEPS,
+];
 
 const WINDOWS: &[&Metric] = &[
     &FEATURE_PERCENTILE,

@@ -24,6 +24,6 @@ pub struct ExportConfig {
 impl Default for ExportConfig {
     fn default() -> ExportConfig {
         let families = vec![Family::Drift, Family::Quality, Family::Moments];
-        ExportConfig { families, series_max: 100_000 }
+        ExportConfig { families, series_max: 400_000 }
     }
 }

@@ -4,7 +4,8 @@ use super::ExportConfig;
 use super::metrics::{self, Family, Metric, STATISTICS};
 use super::sample::{Sample, Samples};
 use crate::monitor::figures::{
-    BaselineFigures, FeatureFigures, MeasureFigures, Statistics, WindowFigures, WindowVerdict,
+    BaselineFigures, FeatureFigures, MeasureFigures, Statistics, VariationFigures, WindowFigures,
+    WindowVerdict,
 };
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
@@ -17,6 +18,15 @@ const REFERENCE: &str = "reference";
 struct FeatureSamples<'a> {
     name: &'a str,
     samples: Vec<Sample<'a>>,
+    /// p-values of measures that do not decide as well.
+    all_p: bool,
+}
+
+impl<'a> FeatureSamples<'a> {
+    fn new(name: &'a str, config: &ExportConfig) -> FeatureSamples<'a> {
+        let all_p = config.families.contains(&Family::PValues);
+        FeatureSamples { name, samples: Vec::new(), all_p }
+    }
 }
 
 /// All samples of a snapshot.
@@ -48,7 +58,7 @@ fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<Featu
     for window in &model.windows {
         if let Some(latest) = &window.latest {
             features.extend(latest.features.iter().map(|feature| {
-                let mut out = FeatureSamples { name: &feature.name, samples: Vec::new() };
+                let mut out = FeatureSamples::new(&feature.name, config);
                 let labels = [model.name.as_str(), &model.version, &window.name];
                 out.add_feature(labels, &latest.baselines, feature);
                 out
@@ -57,7 +67,7 @@ fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<Featu
         if config.families.contains(&Family::Reference) {
             let reference = model.reference.iter().flat_map(|reference| &reference.features);
             features.extend(reference.map(|(name, statistics)| {
-                let mut out = FeatureSamples { name, samples: Vec::new() };
+                let mut out = FeatureSamples::new(name, config);
                 out.add_reference([&model.name, &model.version, &window.name], statistics);
                 out
             }));
@@ -85,12 +95,31 @@ impl<'a> FeatureSamples<'a> {
             self.add_comparison(window, &baseline.name, other.drifted, &other.measures);
         }
         self.push(&metrics::FEATURE_STATUS, window, &[feature.status.name()], 1.0);
+        if let Some(variation) = &feature.variation {
+            self.add_variation(window, variation);
+        }
         for statistic in STATISTICS {
             if let Some(value) = (statistic.value)(&feature.statistics) {
                 self.push(&statistic.feature, window, &[], value);
             }
         }
         self.add_percentiles(&metrics::FEATURE_PERCENTILE, window, &feature.statistics);
+    }
+
+    fn add_variation(&mut self, window: [&'a str; 3], variation: &VariationFigures) {
+        let VariationFigures { steps, centre, spread, bins, missing, effective_rows: _ } =
+            *variation;
+        for (series, effect) in
+            [("centre", centre), ("spread", spread), ("bins", bins), ("missing", missing)]
+        {
+            // Of clusters that cannot be told apart it is not known.
+            if effect.is_finite() {
+                self.push(&metrics::DESIGN_EFFECT, window, &[series], effect);
+            }
+        }
+        if let Some(steps) = steps {
+            self.push(&metrics::HISTORY_STEPS, window, &[], steps as f64);
+        }
     }
 
     fn add_comparison(
@@ -106,8 +135,12 @@ impl<'a> FeatureSamples<'a> {
             if let Some(threshold) = measured.threshold {
                 self.push(&metrics::DRIFT_THRESHOLD, window, &labels, threshold);
             }
-            if let Some(p_value) = measured.p_value {
+            if let Some(p_value) = measured.p_value.filter(|_| measured.decides || self.all_p) {
                 self.push(&metrics::DRIFT_P_VALUE, window, &labels, p_value);
+            }
+            if let Some(calls) = measured.calls {
+                let value = f64::from(u8::from(calls));
+                self.push(&metrics::DRIFT_CALLED, window, &labels, value);
             }
         }
         if let Some(drifted) = drifted {

@@ -95,7 +95,8 @@ impl Pending {
 
     /// Adds the windows that closed, and drops the counts that nobody needs any more.
     pub fn add_closing(&mut self, closing: Closing, horizons: &Horizons) {
-        for figures in &closing.closed {
+        for closed in &closing.closed {
+            let figures = &closed.figures;
             let verdict = figures.verdict().name();
             self.commit.totals.add(OF_WINDOWS, &figures.window, verdict, 1);
         }

@@ -16,6 +16,7 @@ use crate::profile::feature::{
 };
 use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric_frame::{NumericFrame, NumericOrigin};
+use crate::profile::row_order::{CLASSES, RowOrder};
 use crate::profile::tally::Tally;
 use std::collections::HashMap;
 
@@ -80,7 +81,8 @@ fn are_texts(tables: &[&dyn Table], column: &Column) -> Result<bool, Fault> {
     let mut whole = Tally::default();
     for_each_block(tables, column, |block| {
         if whole.wrong_type == 0 {
-            whole.update(read_texts(block, Kind::Categorical, |_, _| {}));
+            let order = &mut RowOrder::default();
+            whole.update(read_texts(block, Kind::Categorical, order, |_, _| None));
         }
     })?;
     Ok(whole.wrong_type == 0 && whole.present() > 0)
@@ -128,6 +130,7 @@ fn for_each_block(
 
 fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built, Fault> {
     let mut values = Vec::with_capacity(n_rows.min(SAMPLE_ROWS) as usize);
+    let (mut order, mut in_order) = (RowOrder::default(), Vec::new());
     let mut whole = Tally::default();
     let mut extremes = Extremes::default();
     let mut scratch = Vec::new();
@@ -141,6 +144,9 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
         }
         let block_values = numbers.values.iter().copied().map(seen);
         if n_rows <= SAMPLE_ROWS {
+            let own = order.stretches(numbers.values.len()).into_iter();
+            let own = own.map(|stretch| numbers.values[stretch].iter().copied().map(seen));
+            in_order.extend(own.map(Iterator::collect::<Vec<f64>>));
             values.extend(block_values);
             return;
         }
@@ -170,7 +176,7 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
     let profile = if n_rows <= SAMPLE_ROWS {
         let range = extremes.min().zip(extremes.max());
         let span = range.map(|(min, max)| Span { min, max, exact: extremes.exact() });
-        FeatureProfile::of_numbers(&grid, whole, width, &values, span)
+        FeatureProfile::of_numbers(&grid, whole, width, &values, span, &in_order)
     } else {
         count(tables, column, &grid)?
     };
@@ -221,26 +227,31 @@ fn is_sampled(position: u64, n_rows: u64) -> bool {
 }
 
 fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built, Fault> {
-    let mut counts: HashMap<Box<str>, u64> = HashMap::new();
+    // By value, its rows and what it is to the order of rows.
+    let mut counts: HashMap<Box<str>, (u64, u8)> = HashMap::new();
+    let mut order = RowOrder::default();
     let mut whole = Tally::default();
     // A string column over half distinct is an identifier: its values need not be kept to know.
     let identifies = |distinct: usize, present: u64| {
         !column.declared && present >= IDENTIFIER_ROWS_MIN && distinct as u64 * 2 > present
     };
     for_each_block(tables, column, |block| {
-        whole.update(read_texts(block, column.kind, |text, n| {
+        whole.update(read_texts(block, column.kind, &mut order, |text, n| {
             if identifies(counts.len(), n_rows) {
-                return;
+                return None;
             }
             let text = category(text);
-            match counts.get_mut(&*text) {
-                Some(rows) => *rows += n,
-                None => {
-                    counts.insert(text.into(), n);
-                }
+            if let Some((rows, class)) = counts.get_mut(&*text) {
+                *rows += n;
+                return Some(*class);
             }
+            let class = counts.len().min(CLASSES - 1) as u8;
+            counts.insert(text.into(), (n, class));
+            Some(class)
         }));
     })?;
+    let counts: HashMap<Box<str>, u64> =
+        counts.into_iter().map(|(text, (rows, _))| (text, rows)).collect();
     let present = counts.values().sum();
     if identifies(counts.len(), n_rows) || identifies(counts.len(), present) {
         let frame = Frame::Categorical(CategoryGrid::from_counts(&HashMap::new()));
@@ -250,7 +261,7 @@ fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Res
     }
     let frame = Frame::Categorical(CategoryGrid::from_counts(&counts));
     let grid = feature_grid(column, frame, None);
-    let profile = FeatureProfile::of_texts(&grid, whole, &counts);
+    let profile = FeatureProfile::of_texts(&grid, whole, &counts, order);
     Ok((grid, profile))
 }
 

@@ -3,7 +3,8 @@
 use super::figures::WindowFigures;
 use super::merge::merged;
 use super::model::Monitor;
-use super::score::{Baseline, WindowLabel, score};
+use super::score::{Baseline, ScoredWindow, WindowLabel, score};
+use super::window_history::Remembered;
 use crate::error::{Result, StateError};
 use crate::time::Timestamp;
 use crate::window::baseline::BaselineConfig;
@@ -18,11 +19,20 @@ use std::sync::Arc;
 /// Windows by event time that are closed before others have their turn.
 const WINDOWS_AT_ONCE: usize = 16;
 
+/// A window that closed.
+#[derive(Debug, Clone)]
+pub struct ClosedWindow {
+    pub figures: Arc<WindowFigures>,
+    /// What is remembered of it; none where it has rows in common with a window that is
+    /// remembered.
+    pub remembered: Option<Remembered>,
+}
+
 /// What one step closed, for the journal to write before it is shown.
 #[derive(Debug, Clone, Default)]
 pub struct Closing {
     /// Windows that closed, in order.
-    pub closed: Vec<Arc<WindowFigures>>,
+    pub closed: Vec<ClosedWindow>,
     /// More windows are due.
     pub more: bool,
 }
@@ -37,8 +47,8 @@ impl Monitor {
     ) -> Result<Closing, StateError> {
         let mut closing = Closing::default();
         for &(window, slot) in completed {
-            let figures = self.slot_figures(window, slot, now, counts)?;
-            self.note_closed(window, figures, &mut closing);
+            let scored = self.slot_window(window, slot, now, counts)?;
+            self.note_closed(window, scored, &mut closing);
         }
         self.windows_moved();
         Ok(closing)
@@ -58,8 +68,8 @@ impl Monitor {
             match &mut self.cursors[window] {
                 Cursor::Slots(cursor) => {
                     if let Some(slot) = cursor.expire(now) {
-                        let figures = self.slot_figures(window, slot, now, counts)?;
-                        self.note_closed(window, figures, &mut closing);
+                        let scored = self.slot_window(window, slot, now, counts)?;
+                        self.note_closed(window, scored, &mut closing);
                     }
                 }
                 Cursor::Period(_) if is_backlog => {}
@@ -89,8 +99,8 @@ impl Monitor {
             });
             let ends = ends.collect::<BTreeSet<_>>();
             for &end in ends.iter().take(WINDOWS_AT_ONCE) {
-                let figures = self.period_figures(window, period, end, now, counts)?;
-                self.note_closed(window, figures, closing);
+                let scored = self.period_window(window, period, end, now, counts)?;
+                self.note_closed(window, scored, closing);
             }
             closing.more |= ends.len() > WINDOWS_AT_ONCE;
             let last =
@@ -98,8 +108,8 @@ impl Monitor {
             cursor.close(*last.unwrap_or(&due), now);
         }
         if let Some(end) = cursor.silence(now) {
-            let figures = self.period_figures(window, period, end, now, counts)?;
-            self.note_closed(window, figures, closing);
+            let scored = self.period_window(window, period, end, now, counts)?;
+            self.note_closed(window, scored, closing);
         }
         self.cursors[window] = Cursor::Period(cursor);
         Ok(())
@@ -118,8 +128,8 @@ impl Monitor {
             match self.cursors[window].clone() {
                 Cursor::Slots(cursor) => {
                     if let Some(slot) = cursor.open() {
-                        let figures = self.slot_figures(window, slot, now, counts)?;
-                        self.note_closed(window, figures, &mut closing);
+                        let scored = self.slot_window(window, slot, now, counts)?;
+                        self.note_closed(window, scored, &mut closing);
                     }
                 }
                 Cursor::Period(cursor) => {
@@ -130,10 +140,10 @@ impl Monitor {
                         period.ends_between(*start, cursor.closed(), upto).collect::<Vec<_>>()
                     });
                     for end in ends.collect::<BTreeSet<_>>() {
-                        let mut figures = self.period_figures(window, period, end, now, counts)?;
+                        let mut scored = self.period_window(window, period, end, now, counts)?;
                         // It ends here, and windows of another cut come after it.
-                        figures.end = figures.end.min(Some(now));
-                        self.note_closed(window, figures, &mut closing);
+                        scored.figures.end = scored.figures.end.min(Some(now));
+                        self.note_closed(window, scored, &mut closing);
                     }
                 }
             }
@@ -159,39 +169,40 @@ impl Monitor {
         self.open.iter().filter_map(|(key, _)| self.layout.pane_start(key)).collect()
     }
 
-    fn note_closed(&mut self, window: usize, figures: WindowFigures, closing: &mut Closing) {
-        let figures = Arc::new(figures);
+    fn note_closed(&mut self, window: usize, scored: ScoredWindow, closing: &mut Closing) {
+        let remembered = self.histories[window].push(scored.evidence);
+        let figures = Arc::new(scored.figures);
         let latest = &mut self.windows[window].latest;
         let time = |figures: &WindowFigures| figures.end.or(figures.closed);
         if latest.as_ref().is_none_or(|latest| time(latest) <= time(&figures)) {
             *latest = Some(Arc::clone(&figures));
         }
-        closing.closed.push(figures);
+        closing.closed.push(ClosedWindow { figures, remembered });
     }
 
-    fn slot_figures(
+    fn slot_window(
         &self,
         window: usize,
         slot: u64,
         now: Timestamp,
         counts: &mut dyn PaneCounts,
-    ) -> Result<WindowFigures, StateError> {
+    ) -> Result<ScoredWindow, StateError> {
         let range = |numbers| PaneRange { axis: self.layout.axis(window), numbers };
         let label = self.label(window, slot, now);
-        self.figures(label, &[range(slot..slot + 1)], counts, |baseline| {
+        self.scored(window, label, &[range(slot..slot + 1)], counts, |baseline| {
             let slots = baseline.kind.slots(slot);
             if slots.is_empty() { Vec::new() } else { vec![range(slots)] }
         })
     }
 
-    fn period_figures(
+    fn period_window(
         &self,
         window: usize,
         period: Period,
         end: Timestamp,
         now: Timestamp,
         counts: &mut dyn PaneCounts,
-    ) -> Result<WindowFigures, StateError> {
+    ) -> Result<ScoredWindow, StateError> {
         let range = |time: Range<Timestamp>| PaneRange {
             axis: Axis::Bucket,
             numbers: self.layout.bucket(time.start)..self.layout.bucket(time.end),
@@ -202,7 +213,7 @@ impl Monitor {
             end: Some(end),
             ..self.label(window, period.slot(end), now)
         };
-        self.figures(label, &[range(start..end)], counts, |baseline| {
+        self.scored(window, label, &[range(start..end)], counts, |baseline| {
             baseline.kind.ranges(&period, end).into_iter().map(range).collect()
         })
     }
@@ -212,13 +223,14 @@ impl Monitor {
         WindowLabel { window, slot, start: None, end: None, closed: Some(now) }
     }
 
-    fn figures(
+    fn scored(
         &self,
+        window: usize,
         label: WindowLabel,
         ranges: &[PaneRange],
         counts: &mut dyn PaneCounts,
         of_baseline: impl Fn(&BaselineConfig) -> Vec<PaneRange>,
-    ) -> Result<WindowFigures, StateError> {
+    ) -> Result<ScoredWindow, StateError> {
         // A file without rows closes its window all the same.
         let pane = merged(&self.open, ranges, counts)?;
         let pane = pane.unwrap_or_else(|| Pane::new(self.reference.grids()));
@@ -227,7 +239,9 @@ impl Monitor {
             Ok(Baseline { name: baseline.name.clone(), pane })
         });
         let baselines = baselines.collect::<Result<Vec<_>, StateError>>()?;
-        let figures = score(&self.reference, &pane, &baselines, &self.config.drift, label);
-        Ok(figures.expect("panes are counted on the model's reference"))
+        let past: Vec<_> = self.histories[window].before(label.slot).cloned().collect();
+        let drift = &self.config.drift;
+        let scored = score(&self.reference, &pane, &baselines, &past, drift, label);
+        Ok(scored.expect("panes are counted on the model's reference"))
     }
 }

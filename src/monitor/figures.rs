@@ -4,8 +4,9 @@
 //! `None`, and never NaN.
 
 use super::reference::Reference;
-use crate::drift::verdict::Verdict;
 use crate::feature::Status;
+use crate::judge::variation::Variation;
+use crate::judge::verdict::Verdict;
 use crate::profile::extremes::Exact;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::numeric::NumericProfile;
@@ -49,6 +50,21 @@ pub struct MeasureFigures {
     /// Whether it can call the feature drifted.
     pub decides: bool,
     pub error: Option<f64>,
+    /// Whether it calls the feature drifted; absent unless it decides and there are rows enough.
+    pub calls: Option<bool>,
+}
+
+/// How much rows were taken to tell: every so many as one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct VariationFigures {
+    /// Steps between closed windows that it was learned from; none when it was not.
+    pub steps: Option<u64>,
+    pub centre: f64,
+    pub spread: f64,
+    pub bins: f64,
+    pub missing: f64,
+    /// RC/(R+C) of the rows with a value, divided by that of the bins.
+    pub effective_rows: f64,
 }
 
 /// One feature of one window; status, verdict and measures are against the reference.
@@ -62,6 +78,8 @@ pub struct FeatureFigures {
     pub measures: Vec<MeasureFigures>,
     /// Against the baselines of the window besides the reference, in their order.
     pub others: Vec<ComparisonFigures>,
+    /// None of a feature that is not scored, and of windows that were judged without.
+    pub variation: Option<VariationFigures>,
 }
 
 /// One feature against one baseline.
@@ -174,6 +192,7 @@ impl FeatureFigures {
         profile: &FeatureProfile,
         verdict: Verdict,
         others: Vec<ComparisonFigures>,
+        variation: VariationFigures,
     ) -> FeatureFigures {
         let ComparisonFigures { status, drifted, measures } = verdict.into();
         FeatureFigures {
@@ -182,8 +201,23 @@ impl FeatureFigures {
             status,
             drifted,
             statistics: Statistics::of(grid, profile),
+            variation: (!measures.is_empty()).then_some(variation),
             measures,
             others,
+        }
+    }
+}
+
+impl VariationFigures {
+    pub fn new(variation: &Variation, effective_rows: f64) -> VariationFigures {
+        let Variation { effects, steps, .. } = variation;
+        VariationFigures {
+            steps: steps.map(|steps| steps as u64),
+            centre: effects.centre,
+            spread: effects.spread,
+            bins: effects.bins,
+            missing: effects.missing,
+            effective_rows: effective_rows / effects.bins,
         }
     }
 }
@@ -198,12 +232,13 @@ impl ComparisonFigures {
 impl From<Verdict> for ComparisonFigures {
     fn from(verdict: Verdict) -> ComparisonFigures {
         let measures = verdict.measured.into_iter().map(|measured| MeasureFigures {
-            measure: measured.measure.to_owned(),
+            measure: measured.measure.name().to_owned(),
             score: measured.score.score,
-            p_value: measured.score.p_value,
+            p_value: measured.p_value,
             threshold: measured.threshold,
             decides: measured.decides,
             error: measured.score.error,
+            calls: measured.calls,
         });
         let measures = measures.collect();
         ComparisonFigures { status: verdict.status, drifted: verdict.drifted, measures }

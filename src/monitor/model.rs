@@ -11,8 +11,10 @@ use super::reference::Reference;
 use super::row_sample::sample;
 use super::snapshot::{ModelSnapshot, WindowSnapshot};
 use super::table::{Table, rows};
-use crate::drift::verdict::DriftConfig;
+use super::window_history::WindowHistory;
 use crate::error::{Fault, Result};
+use crate::judge::drift_config::DriftConfig;
+use crate::judge::evidence::WindowEvidence;
 use crate::position::Arrival;
 use crate::schema::columns::TimeColumn;
 use crate::time::Timestamp;
@@ -49,6 +51,8 @@ pub struct Restored {
     /// Panes that were counted, and their rows.
     pub panes: Vec<(PaneKey, u64)>,
     pub latest: Vec<Option<WindowFigures>>,
+    /// What closed windows have left, oldest first.
+    pub evidence: Vec<Vec<WindowEvidence>>,
 }
 
 /// How rows arrive, and the time of those that have none of their own.
@@ -87,6 +91,8 @@ pub struct Monitor {
     pub(super) cursors: Vec<Cursor>,
     pub(super) open: OpenPanes,
     pub(super) windows: Vec<WindowSnapshot>,
+    /// Per window, in the order of the configuration.
+    pub(super) histories: Vec<WindowHistory>,
     /// Grows with every change, since a plan holds for the windows that it was made for.
     generation: u64,
 }
@@ -104,10 +110,17 @@ impl Monitor {
             .iter()
             .map(|window| Cursor::resume(window.kind, places.next().flatten()));
         let cursors: Vec<Cursor> = cursors.collect();
+        let mut evidence = restored.evidence.into_iter();
+        let steps = config.drift.history;
+        let histories = config.windows.iter().map(|window| {
+            WindowHistory::new(window.kind, steps, evidence.next().unwrap_or_default())
+        });
+        let histories = histories.collect();
         let layout = PaneLayout::new(&config.windows);
         let horizons = horizons(&cursors, &layout, &config.baselines);
         Monitor {
             windows: windows.collect(),
+            histories,
             cursors,
             layout,
             open: OpenPanes::restored(horizons, restored.panes.into_iter()),

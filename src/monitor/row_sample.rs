@@ -2,7 +2,7 @@
 
 use super::table::{Table, guarded};
 use crate::error::{Fault, Result};
-use crate::profile::column::names;
+use crate::profile::texts::names;
 use crate::window::sampling::{Draw, Kept, RowSample, SamplingConfig, SamplingMode};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use rayon::prelude::*;

@@ -1,14 +1,21 @@
 //! Scoring a window: every feature on its own, then the window as a whole.
 
-use super::figures::{BaselineFigures, ComparisonFigures, FeatureFigures, WindowFigures};
+use super::figures::{
+    BaselineFigures, ComparisonFigures, FeatureFigures, VariationFigures, WindowFigures,
+};
 use super::reference::{Reference, ReferenceFeature};
 use crate::drift::Comparison;
-use crate::drift::verdict::{DriftConfig, Verdict, judge};
+use crate::drift::ranks::CellScores;
+use crate::judge::drift_config::{DriftConfig, VariationConfig};
+use crate::judge::evidence::{Evidence, WindowEvidence};
+use crate::judge::steps::{RankVariances, learn};
+use crate::judge::variation::Variation;
+use crate::judge::verdict::judge;
 use crate::profile::Mismatch;
-use crate::profile::feature::FeatureProfile;
 use crate::time::Timestamp;
 use crate::window::pane::Pane;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Which window the rows are.
 #[derive(Debug, Clone)]
@@ -29,38 +36,31 @@ pub struct Baseline {
     pub pane: Option<Pane>,
 }
 
-/// Scores and judges the rows of one window.
+/// A window as it is judged, and what it leaves for judging others.
+#[derive(Debug, Clone)]
+pub struct ScoredWindow {
+    pub figures: WindowFigures,
+    pub evidence: WindowEvidence,
+}
+
+/// Scores and judges the rows of one window, given what windows before it have left, oldest first.
 pub fn score(
     reference: &Reference,
     pane: &Pane,
     baselines: &[Baseline],
+    past: &[Arc<WindowEvidence>],
     config: &DriftConfig,
     label: WindowLabel,
-) -> Result<WindowFigures, Mismatch> {
+) -> Result<ScoredWindow, Mismatch> {
     if pane.features.len() != reference.features.len() {
         return Err(Mismatch);
     }
-    let features = reference
-        .features
-        .par_iter()
-        .zip(&pane.features)
-        .enumerate()
-        .map(|(index, (feature, current))| {
-            current.assert_complete();
-            let compared = Comparison::new(&feature.grid, &feature.profile, current)?;
-            let verdict = judged(compared, (index, feature, current), pane, config);
-            let others = baselines.iter().map(|baseline| {
-                let Some(pane_before) = &baseline.pane else {
-                    return Ok(ComparisonFigures::without_baseline());
-                };
-                let before: &FeatureProfile = &pane_before.features[index];
-                let compared = Comparison::with_window(&feature.grid, before, current)?;
-                Ok(judged(compared, (index, feature, current), pane, config).into())
-            });
-            let others = others.collect::<Result<_, Mismatch>>()?;
-            Ok(FeatureFigures::new(&feature.grid, current, verdict, others))
-        })
+    let scoring = Scoring { pane, baselines, past, config };
+    let features = reference.features.par_iter().enumerate();
+    let features = features
+        .map(|(index, feature)| scoring.feature(index, feature))
         .collect::<Result<Vec<_>, Mismatch>>()?;
+    let (features, evidence): (Vec<_>, Vec<_>) = features.into_iter().unzip();
     let WindowLabel { window, slot, start, end, closed } = label;
     let (rows, rows_kept) = (pane.rows, pane.rows_kept);
     let baselines = baselines.iter().map(|baseline| BaselineFigures {
@@ -68,21 +68,89 @@ pub fn score(
         rows: baseline.pane.as_ref().map_or(0, |pane| pane.rows),
     });
     let baselines = baselines.collect();
-    Ok(WindowFigures { window, slot, start, end, closed, rows, rows_kept, baselines, features })
+    let evidence = WindowEvidence { slot, features: evidence };
+    let figures =
+        WindowFigures { window, slot, start, end, closed, rows, rows_kept, baselines, features };
+    Ok(ScoredWindow { figures, evidence })
 }
 
-fn judged(
-    comparison: Comparison<'_>,
-    (index, feature, current): (usize, &ReferenceFeature, &FeatureProfile),
-    pane: &Pane,
-    config: &DriftConfig,
-) -> Verdict {
-    let comparison = match pane.clusters.get(index) {
-        None => comparison,
-        Some(clusters) => {
-            let bins = current.cluster_bins(&feature.grid);
-            comparison.with_design_effect(clusters.design_effect(&bins))
+/// What every feature of a window is judged with.
+struct Scoring<'a> {
+    pane: &'a Pane,
+    baselines: &'a [Baseline],
+    past: &'a [Arc<WindowEvidence>],
+    config: &'a DriftConfig,
+}
+
+impl Scoring<'_> {
+    fn feature(
+        &self,
+        index: usize,
+        feature: &ReferenceFeature,
+    ) -> Result<(FeatureFigures, Evidence), Mismatch> {
+        let current = &self.pane.features[index];
+        current.assert_complete();
+        let compared = Comparison::new(&feature.grid, &feature.profile, current)?;
+        let variation = self.variation(index, &compared);
+        let clustered = |compared: &Comparison<'_>| {
+            let factor = self.cluster_factor(index, compared);
+            variation.clone().times(factor)
+        };
+        let own = clustered(&compared);
+        let verdict = judge(&compared, &own, self.config);
+        let others = self.baselines.iter().map(|baseline| {
+            let Some(before) = &baseline.pane else {
+                return Ok(ComparisonFigures::without_baseline());
+            };
+            let before = &before.features[index];
+            let compared = Comparison::with_window(&feature.grid, before, current)?;
+            Ok(judge(&compared, &clustered(&compared), self.config).into())
+        });
+        let others = others.collect::<Result<_, Mismatch>>()?;
+        let evidence = Evidence::of(&compared, verdict.drifted == Some(true));
+        let known = VariationFigures::new(&own, compared.effective_rows());
+        Ok((FeatureFigures::new(&feature.grid, current, verdict, others, known), evidence))
+    }
+
+    /// How much the rows of a feature tell, as far as is known.
+    fn variation(&self, index: usize, compared: &Comparison<'_>) -> Variation {
+        match self.config.variation {
+            VariationConfig::None => Variation::of_rows(1.0),
+            VariationConfig::Rows => Variation::of_rows(compared.effect_of_order()),
+            VariationConfig::Learned => {
+                let past: Vec<&Evidence> =
+                    self.past.iter().filter_map(|window| window.features.get(index)).collect();
+                let (variances, bins) = varying(compared);
+                let learned =
+                    learn(&past, variances, (compared.present().1, bins), self.config.history);
+                let first = || Variation::first(compared.effect_of_order());
+                learned.map_or_else(first, Variation::learned)
+            }
         }
+    }
+
+    /// By how much a sample of whole row groups tells less than its rows; 1 for all others.
+    fn cluster_factor(&self, index: usize, compared: &Comparison<'_>) -> f64 {
+        let Some(clusters) = self.pane.clusters.get(index) else { return 1.0 };
+        let bins = self.pane.features[index].cluster_bins(compared.grid());
+        let effect = clusters.design_effect(&bins).unwrap_or(f64::INFINITY);
+        let (reference, current) = compared.present();
+        let (r, c) = (reference as f64, current as f64);
+        // RC/(R+C) with all rows, over the same with C/effect of them.
+        if r + c > 0.0 { (effect * r + c) / (r + c) } else { 1.0 }
+    }
+}
+
+/// The variances of the reference's ranks, and how many bins it has rows in.
+fn varying(compared: &Comparison<'_>) -> (RankVariances, usize) {
+    let variance = |scores: fn(&[u64]) -> CellScores| {
+        compared.cells().map_or(0.0, |cells| scores(&cells.reference).variance)
     };
-    judge(&comparison, config)
+    let variances = RankVariances {
+        ranks: variance(CellScores::ranks),
+        distances: variance(CellScores::distances),
+    };
+    let bins = compared.bins();
+    let used = bins.map_or(0, |bins| bins.row(0).iter().filter(|rows| **rows > 0).count());
+    (variances, used)
 }

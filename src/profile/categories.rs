@@ -1,14 +1,15 @@
-//! The categories of one feature: a cell per frequent value of the reference, one for its rare
-//! values, one for values it never had.
+//! The categories of one feature: a cell per frequent value of the reference, and hashed cells for
+//! all others, whether the reference had them or not.
 
-use super::column::number_text;
 use super::distinct::Distinct;
-use super::grid::Repeated;
+use super::row_order::RowOrder;
+use super::texts::number_text;
 use super::{Accumulator, Mismatch, merge_counts};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh64::xxh64;
 
 /// A value has a bin of its own from this share of the reference's rows …
 const BIN_PER_CENT: u64 = 1;
@@ -17,6 +18,12 @@ const BIN_ROWS_MIN: u64 = 30;
 /// A value has a cell from one part in this many.
 const CELL_PARTS: u64 = 1_000;
 const CELLS_MAX: usize = 1_000;
+/// A value is compared under its own name from this many rows of the reference.
+const NAMED_ROWS_MIN: u64 = 20;
+/// Rows of the reference that each hashed cell holds on average, at least …
+const HASHED_ROWS: u64 = 20;
+/// … and no more cells than these.
+const HASHED_MAX: u64 = 1_024;
 /// Values of the reference that can be told from unseen ones; 8 bytes each.
 const SEEN_MAX: usize = 1 << 20;
 /// Longer texts are told apart by their head and a hash.
@@ -32,8 +39,29 @@ pub struct CategoryGrid {
     bins: usize,
     /// Hashes of the reference's other values, ascending; none when there are too many.
     seen: Option<Vec<u64>>,
+    /// None of a reference that was profiled before they were counted.
+    rare: Option<RareValues>,
     /// By the hash of the text, which needs no further hashing.
     cells: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
+}
+
+/// What the reference tells of its values that have few rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RareValues {
+    /// This many of the kept values, from the front, have rows enough to be compared by name.
+    pub named: usize,
+    /// Cells that all others are hashed into, by XXH64 of their text modulo this number.
+    pub cells: usize,
+    /// Values that one row of the reference had …
+    pub once: u64,
+    /// … and two.
+    pub twice: u64,
+}
+
+impl RareValues {
+    fn cell(&self, text: &str) -> usize {
+        (xxh64(text.as_bytes(), 0) % self.cells as u64) as usize
+    }
 }
 
 /// Takes a hash for what it is.
@@ -59,19 +87,34 @@ struct Stored {
     kept: Vec<String>,
     bins: usize,
     seen: Option<Vec<u64>>,
+    rare: Option<RareValues>,
+}
+
+/// What versions up to 4 of the format wrote.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CategoryGridBefore {
+    kept: Vec<String>,
+    bins: usize,
+    seen: Option<Vec<u64>>,
 }
 
 impl From<Stored> for CategoryGrid {
-    fn from(Stored { kept, bins, seen }: Stored) -> CategoryGrid {
+    fn from(Stored { kept, bins, seen, rare }: Stored) -> CategoryGrid {
         let cell = |(cell, text): (usize, &String)| (xxh3_64(text.as_bytes()), cell as u32);
         let cells = kept.iter().enumerate().map(cell).collect();
-        CategoryGrid { kept, bins, seen, cells }
+        CategoryGrid { kept, bins, seen, rare, cells }
     }
 }
 
 impl From<CategoryGrid> for Stored {
-    fn from(CategoryGrid { kept, bins, seen, .. }: CategoryGrid) -> Stored {
-        Stored { kept, bins, seen }
+    fn from(CategoryGrid { kept, bins, seen, rare, .. }: CategoryGrid) -> Stored {
+        Stored { kept, bins, seen, rare }
+    }
+}
+
+impl From<CategoryGridBefore> for CategoryGrid {
+    fn from(CategoryGridBefore { kept, bins, seen }: CategoryGridBefore) -> CategoryGrid {
+        Stored { kept, bins, seen, rare: None }.into()
     }
 }
 
@@ -99,8 +142,30 @@ impl CategoryGrid {
             seen.sort_unstable();
             seen
         });
-        Stored { kept: kept.iter().map(|(text, _)| (*text).to_owned()).collect(), bins, seen }
-            .into()
+        let is_named = |rows: u64| rows >= NAMED_ROWS_MIN;
+        let named = kept.iter().take_while(|(_, rows)| is_named(*rows)).count();
+        let of_hashed: u64 = ordered[named..].iter().map(|(_, rows)| rows).sum();
+        let with = |rows: u64| rare.iter().chain(kept).filter(|own| own.1 == rows).count() as u64;
+        let cells = (of_hashed / HASHED_ROWS).clamp(1, HASHED_MAX) as usize;
+        let rare = Some(RareValues { named, cells, once: with(1), twice: with(2) });
+        let kept = kept.iter().map(|(text, _)| (*text).to_owned()).collect();
+        Stored { kept, bins, seen, rare }.into()
+    }
+
+    /// What is known of rare values.
+    pub fn rare(&self) -> Option<&RareValues> {
+        self.rare.as_ref()
+    }
+
+    /// Rows of each named value, then of each hashed cell; none where rare values were not counted.
+    pub fn cells(&self, counts: &CategoryCounts) -> Option<Vec<u64>> {
+        let rare = self.rare?;
+        let (named, others) = counts.kept.split_at(rare.named);
+        let mut cells = [named, &counts.hashed].concat();
+        for (text, rows) in self.kept[rare.named..].iter().zip(others) {
+            cells[rare.named + rare.cell(text)] += rows;
+        }
+        Some(cells)
     }
 
     /// One bin per frequent value, and `other`.
@@ -127,6 +192,15 @@ impl CategoryGrid {
         self.seen.is_some()
     }
 
+    /// The bin of a kept value. There are hardly more than a hundred.
+    fn bin(&self, cell: usize) -> u8 {
+        cell.min(self.bins) as u8
+    }
+
+    fn other_bin(&self) -> u8 {
+        self.bins as u8
+    }
+
     /// Sums counts into the bins of `psi`: the frequent values in order, then all others.
     pub fn bins(&self, counts: &CategoryCounts) -> Vec<u64> {
         let (own, rest) = counts.kept.split_at(self.bins);
@@ -142,6 +216,9 @@ impl CategoryGrid {
         }
         for seen in self.seen.iter().flatten() {
             hash.update(&seen.to_le_bytes());
+        }
+        if let Some(rare) = self.rare {
+            hash.update(&rare.cells.to_le_bytes());
         }
     }
 
@@ -165,23 +242,37 @@ pub fn category(text: &str) -> std::borrow::Cow<'_, str> {
     format!("{head}~{:016x}", xxh3_64(text.as_bytes())).into()
 }
 
-/// Rows per category.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Rows per category. How it is stored is `category_layout.rs`'s.
+#[derive(Debug, Clone)]
 pub struct CategoryCounts {
-    grid: Repeated,
-    kept: Vec<u64>,
+    pub(super) kept: Vec<u64>,
     /// Rows of values that the reference had, but rarely.
-    seen: u64,
+    pub(super) seen: u64,
     /// Rows of values that the reference never had.
-    unseen: u64,
+    pub(super) unseen: u64,
     /// The values without a cell.
-    others: Distinct,
+    pub(super) others: Distinct,
+    /// Rows of all values that are not kept, by hashed cell; empty where those are not counted.
+    pub(super) hashed: Vec<u64>,
+    /// How rows resemble those next to them.
+    pub(super) order: RowOrder,
+}
+
+/// Equal counts, in whatever order the rows came.
+impl PartialEq for CategoryCounts {
+    fn eq(&self, other: &CategoryCounts) -> bool {
+        let CategoryCounts { kept, seen, unseen, others, hashed, order: _ } = self;
+        (kept, seen, unseen) == (&other.kept, &other.seen, &other.unseen)
+            && (others, hashed) == (&other.others, &other.hashed)
+    }
 }
 
 impl CategoryCounts {
     pub fn new(grid: &CategoryGrid) -> CategoryCounts {
         let kept = vec![0; grid.kept.len()];
-        CategoryCounts { grid: Repeated, kept, seen: 0, unseen: 0, others: Distinct::default() }
+        let hashed = vec![0; grid.rare.map_or(0, |rare| rare.cells)];
+        let (others, order) = (Distinct::default(), RowOrder::default());
+        CategoryCounts { kept, seen: 0, unseen: 0, others, hashed, order }
     }
 
     pub fn total(&self) -> u64 {
@@ -190,11 +281,30 @@ impl CategoryCounts {
 
     /// Bytes that the counts take in memory, about.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.kept.as_slice())
+        size_of_val(self.kept.as_slice()) + size_of_val(self.hashed.as_slice())
     }
 
     pub fn unseen(&self) -> u64 {
         self.unseen
+    }
+
+    /// Adds a value of so many rows, and tells its bin.
+    pub fn add(&mut self, grid: &CategoryGrid, text: &str, rows: u64) -> u8 {
+        let text = category(text);
+        let hash = xxh3_64(text.as_bytes());
+        match grid.place(&text, hash) {
+            Place::Kept(cell) => {
+                self.kept[cell] += rows;
+                return grid.bin(cell);
+            }
+            Place::Seen => self.seen += rows,
+            Place::Unseen => self.unseen += rows,
+        }
+        if let Some(rare) = &grid.rare {
+            self.hashed[rare.cell(&text)] += rows;
+        }
+        self.others.update(hash);
+        grid.other_bin()
     }
 
     /// Exact where every value has a cell.
@@ -208,23 +318,18 @@ impl Accumulator for CategoryCounts {
     type Input<'a> = (&'a CategoryGrid, &'a str, u64);
 
     fn update(&mut self, (grid, text, rows): (&CategoryGrid, &str, u64)) {
-        let text = category(text);
-        let hash = xxh3_64(text.as_bytes());
-        match grid.place(&text, hash) {
-            Place::Kept(cell) => {
-                self.kept[cell] += rows;
-                return;
-            }
-            Place::Seen => self.seen += rows,
-            Place::Unseen => self.unseen += rows,
-        }
-        self.others.update(hash);
+        self.add(grid, text, rows);
     }
 
     fn merge(&mut self, other: &CategoryCounts) -> Result<(), Mismatch> {
+        if self.hashed.len() != other.hashed.len() {
+            return Err(Mismatch);
+        }
         merge_counts(&mut self.kept, &other.kept)?;
+        merge_counts(&mut self.hashed, &other.hashed)?;
         self.seen += other.seen;
         self.unseen += other.unseen;
+        self.order.merge(&other.order);
         self.others.merge(&other.others)
     }
 }
@@ -246,6 +351,29 @@ mod tests {
         }
         assert_eq!(grid.bins(&current), [10, 0, 12]);
         assert_eq!((current.unseen(), current.total(), current.distinct()), (7, 22, 4));
+    }
+
+    #[test]
+    fn values_without_a_name_have_hashed_cells() {
+        let mut counts: HashMap<Box<str>, u64> =
+            (0..200).map(|i| (format!("code {i}").into(), 1 + i % 2)).collect();
+        counts.insert("frequent".into(), 700);
+        counts.insert("few".into(), 19);
+        let grid = CategoryGrid::from_counts(&counts);
+        // 100 values once and 100 twice, and one too rare to be named.
+        let cells = 319 / 20;
+        let rare = RareValues { named: 1, cells, once: 100, twice: 100 };
+        assert_eq!(grid.rare(), Some(&rare));
+        let mut own = CategoryCounts::new(&grid);
+        counts.iter().for_each(|(text, rows)| own.update((&grid, text, *rows)));
+        let found = grid.cells(&own).unwrap();
+        assert_eq!((found.len(), found[0]), (1 + cells, 700));
+        assert_eq!(found.iter().sum::<u64>(), own.total());
+        // `xxhash.xxh64(b"code 7").intdigest() % 15`, by the package xxhash 3.5.
+        let mut one = CategoryCounts::new(&grid);
+        one.update((&grid, "code 7", 3));
+        let cell = (xxh64(b"code 7", 0) % cells as u64) as usize;
+        assert_eq!(grid.cells(&one).unwrap()[1 + cell], 3);
     }
 
     #[test]

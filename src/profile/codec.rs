@@ -17,6 +17,7 @@
 //! | 2 | 0.1.0-dev | panes and windows tell rows counted from rows seen; references are the same |
 //! | 3 | 0.1.0 | empty cells are left out; windows have baselines; panes are not compressed |
 //! | 4 | 0.1.0 | numbers have exact sums, half floats, and counts by size in wide cells |
+//! | 5 | 0.1.0 | categories without a name have hashed cells, and rows an order; windows tell which measures called, and leave something for judging others |
 
 use crate::error::{Fault, Result};
 use serde::Serialize;
@@ -27,7 +28,7 @@ use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: &[u8; 6] = b"driftd";
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 const HEADER_BYTES: usize = 26;
 /// Cells are mostly small numbers: higher levels cost time and save a few per cent.
 const ZSTD_LEVEL: i32 = 3;
@@ -44,6 +45,8 @@ pub enum Content {
     Pane,
     /// Figures of one closed window.
     Window,
+    /// What a closed window leaves for judging others.
+    Evidence,
 }
 
 impl Content {
@@ -51,7 +54,8 @@ impl Content {
     fn oldest(self) -> u16 {
         match self {
             Content::Profile => 2,
-            Content::Pane | Content::Window => 3,
+            Content::Pane => 3,
+            Content::Window | Content::Evidence => 5,
         }
     }
 
@@ -60,6 +64,7 @@ impl Content {
             Content::Profile => b"PF",
             Content::Pane => b"PN",
             Content::Window => b"WF",
+            Content::Evidence => b"EV",
         }
     }
 

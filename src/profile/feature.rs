@@ -1,14 +1,16 @@
 //! One feature: what the reference fixed for it, and what was counted of it.
 
 use super::block::Block;
-use super::categories::{CategoryCounts, CategoryGrid};
-use super::column::{doubles, numbers, texts};
+use super::categories::{CategoryCounts, CategoryGrid, CategoryGridBefore};
+use super::column::{doubles, numbers};
 use super::extremes::Span;
 use super::grid::GridId;
 use super::numeric::{NumericInput, NumericProfile, NumericScratch};
 use super::numeric_frame::NumericFrame;
+use super::row_order::RowOrder;
 use super::survey::{Survey, survey};
 use super::tally::Tally;
+use super::texts::texts;
 use super::{Accumulator, Mismatch};
 use crate::feature::{Kind, Status, Width};
 use crate::schema::binding::Wanted;
@@ -32,11 +34,43 @@ pub struct FeatureGrid {
 
 /// The cells of one feature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "StoredFrame", into = "StoredFrame")]
 pub enum Frame {
     Numeric(Box<NumericFrame>),
     Categorical(CategoryGrid),
     /// Rows and missing values only.
     Opaque,
+}
+
+/// What stands in bytes; the variants are numbered.
+#[derive(Serialize, Deserialize)]
+enum StoredFrame {
+    Numeric(Box<NumericFrame>),
+    /// Up to version 4 of the format.
+    CategoricalBefore(CategoryGridBefore),
+    Opaque,
+    Categorical(CategoryGrid),
+}
+
+impl From<StoredFrame> for Frame {
+    fn from(stored: StoredFrame) -> Frame {
+        match stored {
+            StoredFrame::Numeric(frame) => Frame::Numeric(frame),
+            StoredFrame::CategoricalBefore(grid) => Frame::Categorical(grid.into()),
+            StoredFrame::Opaque => Frame::Opaque,
+            StoredFrame::Categorical(grid) => Frame::Categorical(grid),
+        }
+    }
+}
+
+impl From<Frame> for StoredFrame {
+    fn from(frame: Frame) -> StoredFrame {
+        match frame {
+            Frame::Numeric(frame) => StoredFrame::Numeric(frame),
+            Frame::Categorical(grid) => StoredFrame::Categorical(grid),
+            Frame::Opaque => StoredFrame::Opaque,
+        }
+    }
 }
 
 impl FeatureGrid {
@@ -129,13 +163,15 @@ impl FeatureProfile {
         FeatureProfile { grid: grid.id, tally: Tally::default(), values }
     }
 
-    /// The profile of numbers that were read before, in any order.
+    /// The profile of numbers that were read before, in any order, and stretches of them as they
+    /// came.
     pub fn of_numbers(
         grid: &FeatureGrid,
         tally: Tally,
         width: Width,
         values: &[f64],
         span: Option<Span>,
+        stretches: &[Vec<f64>],
     ) -> FeatureProfile {
         let mut profile = FeatureProfile::new(grid);
         profile.tally = tally;
@@ -143,15 +179,17 @@ impl FeatureProfile {
         {
             let scratch = &mut NumericScratch::default();
             counts.update(NumericInput { frame, width, values, span, scratch });
+            counts.order = frame.row_order(stretches);
         }
         profile
     }
 
-    /// The profile of texts that were counted before.
+    /// The profile of texts that were counted before, and how rows resemble those next to them.
     pub fn of_texts(
         grid: &FeatureGrid,
         tally: Tally,
         rows: &HashMap<Box<str>, u64>,
+        order: RowOrder,
     ) -> FeatureProfile {
         let mut profile = FeatureProfile::new(grid);
         profile.tally = tally;
@@ -159,6 +197,7 @@ impl FeatureProfile {
             (&grid.frame, &mut profile.values)
         {
             rows.iter().for_each(|(text, n)| counts.update((categories, text, *n)));
+            counts.order = order;
         }
         profile
     }
@@ -197,6 +236,16 @@ impl FeatureProfile {
     /// Rows of a file whose column is of another kind.
     pub fn add_retyped(&mut self, rows: u64) {
         self.tally.update(Tally { rows, wrong_type: rows, ..Tally::default() });
+    }
+
+    /// So many rows tell as much as one that was drawn alone, as far as those next to each other
+    /// show; none where that is not known.
+    pub fn design_effect(&self) -> Option<f64> {
+        match &self.values {
+            Values::Numeric(values) => values.order.design_effect(),
+            Values::Categorical(counts) => counts.order.design_effect(),
+            Values::Opaque(_) => None,
+        }
     }
 
     /// Every row is counted exactly once, as missing or in a cell.
@@ -247,14 +296,23 @@ pub fn read_numbers<'a>(block: &'a Block, scratch: &'a mut Vec<f64>) -> Numbers<
 
 /// Reads a block of categories: where its rows without a value went; every text and the rows it
 /// stands in, to `f`.
-pub fn read_texts(block: &Block, kind: Kind, mut f: impl FnMut(&str, u64)) -> Tally {
+/// What `f` makes of a text goes to `order`.
+pub fn read_texts(
+    block: &Block,
+    kind: Kind,
+    order: &mut RowOrder,
+    mut f: impl FnMut(&str, u64) -> Option<u8>,
+) -> Tally {
     let mut tally = tally(block);
     let present = tally.present();
     let mut written = 0;
-    texts(block.values(), |text, rows| {
+    texts(block.values(), order, |text, rows| {
         written += rows;
         match (kind, boolean(text)) {
-            (Kind::Boolean, None) => tally.wrong_type += rows,
+            (Kind::Boolean, None) => {
+                tally.wrong_type += rows;
+                None
+            }
             (Kind::Boolean, Some(text)) => f(text, rows),
             _ => f(text, rows),
         }
@@ -291,7 +349,12 @@ impl Accumulator for FeatureProfile {
                 tally
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {
-                read_texts(block, grid.kind, |text, rows| counts.update((categories, text, rows)))
+                let mut order = std::mem::take(&mut counts.order);
+                let tally = read_texts(block, grid.kind, &mut order, |text, rows| {
+                    Some(counts.add(categories, text, rows))
+                });
+                counts.order = order;
+                tally
             }
             (Frame::Opaque, Values::Opaque(present)) => {
                 let tally = tally(block);

@@ -7,7 +7,9 @@
 
 use super::finder::Finder;
 use super::wide_cells::WideCells;
+use pulp::{Arch, Simd, WithSimd, bytemuck};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::ops::Range;
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -153,12 +155,27 @@ impl NumericGrid {
         ends.map(|end| counts[std::mem::replace(&mut start, end)..end].iter().sum()).collect()
     }
 
+    /// The bins of values that are not NaN; there are hardly more than thirty.
+    pub fn bins_of(&self, values: &[f64]) -> Vec<u8> {
+        let ends: Vec<f64> = self.cuts().map(|cut| self.edges[cut]).collect();
+        Arch::new().dispatch(CountLess { ends: &ends, values })
+    }
+
+    /// The bin that a cell is in.
+    pub fn bin_of_cell(&self, cell: usize) -> usize {
+        self.cuts.partition_point(|cut| (*cut as usize) < cell)
+    }
+
+    /// The cells from the reference's least finite value to its greatest.
+    pub fn cells_inside(&self) -> Range<usize> {
+        let Some((min, max)) = self.range else { return 0..0 };
+        self.cell(min.next_down()) + 1..self.cell(max) + 1
+    }
+
     /// Values outside the reference's least and greatest, infinities included.
     pub fn out_of_range(&self, counts: &[u64]) -> u64 {
-        let Some((min, max)) = self.range else { return counts.iter().sum() };
-        let below: u64 = counts[..self.cell(min.next_down()) + 1].iter().sum();
-        let above: u64 = counts[self.cell(max) + 1..].iter().sum();
-        below + above
+        let inside = self.cells_inside();
+        counts.iter().sum::<u64>() - counts[inside].iter().sum::<u64>()
     }
 
     pub fn hash_into(&self, hash: &mut Xxh3) {
@@ -172,6 +189,34 @@ impl NumericGrid {
 
     pub(super) fn edges(&self) -> &[f64] {
         &self.edges
+    }
+}
+
+/// How many of some ends are less than each value, in the widest vectors that the machine has.
+struct CountLess<'a> {
+    ends: &'a [f64],
+    values: &'a [f64],
+}
+
+impl WithSimd for CountLess<'_> {
+    type Output = Vec<u8>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<u8> {
+        let (vectors, rest) = S::as_simd_f64s(self.values);
+        let (zero, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
+        let mut counts = Vec::with_capacity(self.values.len());
+        for vector in vectors {
+            let less = self.ends.iter().fold(zero, |less, end| {
+                let is_less = simd.less_than_f64s(simd.splat_f64s(*end), *vector);
+                simd.add_f64s(less, simd.select_f64s(is_less, one, zero))
+            });
+            let less: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&less));
+            counts.extend(less.iter().map(|less| *less as u8));
+        }
+        let less = |value: &f64| self.ends.iter().filter(|end| **end < *value).count() as u8;
+        counts.extend(rest.iter().map(less));
+        counts
     }
 }
 
@@ -209,6 +254,17 @@ mod tests {
         let grid = grid();
         assert_eq!(grid.atom(3), Some(1.0));
         assert!([0, 1, 2, 4, 5, 6].into_iter().all(|cell| grid.atom(cell).is_none()));
+    }
+
+    #[test]
+    fn values_and_cells_have_the_same_bins() {
+        let grid = grid();
+        let ends = grid.edges().iter().flat_map(|e| [e.next_down(), *e, e.next_up()]);
+        let values: Vec<f64> = ends.filter(|value| !value.is_nan()).collect();
+        let bins: Vec<u8> =
+            values.iter().map(|value| grid.bin_of_cell(grid.cell(*value)) as u8).collect();
+        assert_eq!(grid.bins_of(&values), bins);
+        assert!(bins.contains(&0) && bins.contains(&2));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 pub mod block;
 pub mod categories;
+mod category_layout;
 pub mod cells;
 pub mod clusters;
 pub mod codec;
@@ -32,9 +33,11 @@ pub mod numeric;
 pub mod numeric_frame;
 mod numeric_layout;
 pub mod percentiles;
+pub mod row_order;
 mod sparse;
 mod survey;
 pub mod tally;
+pub mod texts;
 pub mod wide_cells;
 
 use std::fmt;

@@ -9,6 +9,7 @@ use super::log_cells::LogCells;
 use super::moments::Moments;
 use super::numeric_frame::NumericFrame;
 use super::percentiles::{PERCENTILES, percentile};
+use super::row_order::RowOrder;
 use super::survey::{survey, zeros_and_outside};
 use super::wide_cells::Found;
 use super::{Accumulator, Mismatch};
@@ -18,7 +19,7 @@ use std::borrow::Cow;
 
 /// Counts and sums of one numeric feature. The fields are stored in this order, after a number that
 /// tells so (`numeric_layout.rs`).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct NumericProfile {
     /// Rows counted on the reference's own grid …
@@ -36,6 +37,20 @@ pub struct NumericProfile {
     pub(super) others: Distinct,
     /// Values whose cell is wide.
     pub(super) log: LogCells,
+    /// How rows resemble those next to them; stored after all else.
+    #[serde(skip)]
+    pub(super) order: RowOrder,
+}
+
+/// Equal counts, in whatever order the rows came.
+impl PartialEq for NumericProfile {
+    fn eq(&self, other: &NumericProfile) -> bool {
+        (&self.native, &self.narrow, &self.half) == (&other.native, &other.narrow, &other.half)
+            && (&self.rounded, &self.moments, &self.extremes)
+                == (&other.rounded, &other.moments, &other.extremes)
+            && (self.zeros, self.outliers) == (other.zeros, other.outliers)
+            && (&self.others, &self.log) == (&other.others, &other.log)
+    }
 }
 
 /// Whether doubles hold nothing but floats, as when a program widens what a model was served. Then
@@ -281,6 +296,9 @@ impl NumericProfile {
             placed.find_wide(wide);
         }
         self.log.update(wide.values());
+        for stretch in self.order.stretches(compared.len()) {
+            self.order.update_numbers(&grid.bins_of(&compared[stretch]));
+        }
         if let (Width::F64, Some(lane)) = (width, &frame.narrow) {
             self.update_rounded(Placed { grid: &lane.grid, values, span: (min, max) });
         }
@@ -358,6 +376,7 @@ impl Accumulator for NumericProfile {
         self.moments.merge(&other.moments)?;
         self.extremes.merge(&other.extremes)?;
         self.others.merge(&other.others)?;
+        self.order.merge(&other.order);
         self.log.merge(&other.log)
     }
 }

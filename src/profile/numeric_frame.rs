@@ -8,6 +8,7 @@ use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::half::half_grid;
 use super::moments::MomentsFrame;
 use super::percentiles::percentile_in_cells;
+use super::row_order::RowOrder;
 use crate::feature::Width;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
@@ -105,6 +106,16 @@ impl NumericFrame {
     /// The grid for values that came as halves.
     pub(super) fn half(&self) -> &NumericGrid {
         self.half.get_or_init(|| Box::new(half_grid(&self.native)))
+    }
+
+    /// The order of the reference's rows, from stretches of them.
+    pub(super) fn row_order(&self, stretches: &[Vec<f64>]) -> RowOrder {
+        let mut order = RowOrder::default();
+        for stretch in stretches {
+            let values: Vec<f64> = stretch.iter().map(|value| self.width.round(*value)).collect();
+            order.update_numbers(&self.native.bins_of(&values));
+        }
+        order
     }
 
     pub fn hash_into(&self, hash: &mut Xxh3) {

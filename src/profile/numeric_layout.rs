@@ -14,8 +14,10 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// What comes first since version 4.
-const LAYOUT: u128 = 4;
+/// What comes first since version 5: after the counts comes the order of rows.
+const LAYOUT: u128 = 5;
+/// In version 4.
+const WITHOUT_ORDER: u128 = 4;
 
 /// What follows the number: the fields of a profile.
 struct Fields<P>(P);
@@ -73,16 +75,17 @@ impl From<ReadBefore> for NumericProfile {
 
 impl Serialize for NumericProfile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(2)?;
+        let mut tuple = serializer.serialize_tuple(3)?;
         tuple.serialize_element(&LAYOUT)?;
         tuple.serialize_element(&Fields(self))?;
+        tuple.serialize_element(&self.order)?;
         tuple.end()
     }
 }
 
 impl<'de> Deserialize<'de> for NumericProfile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NumericProfile, D::Error> {
-        deserializer.deserialize_tuple(2, Layout)
+        deserializer.deserialize_tuple(3, Layout)
     }
 }
 
@@ -98,7 +101,14 @@ impl<'de> Visitor<'de> for Layout {
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<NumericProfile, A::Error> {
         let short = || A::Error::custom("counts end too soon");
         match parts.next_element::<u128>()?.ok_or_else(short)? {
-            LAYOUT => Ok(parts.next_element::<Fields<NumericProfile>>()?.ok_or_else(short)?.0),
+            LAYOUT => {
+                let Fields(counts) = parts.next_element()?.ok_or_else(short)?;
+                let order = parts.next_element()?.ok_or_else(short)?;
+                Ok(NumericProfile { order, ..counts })
+            }
+            WITHOUT_ORDER => {
+                Ok(parts.next_element::<Fields<NumericProfile>>()?.ok_or_else(short)?.0)
+            }
             _ => Ok(parts.next_element::<ReadBefore>()?.ok_or_else(short)?.into()),
         }
     }

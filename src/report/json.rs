@@ -3,7 +3,9 @@
 //! The shapes here are for readers outside and stay stable; the figures inside may change.
 
 use super::Report;
-use crate::monitor::figures::{BaselineFigures, FeatureFigures, MeasureFigures, WindowFigures};
+use crate::monitor::figures::{
+    BaselineFigures, FeatureFigures, MeasureFigures, VariationFigures, WindowFigures,
+};
 use crate::profile::extremes::Exact;
 use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
@@ -88,9 +90,39 @@ pub(super) struct Feature<'a> {
     unseen_ratio: Option<f64>,
     out_of_range_ratio: Option<f64>,
     outlier_ratio: Option<f64>,
+    /// The measures that call drift; absent of windows that were judged without noting it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variation: Option<Variation>,
     measures: Measures<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     baselines: BTreeMap<&'a str, Comparison<'a>>,
+}
+
+/// How much rows were taken to tell.
+#[derive(Serialize)]
+struct Variation {
+    /// Between closed windows; null when it is not learned from them.
+    steps: Option<u64>,
+    effective_rows: f64,
+    design_effects: DesignEffects,
+}
+
+#[derive(Serialize)]
+struct DesignEffects {
+    centre: f64,
+    spread: f64,
+    bins: f64,
+    missing: f64,
+}
+
+impl From<&VariationFigures> for Variation {
+    fn from(figures: &VariationFigures) -> Variation {
+        let VariationFigures { steps, centre, spread, bins, missing, effective_rows } = *figures;
+        let design_effects = DesignEffects { centre, spread, bins, missing };
+        Variation { steps, effective_rows, design_effects }
+    }
 }
 
 /// Against another baseline than the reference.
@@ -109,6 +141,8 @@ struct Measure {
     threshold: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<bool>,
 }
 
 /// A number with all its digits, also where a double has too few.
@@ -144,6 +178,7 @@ impl Serialize for Measures<'_> {
                 p_value: m.p_value,
                 threshold: m.threshold,
                 error: m.error,
+                calls: m.calls,
             };
             (&m.measure, measure)
         }))
@@ -161,6 +196,8 @@ impl<'a> Feature<'a> {
             (baseline.name.as_str(), Comparison { status, drifted, measures })
         });
         let s = &figures.statistics;
+        let called = figures.measures.iter().filter(|measured| measured.calls == Some(true));
+        let called = called.map(|measured| measured.measure.as_str());
         Feature {
             name: &figures.name,
             kind: figures.kind.name(),
@@ -181,6 +218,8 @@ impl<'a> Feature<'a> {
             unseen_ratio: s.unseen_ratio,
             out_of_range_ratio: s.out_of_range_ratio,
             outlier_ratio: s.outlier_ratio,
+            called: figures.variation.map(|_| called.collect()),
+            variation: figures.variation.as_ref().map(Variation::from),
             measures: Measures(&figures.measures),
             baselines: others.collect(),
         }

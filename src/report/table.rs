@@ -122,7 +122,9 @@ fn bar(feature: &FeatureFigures) -> String {
     let Some((measured, ratio)) = worst(feature) else { return String::new() };
     let filled = ((ratio * BAR_AT_THRESHOLD).round() as usize).min(BAR_MAX);
     let (full, empty) = ("█".repeat(filled), "░".repeat(BAR_MAX - filled));
-    format!("{full}{empty} {} ×{ratio:.2}", measured.measure)
+    // As many digits as tell something.
+    let digits = if ratio < 10.0 { 2 } else { 0 };
+    format!("{full}{empty} {} ×{ratio:.digits$}", measured.measure)
 }
 
 fn score(feature: &FeatureFigures, measure: &str) -> String {

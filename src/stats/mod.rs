@@ -1,6 +1,9 @@
-//! Numerics that the packages lack: exact sums and Kolmogorov's tail.
+//! Numerics that the packages lack: exact sums, Kolmogorov's tail, and the tails of two rates and
+//! of two rows of counts.
 //!
-//! Not for what statrs has: the χ² tail comes from there.
+//! Not for what statrs has: incomplete beta and gamma functions and the χ² tail come from there.
 
+pub mod homogeneity;
 pub mod kolmogorov;
+pub mod rates;
 pub mod sum;

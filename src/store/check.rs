@@ -29,12 +29,13 @@ struct Index {
     condition: &'static str,
 }
 
-const INDEXES: [Index; 9] = [
+const INDEXES: [Index; 10] = [
     Index::of_all("sqlite_autoindex_model_1", "model", "name, version, id"),
     Index::of_all("sqlite_autoindex_source_1", "source", "model, name, id"),
     Index::of_all("sqlite_autoindex_reference_part_1", "reference_part", "model, number, rowid"),
     Index::of_all("file_size", "file", "source, size, content, partition"),
     Index::of_all("pane_delta_pane", "pane_delta", "model, bucket, slots, rows, id"),
+    Index::of_all("window_evidence_slot", "window_evidence", "model, window, slot"),
     Index::of_all("closed_window_latest", "closed_window", "model, window, \"end\", id"),
     Index {
         condition: "content IS NOT NULL",

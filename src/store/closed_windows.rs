@@ -5,7 +5,8 @@ use super::row_sums::{CLOSED_WINDOW, PLACE};
 use super::{ModelStore, to_text};
 use crate::error::{Fault, Result, StateError};
 use crate::monitor::figures::WindowFigures;
-use crate::profile::codec::{Content, decode, encode};
+use crate::monitor::figures_before::WindowFiguresBefore;
+use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::time::Timestamp;
 use crate::window::cursor::Place;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -93,7 +94,12 @@ impl ModelStore {
     }
 
     fn figures(&self, window: &str, body: &[u8]) -> Result<WindowFigures, StateError> {
-        decode(Content::Window, body).map_err(|fault: Fault| {
+        let before = decode_versions::<WindowFiguresBefore>;
+        let figures = match version(body) {
+            Some(3..5) => before(3..=4, Content::Window, body).map(WindowFigures::from),
+            _ => decode(Content::Window, body),
+        };
+        figures.map_err(|fault: Fault| {
             let what = format_args!("a closed window {window:?}");
             self.store.named(StateError::damaged(what, fault))
         })
@@ -116,7 +122,8 @@ pub(super) fn write(
              SELECT id FROM closed_window WHERE model = ?1 AND window = ?2
              ORDER BY id DESC LIMIT 1 OFFSET ?3)",
     )?;
-    for figures in &commit.closed {
+    for closed in &commit.closed {
+        let figures = &closed.figures;
         insert.execute(params![
             model,
             figures.window,

@@ -3,7 +3,7 @@
 use super::reference_record::Epoch;
 use crate::error::Fault;
 use crate::identity::{Identity, Stat};
-use crate::monitor::figures::WindowFigures;
+use crate::monitor::close::ClosedWindow;
 use crate::position::Position;
 use crate::profile::codec::{Content, decode};
 use crate::time::Timestamp;
@@ -12,7 +12,6 @@ use crate::window::cursor::Place;
 use crate::window::pane::{Horizons, Pane, PaneKey};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The id of a source, which the ledger is kept by.
 pub type SourceId = i64;
@@ -34,7 +33,7 @@ pub struct Commit {
     pub epoch: Option<Epoch>,
     /// Window and place.
     pub places: Vec<(String, Place)>,
-    pub closed: Vec<Arc<WindowFigures>>,
+    pub closed: Vec<ClosedWindow>,
     pub totals: Totals,
     /// From where on panes are still needed; none when nothing is to be dropped or merged.
     pub horizons: Option<Horizons>,

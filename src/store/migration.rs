@@ -20,12 +20,13 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
     Migration { sql: include_str!("schema/4.sql"), convert: Some(name_panes) },
     Migration { sql: include_str!("schema/5.sql"), convert: Some(keep_sums) },
+    Migration { sql: include_str!("schema/6.sql"), convert: Some(keep_evidence_sums) },
 ];
 
 /// The version that this driftd reads and writes.
@@ -134,6 +135,10 @@ fn keep_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             "closed_window",
         ],
     )
+}
+
+fn keep_evidence_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    row_sums::keep(transaction, &["window_evidence"])
 }
 
 fn pane_key(layout: &PaneLayout, mut numbers: Vec<u64>) -> PaneKey {

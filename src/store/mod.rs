@@ -15,6 +15,7 @@ mod lock;
 mod migration;
 pub mod reference_record;
 mod row_sums;
+mod window_evidence;
 
 use crate::error::{Result, StateError};
 use crate::time::Timestamp;
@@ -278,9 +279,11 @@ impl ModelStore {
         deltas::write(&transaction, model, commit)?;
         if let Some(epoch) = &commit.epoch {
             reference_record::write(&transaction, model, epoch).map_err(tried)?;
+            window_evidence::forget(&transaction, model, epoch).map_err(tried)?;
         }
         closed_windows::write(&transaction, model, commit, self.store.windows_max)
             .map_err(tried)?;
+        window_evidence::write(&transaction, model, commit).map_err(tried)?;
         counters::write(&transaction, model, commit).map_err(tried)?;
         self.fault_point()?;
         #[cfg(test)]

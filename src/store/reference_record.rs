@@ -35,6 +35,8 @@ pub struct Epoch {
     pub profile: Option<Vec<Vec<u8>>>,
     /// What panes are called under the new windows; those without a name are dropped.
     pub renamed: Vec<(PaneKey, Option<PaneKey>)>,
+    /// The names of windows that do not go on as they were cut.
+    pub left: Vec<String>,
 }
 
 impl ModelStore {

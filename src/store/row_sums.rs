@@ -47,7 +47,10 @@ pub const CLOSED_WINDOW: SummedTable = SummedTable {
     columns: "model, window, slot, \"end\", closed, rows, verdict, figures",
 };
 
-const TABLES: [SummedTable; 12] = [
+pub const WINDOW_EVIDENCE: SummedTable =
+    SummedTable { name: "window_evidence", columns: "model, window, slot, body" };
+
+const TABLES: [SummedTable; 13] = [
     MODEL,
     SOURCE,
     FILE,
@@ -60,6 +63,7 @@ const TABLES: [SummedTable; 12] = [
     REFERENCE_PART,
     PANE_DELTA,
     CLOSED_WINDOW,
+    WINDOW_EVIDENCE,
 ];
 
 impl SummedTable {

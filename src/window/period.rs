@@ -42,6 +42,12 @@ impl Period {
         micros(self.size)
     }
 
+    /// How many windows further on one has no row of this one: 1 where windows do not overlap.
+    pub fn overlapping(&self) -> u64 {
+        self.size().div_euclid(self.slide()).max(1) as u64
+            + u64::from(self.size().rem_euclid(self.slide()) > 0)
+    }
+
     fn slide(&self) -> i64 {
         micros(self.slide)
     }

@@ -4,9 +4,9 @@ use crate::support::table::{
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array,
 };
-use driftd::drift::verdict::DriftConfig;
 use driftd::feature::Status;
 use driftd::format::ndjson::{BatchBuilder, LineFeature, LineSchema};
+use driftd::judge::drift_config::DriftConfig;
 use driftd::monitor::figures::FeatureFigures;
 use driftd::monitor::model::{ArrivalTime, ModelConfig, Monitor, Restored};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
@@ -162,10 +162,10 @@ fn any_shape_of_any_size_on_either_side_has_a_status_and_no_nan() {
                     let has_reference = reference_rows > 0 && !["nulls", "nans"].contains(&name);
                     assert_eq!(figures.status == Status::NoReference, !has_reference, "{context}");
                     if name == other && reference_rows == current_rows && has_reference {
-                        let worst = figures.measures.iter().map(|m| m.score).fold(0.0, f64::max);
-                        assert_eq!(worst, 0.0, "identical data: {context}");
+                        crate::support::table::assert_same_as_reference(&figures);
                     }
-                    if reference_rows.min(current_rows) <= 100 && current_rows < 500 {
+                    // 99 against 99 rows are worth 50 drawn from a law that is known.
+                    if reference_rows.min(current_rows) < 99 {
                         assert_eq!(figures.drifted, None, "too few rows: {context}");
                     }
                 }

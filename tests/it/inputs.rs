@@ -31,7 +31,7 @@ fn check(config: &Path) -> (i32, String) {
 fn a_file_without_rows_closes_no_window() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder.path().join("reference.parquet"), 2_000, 0.0);
-    let path = config(folder.path(), "");
+    let path = config(folder.path(), "[model.drift]\nvariation = \"none\"\n");
     let mut daemon = Daemon::start(&path);
     put(&folder.path().join("logs/a.parquet"), 2_000, 30.0);
     daemon.wait_for_sample(&["driftd_drift_detected"], 1.0);

@@ -45,6 +45,7 @@ mod support;
 mod types;
 /// States that an older driftd wrote.
 mod upgrade;
+mod verdict;
 /// Windows by event time.
 mod windows;
 /// Files of other engines.

@@ -88,7 +88,6 @@ fn the_demo_makes_the_named_alerts_fire() {
         ("FeatureDrifted", "AGEP"),
         ("FeatureDrifted", "SCHL"),
         ("FeatureDrifted", "DREM"),
-        ("FeatureDrifted", "delay"),
         ("MissingValuesJump", "SCHL"),
         ("DriftedWindowClosed", ""),
     ];

@@ -55,7 +55,8 @@ fn a_unix_socket_takes_the_same_lines() {
     let path = config(folder.path(), "");
     let text = std::fs::read_to_string(&path).unwrap();
     let unix = "type = \"unix\"\npath = \"rows.sock\"\nmode = \"0600\"";
-    let window = "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = 5000\n";
+    let window = "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = 5000\n\
+                  [model.drift]\nvariation = \"none\"\n";
     let text = text.replace("type = \"directory\"\npath = \"logs\"", unix);
     std::fs::write(&path, format!("{text}{window}")).unwrap();
     let mut daemon = Daemon::start(&path);
@@ -85,7 +86,8 @@ fn a_unix_socket_takes_the_same_lines() {
 fn lines_count_as_the_same_rows_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let window = format!(
-        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n"
+        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n\
+         [model.drift]\nvariation = \"none\"\n"
     );
     let mut daemon = start(folder.path(), &window);
     let mut lines = String::new();
@@ -193,7 +195,7 @@ fn a_keyed_sample_of_a_stream_is_that_of_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let window = format!(
         "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n\
-         [model.sampling]\nrate = 0.2\nkey = \"request\"\n"
+         [model.sampling]\nrate = 0.2\nkey = \"request\"\n[model.drift]\nvariation = \"none\"\n"
     );
     let mut daemon = start(folder.path(), &window);
     let mut lines = String::new();

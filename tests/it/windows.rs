@@ -47,7 +47,7 @@ const WINDOWS: &str = "[[model.window]]\nname = \"hour\"\ntype = \"time\"\nsize 
     [[model.window]]\nname = \"sliding\"\ntype = \"time\"\nsize = \"3h\"\n\
     slide = \"30m\"\noffset = \"10m\"\n\
     [[model.baseline]]\nname = \"two_before\"\ntype = \"rolling\"\nwindows = 2\n\
-    [model.columns]\ntime = \"ts\"\n";
+    [model.columns]\ntime = \"ts\"\n[model.drift]\nvariation = \"none\"\n";
 
 /// What the windows of a folder's files close with.
 fn replayed(folder: &Path) -> Vec<WindowFigures> {

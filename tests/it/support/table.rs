@@ -2,8 +2,8 @@
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema};
-use driftd::drift::verdict::DriftConfig;
 use driftd::error::Fault;
+use driftd::judge::drift_config::{DriftConfig, VariationConfig};
 use driftd::monitor::figures::{FeatureFigures, WindowFigures};
 use driftd::monitor::reference::{FeatureConfig, Reference, ReferenceConfig};
 use driftd::monitor::score::{Baseline, WindowLabel, score};
@@ -148,7 +148,23 @@ pub fn figures_against(
 ) -> WindowFigures {
     let window = "test".into();
     let label = WindowLabel { window, slot: 0, start: None, end: None, closed: None };
-    score(reference, pane, baselines, &DriftConfig::default(), label).unwrap()
+    // What is known of the order of rows is no count.
+    let config = DriftConfig { variation: VariationConfig::None, ..DriftConfig::default() };
+    score(reference, pane, baselines, &[], &config, label).unwrap().figures
+}
+
+/// Fails unless every score is that of the reference itself: 0, or for infinities their share.
+pub fn assert_same_as_reference(figures: &FeatureFigures) {
+    for measured in &figures.measures {
+        let expected = match measured.measure.as_str() {
+            "out_of_range" => figures.statistics.out_of_range_ratio,
+            _ => Some(0.0),
+        };
+        assert_eq!(Some(measured.score), expected, "{figures:?}");
+        assert!(measured.threshold.is_none_or(|threshold| measured.score < threshold));
+        assert!(measured.p_value.is_none_or(|p| p > 0.2), "{measured:?}");
+    }
+    assert_ne!(figures.drifted, Some(true));
 }
 
 /// Figures of one column against another.

@@ -1,0 +1,39 @@
+//! How much wider or narrower values lie: the mean distance of the window's ranks from the middle,
+//! less that of the reference's.
+//!
+//! |Σ q·a − Σ p·a|, with a = |2u − 1| and u the ranks of the reference's cells, in [0, ½]: the
+//! statistic of A. R. Ansari and R. A. Bradley, "Rank-sum tests for dispersions" (1960), on the
+//! reference's ranks.
+
+use super::design_effects::DesignEffects;
+use super::ranks::CellScores;
+use super::threshold::Threshold;
+use super::{About, Comparison, Measure, Score};
+
+pub struct Spread;
+
+impl Measure for Spread {
+    fn about(&self) -> &'static About {
+        &About {
+            name: "spread",
+            threshold: Threshold::Score { learned: 0.025, first: 0.15 },
+            decides: true,
+        }
+    }
+
+    fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
+        let cells = comparison.cells()?;
+        let shift = CellScores::distances(&cells.reference).shift(&cells.current)?;
+        Some(shift.abs().into())
+    }
+
+    fn p_value(
+        &self,
+        comparison: &Comparison<'_>,
+        score: &Score,
+        effects: &DesignEffects,
+    ) -> Option<f64> {
+        let distances = CellScores::distances(&comparison.cells()?.reference);
+        Some(distances.p_value(score.score, comparison.effective_rows() / effects.spread))
+    }
+}
