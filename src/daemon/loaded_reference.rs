@@ -9,6 +9,7 @@ use crate::format::{FileTable, OpenFile};
 use crate::monitor::reference::Reference;
 use crate::monitor::table::ProgressTable;
 use crate::net::stop::Stop;
+use crate::profile::codec;
 use crate::source::SourceConfig;
 use crate::source::inputs::{self, Input};
 use crate::source::warm_up::WarmUp;
@@ -17,7 +18,7 @@ use crate::store::reference_record::{ReferenceFile, ReferenceRecord};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Where a reference came from.
@@ -82,6 +83,13 @@ impl ReferenceLoader<'_> {
             from = origin.name(),
             "reference loaded"
         );
+        if reference.lacks_rare_values() {
+            warn!(
+                model = model.model.name,
+                "the reference was profiled by an earlier version: the measures unseen and cells, \
+                 and share of categories, are absent until it is profiled anew"
+            );
+        }
         if reference.features.is_empty() {
             return Err(Error::new("no column of the reference is a feature; see model.columns"));
         }
@@ -138,7 +146,7 @@ impl ReferenceLoader<'_> {
             Input::Parquet(paths) => paths,
         };
         let files = open_all(&paths).map_err(in_reference(path))?;
-        let settings = settings(model);
+        let settings = settings_of_files(model);
         let sizes = files.iter().map(|file| file.stat.size).collect();
         let shape = ReferenceShape { settings, sizes };
         self.references
@@ -154,7 +162,7 @@ impl ReferenceLoader<'_> {
         store: &ModelStore,
         similar: &mut SimilarReferences,
     ) -> Result<(LoadedReference, Origin)> {
-        let settings = settings(model);
+        let settings = settings_of_files(model);
         let kept = store.reference_record()?.filter(|kept| kept.settings == settings);
         if let Some(record) = kept.as_ref().filter(|kept| is_untouched(files, &kept.files)) {
             return from_state(store, record.clone(), similar);
@@ -173,9 +181,10 @@ impl ReferenceLoader<'_> {
                 return Ok((LoadedReference { reference, record }, Origin::OtherModel));
             }
         }
-        let reference = Arc::new(self.build(model, &tables)?);
+        let reference = self.build(model, &tables)?;
         files.iter().try_for_each(OpenFile::check_untouched)?;
         let record = ReferenceRecord { files: identify(files, &tables)?, settings };
+        let reference = Arc::new(on_known_grids(reference, &record, model, store)?);
         similar.add(&record, &reference);
         Ok((LoadedReference { reference, record }, Origin::Files))
     }
@@ -293,6 +302,30 @@ pub fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
 }
 
 /// All that a profile depends on beside the files. Another driftd may cut other grids.
+/// The same files, profiled by an earlier version: where their grids have become others, those that
+/// open windows are counted on stay.
+fn on_known_grids(
+    reference: Reference,
+    record: &ReferenceRecord,
+    model: &Model,
+    store: &ModelStore,
+) -> Result<Reference> {
+    let is_earlier = |kept: &ReferenceRecord| {
+        kept.settings == settings(model) && contents(&kept.files).eq(contents(&record.files))
+    };
+    if !store.reference_record()?.is_some_and(|kept| is_earlier(&kept)) {
+        return Ok(reference);
+    }
+    let earlier = stored(store)?;
+    let is_same = reference.grids().map(|grid| grid.id).eq(earlier.grids().map(|grid| grid.id));
+    Ok(if is_same { reference } else { earlier })
+}
+
+/// Files can be profiled anew when there is more to know of them.
+fn settings_of_files(model: &Model) -> u128 {
+    settings(model) ^ u128::from(codec::VERSION)
+}
+
 fn settings(model: &Model) -> u128 {
     let text = format!("{} {:?}", env!("CARGO_PKG_VERSION"), model.reference);
     xxh3_128(text.as_bytes())

@@ -8,7 +8,7 @@ use super::table::{Table, guarded};
 use crate::error::{Error, Fault, Result};
 use crate::feature::{Kind, Status};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
-use crate::profile::feature::{FeatureGrid, FeatureProfile};
+use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame};
 use crate::schema::column_type::ColumnType;
 use crate::schema::columns::{ColumnsConfig, twice};
 use crate::schema::kinds;
@@ -130,6 +130,15 @@ impl CurrentProfile {
 }
 
 impl Reference {
+    /// Whether it was profiled before rare categories were counted.
+    pub fn lacks_rare_values(&self) -> bool {
+        let lacks = |grid: &FeatureGrid| match &grid.frame {
+            Frame::Categorical(categories) => categories.rare().is_none(),
+            Frame::Numeric(_) | Frame::Opaque => false,
+        };
+        self.grids().any(lacks)
+    }
+
     pub fn grids(&self) -> impl ExactSizeIterator<Item = &FeatureGrid> {
         self.features.iter().map(|feature| &feature.grid)
     }

@@ -157,9 +157,10 @@ impl CategoryGrid {
         self.rare.as_ref()
     }
 
-    /// Rows of each named value, then of each hashed cell; none where rare values were not counted.
+    /// Rows of each named value, then of each hashed cell; none where rare values were not counted,
+    /// or in other cells than these.
     pub fn cells(&self, counts: &CategoryCounts) -> Option<Vec<u64>> {
-        let rare = self.rare?;
+        let rare = self.rare.filter(|rare| rare.cells == counts.hashed.len())?;
         let (named, others) = counts.kept.split_at(rare.named);
         let mut cells = [named, &counts.hashed].concat();
         for (text, rows) in self.kept[rare.named..].iter().zip(others) {
@@ -216,9 +217,6 @@ impl CategoryGrid {
         }
         for seen in self.seen.iter().flatten() {
             hash.update(&seen.to_le_bytes());
-        }
-        if let Some(rare) = self.rare {
-            hash.update(&rare.cells.to_le_bytes());
         }
     }
 
@@ -300,7 +298,7 @@ impl CategoryCounts {
             Place::Seen => self.seen += rows,
             Place::Unseen => self.unseen += rows,
         }
-        if let Some(rare) = &grid.rare {
+        if let Some(rare) = grid.rare.filter(|rare| rare.cells == self.hashed.len()) {
             self.hashed[rare.cell(&text)] += rows;
         }
         self.others.update(hash);
@@ -322,11 +320,11 @@ impl Accumulator for CategoryCounts {
     }
 
     fn merge(&mut self, other: &CategoryCounts) -> Result<(), Mismatch> {
-        if self.hashed.len() != other.hashed.len() {
-            return Err(Mismatch);
-        }
         merge_counts(&mut self.kept, &other.kept)?;
-        merge_counts(&mut self.hashed, &other.hashed)?;
+        // Rows that were counted before the reference was profiled anew have none or others.
+        if merge_counts(&mut self.hashed, &other.hashed).is_err() {
+            self.hashed.clear();
+        }
         self.seen += other.seen;
         self.unseen += other.unseen;
         self.order.merge(&other.order);
@@ -374,6 +372,23 @@ mod tests {
         one.update((&grid, "code 7", 3));
         let cell = (xxh64(b"code 7", 0) % cells as u64) as usize;
         assert_eq!(grid.cells(&one).unwrap()[1 + cell], 3);
+    }
+
+    /// A window that was open when the reference was profiled anew goes on without them.
+    #[test]
+    fn hashed_cells_of_two_references_are_left_out() {
+        let grid = |rows| {
+            let counts: HashMap<Box<str>, u64> =
+                [("a".into(), 9_000), ("b".into(), rows), ("c".into(), 1)].into();
+            CategoryGrid::from_counts(&counts)
+        };
+        let (one, two) = (grid(2), grid(2));
+        let mut counts = CategoryCounts::new(&one);
+        counts.update((&one, "c", 1));
+        let mut before = CategoryCounts { hashed: vec![0; 7], ..CategoryCounts::new(&two) };
+        before.update((&two, "a", 4));
+        counts.merge(&before).unwrap();
+        assert_eq!((counts.total(), one.cells(&counts)), (5, None));
     }
 
     #[test]
