@@ -3,6 +3,7 @@
 use super::output;
 use crate::config::{Config, Model, ReferenceSource, load, show};
 use crate::feature::Kind;
+use crate::judge::drift_config::DriftConfig;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
 use crate::monitor::reference::Reference;
@@ -79,6 +80,7 @@ fn check(config: &Config) -> Result<String> {
         text += &describe(&footprint);
         let memory_max = config.state.memory_max / config.models.len().max(1) as u64;
         counts += (footprint.pane * footprint.panes).min(memory_max) + footprint.least;
+        counts += footprint.evidence;
         for source in &model.sources {
             let bytes = source.kind.memory_max(&source.settings, features, threads);
             if bytes > 0 {
@@ -96,6 +98,7 @@ fn check(config: &Config) -> Result<String> {
             ));
         }
         text += &hints(&reference);
+        text += &undecided(&model.model.drift);
         text += &left_out(model);
     }
     if !faults.is_empty() {
@@ -185,15 +188,27 @@ fn hints(reference: &Reference) -> String {
     text
 }
 
+/// Says which measures could decide and do not.
+fn undecided(drift: &DriftConfig) -> String {
+    let could = DriftConfig::default().decide.into_iter();
+    let others: Vec<&str> = could.filter(|name| !drift.decide.contains(name)).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    let (decide, others) = (drift.decide.join(", "), others.join(", "));
+    format!("  {decide} decide; by default {others} do as well\n")
+}
+
 fn describe(footprint: &Footprint) -> String {
     format!(
         "  counts of one pane: {}; open panes: {}, in memory at most {}, in the state at most {}; \
-         closing a window takes {}\n",
+         closing a window takes {}; closed ones leave {} to judge others by\n",
         size(footprint.pane),
         footprint.panes,
         size(footprint.pane * footprint.panes),
         size(footprint.state),
         size(footprint.least),
+        size(footprint.evidence),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use crate::drift::Comparison;
 use crate::drift::ranks::CellScores;
+use crate::profile::codec::append;
 use serde::{Deserialize, Serialize};
 
 /// One feature of one closed window.
@@ -40,10 +41,53 @@ impl Evidence {
     }
 }
 
-/// All features of one closed window, in the reference's order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// All features of one closed window, in the reference's order. There may be many, and fifty
+/// windows of each are remembered, so they are held as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowEvidence {
     /// Numbered from 0 per window.
     pub slot: u64,
-    pub features: Vec<Evidence>,
+    /// Where each feature ends in `bytes`.
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl WindowEvidence {
+    pub fn new(slot: u64, features: &[Evidence]) -> WindowEvidence {
+        let mut bytes = Vec::new();
+        let ends = features.iter().map(|feature| {
+            append(feature, &mut bytes);
+            u32::try_from(bytes.len()).expect("a feature takes less than a kilobyte")
+        });
+        let ends = ends.collect();
+        WindowEvidence { slot, ends, bytes }
+    }
+
+    /// None of a feature that there is not.
+    pub fn feature(&self, index: usize) -> Option<Evidence> {
+        let end = *self.ends.get(index)? as usize;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        postcard::from_bytes(self.bytes.get(start..end)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_come_back() {
+        let evidence = |n: u64| Evidence {
+            rows: n,
+            missing: n / 2,
+            ranks: (n > 3).then_some((0.5, 0.25)),
+            bins: (0..n).collect(),
+            is_called: n % 2 == 0,
+        };
+        let features: Vec<Evidence> = (0..9).map(evidence).collect();
+        let window = WindowEvidence::new(7, &features);
+        let back: Vec<Evidence> = (0..9).filter_map(|index| window.feature(index)).collect();
+        assert_eq!(back, features);
+        assert_eq!(window.feature(9), None);
+    }
 }

@@ -62,7 +62,7 @@ pub struct Learned {
 /// judged, and `used_bins` the bins that the reference has rows in. None before [`STEPS_MIN`]
 /// steps of values.
 pub fn learn(
-    past: &[&Evidence],
+    past: &[Evidence],
     variances: RankVariances,
     (current, used_bins): (u64, usize),
     history: usize,
@@ -70,7 +70,7 @@ pub fn learn(
     let steps: Vec<Step> = past
         .windows(2)
         .filter(|pair| pair[0].is_called == pair[1].is_called)
-        .map(|pair| Step::between(pair[0], pair[1], variances))
+        .map(|pair| Step::between(&pair[0], &pair[1], variances))
         .collect();
     let values: Vec<&ValueStep> = steps.iter().filter_map(|step| step.values.as_ref()).collect();
     let values = &values[values.len().saturating_sub(history)..];
@@ -244,9 +244,8 @@ mod tests {
     }
 
     fn learned(past: &[Evidence]) -> Option<Learned> {
-        let past: Vec<&Evidence> = past.iter().collect();
         let variances = RankVariances { ranks: 0.0, distances: 0.0 };
-        learn(&past, variances, (1_000, 2), 50)
+        learn(past, variances, (1_000, 2), 50)
     }
 
     #[test]

@@ -12,6 +12,10 @@ const STATE_BYTES_PER_CELL: f64 = 2.0;
 /// Bytes of a feature's sums, extremes and identity there.
 const STATE_BYTES_PER_FEATURE: f64 = 115.0;
 
+/// Bytes that a feature leaves when its window closes, about, and more for each of its bins.
+const EVIDENCE_BYTES_PER_FEATURE: u64 = 30;
+const EVIDENCE_BYTES_PER_BIN: u64 = 2;
+
 /// Bytes and panes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
@@ -24,6 +28,8 @@ pub struct Footprint {
     /// Counts of the open panes in the state, when every cell is filled; streams. Files have a part
     /// each, and no more than their rows need.
     pub state: u64,
+    /// What closed windows leave for judging others, in memory and in the state.
+    pub evidence: u64,
 }
 
 /// What `config` takes with this reference, counted on so many threads.
@@ -37,7 +43,16 @@ pub fn footprint(reference: &Reference, config: &ModelConfig, threads: usize) ->
     // A file's own counts, those of the pane, the merged window per thread, and its baselines.
     let at_once = 2 + threads as u64 + config.baselines.len() as u64;
     let state = cells as f64 * STATE_BYTES_PER_CELL + features as f64 * STATE_BYTES_PER_FEATURE;
-    Footprint { pane, panes, least: pane * at_once, state: (state * panes as f64) as u64 }
+    let bins: u64 = reference.grids().map(|grid| grid.n_bins() as u64).sum();
+    let window = features as u64 * EVIDENCE_BYTES_PER_FEATURE + bins * EVIDENCE_BYTES_PER_BIN;
+    let remembered = (config.drift.history as u64 + 1) * config.windows.len() as u64;
+    Footprint {
+        pane,
+        panes,
+        least: pane * at_once,
+        state: (state * panes as f64) as u64,
+        evidence: window * remembered,
+    }
 }
 
 fn panes(config: &ModelConfig) -> u64 {

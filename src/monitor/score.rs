@@ -68,7 +68,7 @@ pub fn score(
         rows: baseline.pane.as_ref().map_or(0, |pane| pane.rows),
     });
     let baselines = baselines.collect();
-    let evidence = WindowEvidence { slot, features: evidence };
+    let evidence = WindowEvidence::new(slot, &evidence);
     let figures =
         WindowFigures { window, slot, start, end, closed, rows, rows_kept, baselines, features };
     Ok(ScoredWindow { figures, evidence })
@@ -118,8 +118,8 @@ impl Scoring<'_> {
             VariationConfig::None => Variation::of_rows(1.0),
             VariationConfig::Rows => Variation::of_rows(compared.effect_of_order()),
             VariationConfig::Learned => {
-                let past: Vec<&Evidence> =
-                    self.past.iter().filter_map(|window| window.features.get(index)).collect();
+                let past: Vec<Evidence> =
+                    self.past.iter().filter_map(|window| window.feature(index)).collect();
                 let (variances, bins) = varying(compared);
                 let learned =
                     learn(&past, variances, (compared.present().1, bins), self.config.history);

@@ -65,7 +65,7 @@ mod tests {
     use std::time::Duration;
 
     fn window(slot: u64) -> WindowEvidence {
-        WindowEvidence { slot, features: Vec::new() }
+        WindowEvidence::new(slot, &[])
     }
 
     fn slots(history: &WindowHistory, slot: u64) -> Vec<u64> {
