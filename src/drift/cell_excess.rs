@@ -8,7 +8,7 @@
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
-use crate::stats::homogeneity::{Homogeneity, grouped, groups};
+use crate::stats::homogeneity::{Homogeneity, grouped};
 
 pub struct CellExcess;
 
@@ -43,6 +43,6 @@ fn homogeneity(comparison: &Comparison<'_>, effect: f64) -> Option<Homogeneity> 
         true => (n.min(comparison.present().0 as f64 / 4.0), 5.0),
         false => (n, 1.0),
     };
-    let groups = groups(&all.reference, n, least);
-    Some(Homogeneity::of(grouped(&all.reference, &all.current, &groups).into_iter()))
+    let groups = grouped(&all.reference, &all.current, n, least);
+    Some(Homogeneity::of(groups.into_iter()))
 }

@@ -5,7 +5,6 @@
 //! Mann and D. Whitney (1947) have it. 0.025 is a normal's shift by 0.09 standard deviations.
 
 use super::design_effects::DesignEffects;
-use super::ranks::CellScores;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
 
@@ -21,9 +20,7 @@ impl Measure for Centre {
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        let cells = comparison.cells()?;
-        let shift = CellScores::ranks(&cells.reference).shift(&cells.current)?;
-        Some(shift.abs().into())
+        Some(comparison.ranks()?.ranks.shift()?.abs().into())
     }
 
     fn p_value(
@@ -32,7 +29,7 @@ impl Measure for Centre {
         score: &Score,
         effects: &DesignEffects,
     ) -> Option<f64> {
-        let ranks = CellScores::ranks(&comparison.cells()?.reference);
-        Some(ranks.p_value(score.score, comparison.effective_rows() / effects.centre))
+        let rows = comparison.effective_rows() / effects.centre;
+        Some(comparison.ranks()?.ranks.p_value(score.score, rows))
     }
 }

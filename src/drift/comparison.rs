@@ -2,14 +2,18 @@
 
 use super::bin_table::table;
 use super::effective_rows;
+use super::ranks::Ranks;
 use crate::profile::Mismatch;
 use crate::profile::categories::{CategoryGrid, RareValues};
+use crate::profile::cells::Cells;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::grid::NumericGrid;
 use crate::profile::numeric::{CellPair, NumericProfile};
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::tally::Tally;
 use ndarray::{Array2, ArrayView2};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// A reference and a current profile over one grid.
@@ -22,6 +26,8 @@ pub struct Comparison<'a> {
     is_reference: bool,
     counts: Counts<'a>,
     bins: Option<Array2<u64>>,
+    /// Made when they are first asked for.
+    ranks: OnceCell<Ranks>,
 }
 
 /// Counts by cell.
@@ -41,8 +47,8 @@ enum Counts<'a> {
 #[derive(Debug)]
 pub struct NumericCells<'a> {
     pub grid: &'a NumericGrid,
-    pub reference: Vec<u64>,
-    pub current: Vec<u64>,
+    pub reference: Cow<'a, [u64]>,
+    pub current: Cow<'a, [u64]>,
     /// Cells between the least and the greatest value of the reference.
     inside: Range<usize>,
 }
@@ -66,9 +72,9 @@ pub struct NamedCells<'a> {
 
 /// Counts of both sides over all cells.
 #[derive(Debug)]
-pub struct AllCells {
-    pub reference: Vec<u64>,
-    pub current: Vec<u64>,
+pub struct AllCells<'a> {
+    pub reference: Cow<'a, [u64]>,
+    pub current: Cow<'a, [u64]>,
     /// By value, and not by the reference's count.
     pub are_ordered: bool,
 }
@@ -104,8 +110,15 @@ impl<'a> Comparison<'a> {
             return Err(Mismatch);
         }
         let (is_reference, counts) = (false, Counts::None);
-        let mut comparison =
-            Comparison { grid, reference, current, is_reference, counts, bins: None };
+        let mut comparison = Comparison {
+            grid,
+            reference,
+            current,
+            is_reference,
+            counts,
+            bins: None,
+            ranks: OnceCell::new(),
+        };
         if reference.tally.present() == 0 || current.tally.present() == 0 {
             return Ok(comparison);
         }
@@ -144,9 +157,15 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Where the values of a number stand among the reference's.
+    pub fn ranks(&self) -> Option<&Ranks> {
+        let cells = self.cells()?;
+        Some(self.ranks.get_or_init(|| Ranks::new(&cells.reference, &cells.current)))
+    }
+
     /// The cells inside the reference's range, or the values that are compared by name.
     pub fn named_cells(&self) -> Option<NamedCells<'_>> {
-        let (reference, current, cells) = match &self.counts {
+        let (reference, current, cells): (&[u64], &[u64], _) = match &self.counts {
             Counts::Numeric(own) => (&own.reference, &own.current, own.inside.clone()),
             Counts::Categorical { cells: Some(own), .. } => {
                 (&own.reference, &own.current, 0..own.rare.named)
@@ -166,11 +185,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// All cells, where they are not the bins; categories by the reference's count.
-    pub fn all_cells(&self) -> Option<AllCells> {
+    pub fn all_cells(&self) -> Option<AllCells<'_>> {
         match &self.counts {
             Counts::Numeric(NumericCells { reference, current, .. }) => Some(AllCells {
-                reference: reference.clone(),
-                current: current.clone(),
+                reference: Cow::Borrowed(reference),
+                current: Cow::Borrowed(current),
                 are_ordered: true,
             }),
             Counts::Categorical { cells: Some(own), grid } => {
@@ -180,7 +199,8 @@ impl<'a> Comparison<'a> {
                     return None;
                 }
                 pairs.sort_by_key(|(in_reference, _)| std::cmp::Reverse(*in_reference));
-                let (reference, current) = pairs.into_iter().unzip();
+                let (reference, current): (Vec<u64>, Vec<u64>) = pairs.into_iter().unzip();
+                let (reference, current) = (Cow::Owned(reference), Cow::Owned(current));
                 Some(AllCells { reference, current, are_ordered: false })
             }
             Counts::None | Counts::Categorical { cells: None, .. } => None,
@@ -198,7 +218,7 @@ impl<'a> Comparison<'a> {
 
     /// Whether a cell can hold more than one value.
     pub fn is_many_valued(&self, cell: usize) -> bool {
-        self.cells().is_some_and(|own| own.grid.atom(cell).is_none())
+        self.cells().is_some_and(|own| own.grid.shared()[cell])
     }
 
     /// Rows of values that the reference never had, and what it tells of its rare ones; none where
@@ -213,7 +233,11 @@ impl<'a> Comparison<'a> {
     /// has none.
     pub fn out_of_range(&self) -> Option<(u64, u64)> {
         let own = self.cells().filter(|own| self.is_reference && own.grid.range().is_some())?;
-        Some((own.grid.out_of_range(&own.reference), own.grid.out_of_range(&own.current)))
+        let outside = |counts: &[u64]| {
+            let (below, above) = (&counts[..own.inside.start], &counts[own.inside.end..]);
+            below.iter().chain(above).sum()
+        };
+        Some((outside(&own.reference), outside(&own.current)))
     }
 
     pub fn tallies(&self) -> (Tally, Tally) {
@@ -252,12 +276,11 @@ impl<'a> Comparison<'a> {
 impl<'a> NumericCells<'a> {
     fn of(pair: CellPair<'a>) -> NumericCells<'a> {
         let CellPair { grid, reference, current } = pair;
-        let counts = |cells: &crate::profile::cells::Cells| cells.counts().into_owned();
-        NumericCells {
-            grid,
-            reference: counts(&reference),
-            current: counts(&current),
-            inside: grid.cells_inside(),
-        }
+        let counts = |cells: Cow<'a, Cells>| match cells {
+            Cow::Borrowed(cells) => cells.counts(),
+            Cow::Owned(cells) => Cow::Owned(cells.counts().into_owned()),
+        };
+        let (reference, current) = (counts(reference), counts(current));
+        NumericCells { grid, reference, current, inside: grid.cells_inside() }
     }
 }

@@ -42,6 +42,9 @@ impl Measure for Ks {
 /// The largest difference of the distribution functions at an edge.
 fn distance(reference: &[u64], current: &[u64]) -> f64 {
     let (r, c) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
+    if let Some(product) = r.checked_mul(c).filter(|product| *product <= i64::MAX as u64) {
+        return small_distance(reference, current, (r, c)) as f64 / product as f64;
+    }
     let (mut below_r, mut below_c, mut largest) = (0u64, 0u64, 0u128);
     for (in_r, in_c) in reference.iter().zip(current) {
         below_r += in_r;
@@ -54,14 +57,21 @@ fn distance(reference: &[u64], current: &[u64]) -> f64 {
     largest as f64 / (u128::from(r) * u128::from(c)) as f64
 }
 
+/// The largest difference times both numbers of rows, of so few that it fits.
+fn small_distance(reference: &[u64], current: &[u64], (r, c): (u64, u64)) -> u64 {
+    let (mut apart, mut largest) = (0i64, 0);
+    for (in_r, in_c) in reference.iter().zip(current) {
+        apart += (in_r * c) as i64 - (in_c * r) as i64;
+        largest = largest.max(apart.unsigned_abs());
+    }
+    largest
+}
+
 /// The largest share of the reference in a cell that can hold more than one value.
 fn error(grid: &NumericGrid, reference: &[u64]) -> f64 {
     let finite = 1..reference.len() - 1;
-    let largest = finite
-        .filter(|&cell| grid.atom(cell).is_none())
-        .map(|cell| reference[cell])
-        .max()
-        .unwrap_or(0);
+    let largest =
+        finite.filter(|&cell| grid.shared()[cell]).map(|cell| reference[cell]).max().unwrap_or(0);
     largest as f64 / reference.iter().sum::<u64>() as f64
 }
 

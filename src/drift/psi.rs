@@ -8,7 +8,7 @@ use super::bin_table::shares;
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
-use crate::stats::homogeneity::{Homogeneity, grouped, groups};
+use crate::stats::homogeneity::{Homogeneity, grouped};
 use ndarray::ArrayView2;
 
 pub struct Psi;
@@ -47,9 +47,9 @@ impl Measure for Psi {
             columns.sort_by_key(|(in_reference, _)| std::cmp::Reverse(*in_reference));
         }
         let (reference, current): (Vec<u64>, Vec<u64>) = columns.into_iter().unzip();
-        let groups = groups(&reference, comparison.effective_rows() / effect, EXPECTED_MIN);
-        let grouped = grouped(&reference, &current, &groups);
-        Some(Homogeneity::of(grouped.into_iter()).p_value(effect))
+        let n = comparison.effective_rows() / effect;
+        let groups = grouped(&reference, &current, n, EXPECTED_MIN);
+        Some(Homogeneity::of(groups.into_iter()).p_value(effect))
     }
 }
 

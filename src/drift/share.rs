@@ -9,6 +9,7 @@ use super::design_effects::DesignEffects;
 use super::threshold::{RateChange, Threshold};
 use super::{About, Comparison, Measure, Score};
 use crate::stats::rates::{Rate, cohens_h, p_of_gain};
+use std::f64::consts::SQRT_2;
 
 pub struct Share;
 
@@ -24,7 +25,13 @@ impl Measure for Share {
         let (mut most, mut found) = (-1.0, None);
         for cell in named.cells {
             let (now, before) = rates((named.current[cell], named.reference[cell]));
-            let apart = cohens_h(now.share(), before.share()).abs();
+            let (q, p) = (now.share(), before.share());
+            // asin rises by less than √2 per step up to √½, so that most need not be asked for.
+            let most_apart = 2.0 * SQRT_2 * (q.sqrt() - p.sqrt()).abs();
+            if q.max(p) < 0.5 && most_apart <= most {
+                continue;
+            }
+            let apart = cohens_h(q, p).abs();
             // The first of equals.
             if apart > most {
                 (most, found) = (apart, Some((cell, RateChange { before, now, is_level: false })));

@@ -6,7 +6,6 @@
 //! reference's ranks.
 
 use super::design_effects::DesignEffects;
-use super::ranks::CellScores;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
 
@@ -22,9 +21,7 @@ impl Measure for Spread {
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        let cells = comparison.cells()?;
-        let shift = CellScores::distances(&cells.reference).shift(&cells.current)?;
-        Some(shift.abs().into())
+        Some(comparison.ranks()?.distances.shift()?.abs().into())
     }
 
     fn p_value(
@@ -33,7 +30,7 @@ impl Measure for Spread {
         score: &Score,
         effects: &DesignEffects,
     ) -> Option<f64> {
-        let distances = CellScores::distances(&comparison.cells()?.reference);
-        Some(distances.p_value(score.score, comparison.effective_rows() / effects.spread))
+        let rows = comparison.effective_rows() / effects.spread;
+        Some(comparison.ranks()?.distances.p_value(score.score, rows))
     }
 }

@@ -1,7 +1,7 @@
 //! What a closed window leaves for judging those after it: a few numbers per feature.
 
 use crate::drift::Comparison;
-use crate::drift::ranks::CellScores;
+use crate::drift::ranks::RankMoments;
 use crate::profile::codec::append;
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +23,10 @@ impl Evidence {
     /// Of the current side of a comparison with the reference.
     pub fn of(comparison: &Comparison<'_>, is_called: bool) -> Evidence {
         let (_, tally) = comparison.tallies();
-        let mean = |scores: CellScores, counts: &[u64]| {
-            scores.shift(counts).map(|shift| shift + scores.mean)
-        };
-        let ranks = comparison.cells().and_then(|cells| {
-            let centre = mean(CellScores::ranks(&cells.reference), &cells.current)?;
-            let spread = mean(CellScores::distances(&cells.reference), &cells.current);
-            Some((centre, spread.unwrap_or(0.0)))
-        });
+        let mean = |of: &RankMoments| of.shift().map(|shift| shift + of.mean);
+        let ranks = comparison
+            .ranks()
+            .and_then(|own| Some((mean(&own.ranks)?, mean(&own.distances).unwrap_or(0.0))));
         let bins = comparison.bins().map(|bins| bins.row(1).to_vec()).unwrap_or_default();
         Evidence { rows: tally.rows, missing: tally.missing(), ranks, bins, is_called }
     }

@@ -5,7 +5,6 @@ use super::figures::{
 };
 use super::reference::{Reference, ReferenceFeature};
 use crate::drift::Comparison;
-use crate::drift::ranks::CellScores;
 use crate::judge::drift_config::{DriftConfig, VariationConfig};
 use crate::judge::evidence::{Evidence, WindowEvidence};
 use crate::judge::steps::{RankVariances, learn};
@@ -143,13 +142,9 @@ impl Scoring<'_> {
 
 /// The variances of the reference's ranks, and how many bins it has rows in.
 fn varying(compared: &Comparison<'_>) -> (RankVariances, usize) {
-    let variance = |scores: fn(&[u64]) -> CellScores| {
-        compared.cells().map_or(0.0, |cells| scores(&cells.reference).variance)
-    };
-    let variances = RankVariances {
-        ranks: variance(CellScores::ranks),
-        distances: variance(CellScores::distances),
-    };
+    let (ranks, distances) =
+        compared.ranks().map_or((0.0, 0.0), |own| (own.ranks.variance, own.distances.variance));
+    let variances = RankVariances { ranks, distances };
     let bins = compared.bins();
     let used = bins.map_or(0, |bins| bins.row(0).iter().filter(|rows| **rows > 0).count());
     (variances, used)

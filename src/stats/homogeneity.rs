@@ -80,34 +80,24 @@ impl Homogeneity {
 }
 
 /// Joins neighbouring columns until each group is expected to hold `least` of `n` rows drawn from
-/// the reference; what is left at the end joins the last. The group of every column, ascending.
-pub fn groups(reference: &[u64], n: f64, least: f64) -> Vec<usize> {
+/// the reference; what is left at the end joins the last. Sums of (reference, current) counts.
+pub fn grouped(reference: &[u64], current: &[u64], n: f64, least: f64) -> Vec<(u64, u64)> {
     let all = reference.iter().sum::<u64>() as f64;
-    let (mut group, mut held) = (0, 0.0);
-    let mut groups: Vec<usize> = Vec::with_capacity(reference.len());
-    for &count in reference {
-        groups.push(group);
-        held += count as f64 / all * n;
+    let mut groups: Vec<(u64, u64)> = Vec::new();
+    let (mut own, mut held) = ((0, 0), 0.0);
+    for (in_reference, in_current) in reference.iter().zip(current) {
+        own = (own.0 + in_reference, own.1 + in_current);
+        held += *in_reference as f64 / all * n;
         if held >= least {
-            group += 1;
+            groups.push(std::mem::take(&mut own));
             held = 0.0;
         }
     }
-    // The columns after the last whole group, if any.
-    if group > 0 {
-        groups.iter_mut().for_each(|own| *own = (*own).min(group - 1));
+    match groups.last_mut() {
+        Some(last) => *last = (last.0 + own.0, last.1 + own.1),
+        None => groups.push(own),
     }
     groups
-}
-
-/// Sums of (reference, current) counts by group, in group order.
-pub fn grouped(reference: &[u64], current: &[u64], groups: &[usize]) -> Vec<(u64, u64)> {
-    let mut sums = vec![(0, 0); groups.last().map_or(0, |last| last + 1)];
-    for ((group, r), c) in groups.iter().zip(reference).zip(current) {
-        sums[*group].0 += r;
-        sums[*group].1 += c;
-    }
-    sums
 }
 
 #[cfg(test)]
@@ -136,9 +126,14 @@ mod tests {
     #[test]
     fn columns_are_joined_until_they_hold_enough() {
         let reference = [400, 300, 100, 50, 50, 40, 30, 20, 5, 5];
-        assert_eq!(groups(&reference, 100.0, 5.0), [0, 1, 2, 3, 4, 5, 5, 5, 5, 5]);
-        assert_eq!(groups(&[10; 10], 40.0, 5.0), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
-        assert_eq!(groups(&[10; 3], 4.0, 5.0), [0, 0, 0]);
-        assert_eq!(grouped(&[1, 2, 4], &[8, 16, 32], &[0, 0, 1]), [(3, 24), (4, 32)]);
+        let sums = |reference: &[u64], n| -> Vec<u64> {
+            let groups = grouped(reference, &vec![1; reference.len()], n, 5.0);
+            groups.iter().map(|group| group.0).collect()
+        };
+        assert_eq!(sums(&reference, 100.0), [400, 300, 100, 50, 50, 100]);
+        assert_eq!(sums(&[10; 10], 40.0), [20; 5]);
+        assert_eq!(sums(&[10; 3], 4.0), [30]);
+        let groups = grouped(&[60, 30, 10], &[1, 2, 4], 10.0, 5.0);
+        assert_eq!(groups, [(100, 7)]);
     }
 }
