@@ -118,26 +118,12 @@ def write(path, columns):
     pq.write_table(pa.table({name: column(values) for name, values in columns.items()}), path, compression=None)
 
 
-def draw(folder, rng, reference_rows, rows, windows):
-    """A reference, and windows of every feature one after the other."""
+def prepare(folder):
+    """An empty folder with a configuration that makes a window of every file."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
-    features = {
-        f"{family} #{copy}": draw
-        for family, draw in {**INDEPENDENT, **DEPENDENT}.items()
-        for copy in range(COPIES)
-    }
-    write(
-        folder / "reference.parquet",
-        {name: draw(rng, reference_rows, REFERENCE_DAYS) for name, draw in features.items()},
-    )
-    all_rows = {name: draw(rng, rows * windows, windows) for name, draw in features.items()}
-    for window in range(windows):
-        part = slice(window * rows, (window + 1) * rows)
-        path = folder / "logs" / f"{window:04}.parquet"
-        write(path, {name: values[part] for name, values in all_rows.items()})
     (folder / "driftd.toml").write_text(
-        f"""[export]
+        """[export]
 families = ["drift"]
 [[model]]
 name = "m"
@@ -152,6 +138,25 @@ name = "w"
 type = "batch"
 """
     )
+
+
+def draw(folder, rng, reference_rows, rows, windows):
+    """A reference, and windows of every feature one after the other."""
+    prepare(folder)
+    features = {
+        f"{family} #{copy}": draw
+        for family, draw in {**INDEPENDENT, **DEPENDENT}.items()
+        for copy in range(COPIES)
+    }
+    write(
+        folder / "reference.parquet",
+        {name: draw(rng, reference_rows, REFERENCE_DAYS) for name, draw in features.items()},
+    )
+    all_rows = {name: draw(rng, rows * windows, windows) for name, draw in features.items()}
+    for window in range(windows):
+        part = slice(window * rows, (window + 1) * rows)
+        path = folder / "logs" / f"{window:04}.parquet"
+        write(path, {name: values[part] for name, values in all_rows.items()})
 
 
 VERDICT = re.compile(r'driftd_drift_detected\{.*?feature="([^"]*) #.*\} ([01]) (\S+)$')

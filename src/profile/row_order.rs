@@ -21,12 +21,12 @@ const STRETCH: usize = 256;
 const PASSED: usize = 2;
 /// Rows of the runs whose means are compared, besides whole stretches; each divides the next, and
 /// the last the length of every stretch.
-const RUNS: [usize; 2] = [8, 32];
-const STRETCH_MIN: usize = RUNS[1];
+const RUNS: [usize; 3] = [8, 32, 64];
+const STRETCH_MIN: usize = RUNS[2];
 /// Binary digits after the point of a squared sum that is divided by the length of its stretch.
 const FRACTION: u32 = 8;
 /// Fewer runs tell too little of how far they lie apart.
-const RUNS_MIN: u64 = 8;
+const RUNS_MIN: u64 = 6;
 
 /// Bins or values that are told apart.
 pub const CLASSES: usize = 256;
@@ -215,21 +215,21 @@ fn sum_of_squares(run: &[u8], rows: &mut [u8]) -> u64 {
 
 impl RowOrder {
     /// So many rows tell as much as one that was drawn alone, as far as neighbours show: 1 or more.
-    /// None without rows to tell.
+    /// None without rows to tell, and where all are in one bin.
     pub fn design_effect(&self) -> Option<f64> {
         let sums = self.sums.as_deref()?;
         let series = if sums.are_numbers { 0..SERIES } else { 0..1 };
-        let effects = series.map(|series| sums.design_effect(series));
-        Some(effects.fold(1.0, f64::max))
+        let effects = series.filter_map(|series| sums.design_effect(series));
+        effects.reduce(f64::max).map(|effect| effect.max(1.0))
     }
 }
 
 impl Sums {
-    fn design_effect(&self, series: usize) -> f64 {
+    fn design_effect(&self, series: usize) -> Option<f64> {
         let rows = self.bins.iter().sum::<u64>() as f64;
         let (square_of_mean, variance) = self.moments(series, rows);
         if variance <= 0.0 {
-            return 1.0;
+            return None;
         }
         // (Σ over runs of the squared sum) / length is what a sum of squares about 0 is to one row.
         let apart =
@@ -247,7 +247,7 @@ impl Sums {
             let squares = self.whole[series] as f64 / f64::from(1 << FRACTION);
             most = most.max(apart(squares, self.stretches as f64));
         }
-        most
+        Some(most)
     }
 
     /// The square of the mean, and the variance, of what a row stands for.
@@ -304,6 +304,15 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_one_bin_tell_nothing() {
+        let mut order = RowOrder::default();
+        order.update_categories(&[1; 256]);
+        assert_eq!(order.design_effect(), None);
+        order.update_categories(&[2; 64]);
+        assert!(order.design_effect().is_some());
+    }
+
+    #[test]
     fn independent_rows_stand_for_themselves() {
         let rows: Vec<u8> = noise(7).take(65_536).map(|u| (u * 10.0) as u8).collect();
         for are_numbers in [true, false] {
@@ -345,7 +354,7 @@ mod tests {
 
         #[test]
         fn stretches_merge_in_any_order(
-            stretches in prop::collection::vec(prop::collection::vec(0..20u8, 32), 1..20),
+            stretches in prop::collection::vec(prop::collection::vec(0..20u8, 64), 1..20),
             at in any::<prop::sample::Index>(),
         ) {
             let of = |stretches: &[Vec<u8>]| {
