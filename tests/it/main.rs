@@ -22,6 +22,8 @@ mod health;
 mod inputs;
 /// Laws that hold for any split, order and merge.
 mod laws;
+/// What is learned from closed windows, and kept.
+mod learning;
 /// The whole `/metrics` page of the demo, and pages with hostile names.
 mod metrics;
 /// Clients that send, stop, hang and lie, and what becomes of their rows.
@@ -45,6 +47,7 @@ mod support;
 mod types;
 /// States that an older driftd wrote.
 mod upgrade;
+/// The rule of the verdict, against numbers of scipy.
 mod verdict;
 /// Windows by event time.
 mod windows;

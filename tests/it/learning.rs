@@ -1,0 +1,111 @@
+//! What a daemon learns from closed windows: kept over restarts, the same in a replay, and gone
+//! with another reference.
+
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, write};
+use driftd::daemon::replay::replay;
+use driftd::monitor::figures::FeatureFigures;
+use driftd::store::Store;
+use driftd::store::closed_windows::Query;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::path::Path;
+use std::sync::Arc;
+
+const FILES: usize = 60;
+const ROWS: usize = 800;
+
+/// Sums of twelve uniform numbers, nearly normal, about a centre.
+fn normal(random: &mut StdRng, centre: f64, rows: usize) -> Vec<f64> {
+    let mut one = || (0..12).map(|_| random.random_range(0.0..1.0)).sum::<f64>() - 6.0 + centre;
+    (0..rows).map(|_| one()).collect()
+}
+
+/// A reference, and logs whose days differ by 0.1 standard deviations.
+fn logs(folder: &Path) {
+    let mut random = StdRng::seed_from_u64(8);
+    let reference = normal(&mut random, 0.0, 30_000);
+    write(&folder.join("reference.parquet"), vec![("x", floats(reference))]);
+    std::fs::create_dir_all(folder.join("all")).unwrap();
+    for day in 0..FILES {
+        let centre = normal(&mut random, 0.0, 1)[0] / 10.0;
+        let values = normal(&mut random, centre, ROWS);
+        write(&folder.join(format!("all/{day:03}.parquet")), vec![("x", floats(values))]);
+    }
+}
+
+/// Puts some of the files where the daemon looks, one after the other.
+fn give(folder: &Path, files: std::ops::Range<usize>, daemon: &mut Daemon) {
+    for day in files {
+        let name = format!("{day:03}.parquet");
+        std::fs::copy(folder.join("all").join(&name), folder.join("logs").join(&name)).unwrap();
+        let counted = ["driftd_source_files_total", "result=\"counted\""];
+        daemon.wait_for(&name, |d| d.sample(&counted) == Some((day + 1) as f64));
+    }
+}
+
+/// The feature in every closed window of the daemon's state.
+fn closed(folder: &Path) -> Vec<FeatureFigures> {
+    let store = Arc::new(Store::open_read_only(&folder.join("driftd.db")).unwrap());
+    let windows = store.model("m", "").unwrap().windows("w", &Query::default()).unwrap();
+    windows.into_iter().map(|mut window| window.features.remove(0)).collect()
+}
+
+fn steps(feature: &FeatureFigures) -> Option<u64> {
+    feature.variation.unwrap().steps
+}
+
+const MORE: &str = "reconcile_interval = \"100ms\"\n\
+    [[model.window]]\nname = \"w\"\ntype = \"batch\"\n";
+
+#[test]
+fn what_is_learned_outlives_a_restart_and_a_replay_learns_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    logs(folder.path());
+    let path = config(folder.path(), MORE);
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 0..25, &mut daemon);
+    daemon.stop();
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 25..40, &mut daemon);
+    daemon.kill();
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 40..FILES, &mut daemon);
+    daemon.stop();
+
+    let windows = closed(folder.path());
+    let learned: Vec<Option<u64>> = windows.iter().map(steps).collect();
+    // The twenty-first step is the one to the window that is judged.
+    let expected = (0..FILES as u64).map(|day| (day > 20).then(|| (day - 1).min(50)));
+    assert_eq!(learned, expected.collect::<Vec<_>>());
+    // Days differ more than their rows do.
+    let effect = |feature: &FeatureFigures| feature.variation.unwrap().centre;
+    assert!(effect(&windows[FILES - 1]) > 3.0, "{}", effect(&windows[FILES - 1]));
+    assert!(windows.iter().all(|feature| feature.drifted != Some(true)));
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let model = driftd::config::parse(&text, folder.path()).unwrap().models.remove(0);
+    let replayed = replay(model, 1 << 20).unwrap().windows("w", &Query::default()).unwrap();
+    let replayed: Vec<FeatureFigures> =
+        replayed.into_iter().map(|mut window| window.features.remove(0)).collect();
+    assert_eq!(replayed, windows);
+}
+
+#[test]
+fn another_reference_starts_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    logs(folder.path());
+    let path = config(folder.path(), MORE);
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 0..23, &mut daemon);
+    daemon.stop();
+    let mut random = StdRng::seed_from_u64(9);
+    let other = normal(&mut random, 0.0, 20_000);
+    write(&folder.path().join("reference.parquet"), vec![("x", floats(other))]);
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 23..26, &mut daemon);
+    daemon.stop();
+    let windows = closed(folder.path());
+    assert_eq!(steps(&windows[22]), Some(21));
+    assert!(windows[23..].iter().all(|feature| steps(feature).is_none()));
+}
