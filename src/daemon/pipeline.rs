@@ -426,6 +426,16 @@ fn file_record(
     }
 }
 
+/// The drifted features, each with the measures that called it.
+fn drifted(figures: &WindowFigures) -> String {
+    let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
+    let told = drifted.map(|feature| match feature.called().collect::<Vec<_>>() {
+        none if none.is_empty() => feature.name.clone(),
+        called => format!("{} ({})", feature.name, called.join(" ")),
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
 fn log_window(model: &str, figures: &WindowFigures) {
     info!(
         model,
@@ -434,7 +444,7 @@ fn log_window(model: &str, figures: &WindowFigures) {
         rows = figures.rows,
         verdict = figures.verdict().name(),
         judged = figures.judged(),
-        drifted = figures.drifted_features().collect::<Vec<_>>().join(", "),
+        drifted = drifted(figures),
         "window closed"
     );
 }

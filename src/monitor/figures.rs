@@ -187,6 +187,12 @@ impl WindowFigures {
 }
 
 impl FeatureFigures {
+    /// The names of the measures that call drift.
+    pub fn called(&self) -> impl Iterator<Item = &str> {
+        let called = self.measures.iter().filter(|measured| measured.calls == Some(true));
+        called.map(|measured| measured.measure.as_str())
+    }
+
     pub fn new(
         grid: &FeatureGrid,
         profile: &FeatureProfile,

@@ -196,8 +196,6 @@ impl<'a> Feature<'a> {
             (baseline.name.as_str(), Comparison { status, drifted, measures })
         });
         let s = &figures.statistics;
-        let called = figures.measures.iter().filter(|measured| measured.calls == Some(true));
-        let called = called.map(|measured| measured.measure.as_str());
         Feature {
             name: &figures.name,
             kind: figures.kind.name(),
@@ -218,7 +216,7 @@ impl<'a> Feature<'a> {
             unseen_ratio: s.unseen_ratio,
             out_of_range_ratio: s.out_of_range_ratio,
             outlier_ratio: s.outlier_ratio,
-            called: figures.variation.map(|_| called.collect()),
+            called: figures.variation.map(|_| figures.called().collect()),
             variation: figures.variation.as_ref().map(Variation::from),
             measures: Measures(&figures.measures),
             baselines: others.collect(),

@@ -10,6 +10,8 @@ use std::fmt::Write;
 /// Characters of a bar that stands at its threshold.
 const BAR_AT_THRESHOLD: f64 = 5.0;
 const BAR_MAX: usize = 10;
+/// Measures that are named beside the worst.
+const OTHERS_NAMED: usize = 2;
 
 /// All reports, one table after another; colours only when `for_terminal` and it is one.
 pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
@@ -124,7 +126,14 @@ fn bar(feature: &FeatureFigures) -> String {
     let (full, empty) = ("█".repeat(filled), "░".repeat(BAR_MAX - filled));
     // As many digits as tell something.
     let digits = if ratio < 10.0 { 2 } else { 0 };
-    format!("{full}{empty} {} ×{ratio:.digits$}", measured.measure)
+    let mut text = format!("{full}{empty} {} ×{ratio:.digits$}", measured.measure);
+    let others: Vec<&str> = feature.called().filter(|name| *name != measured.measure).collect();
+    let (named, more) = others.split_at(others.len().min(OTHERS_NAMED));
+    named.iter().for_each(|name| text += &format!(", {name}"));
+    if !more.is_empty() {
+        text += &format!(", {} more", more.len());
+    }
+    text
 }
 
 fn score(feature: &FeatureFigures, measure: &str) -> String {
