@@ -16,12 +16,16 @@ use crate::profile::feature::{
 };
 use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric_frame::{NumericFrame, NumericOrigin};
-use crate::profile::row_order::{CLASSES, RowOrder};
+use crate::profile::row_order::RowOrder;
 use crate::profile::tally::Tally;
 use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Rows from which an identifier can be told from a feature.
 const IDENTIFIER_ROWS_MIN: u64 = 1_000;
+
+/// Values of a reference are told apart by their hash in the order of its rows.
+const CLASSES: u64 = 64;
 
 /// Rows over which grids are cut from a sample.
 const SAMPLE_ROWS: u64 = 20_000_000;
@@ -227,8 +231,7 @@ fn is_sampled(position: u64, n_rows: u64) -> bool {
 }
 
 fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<Built, Fault> {
-    // By value, its rows and what it is to the order of rows.
-    let mut counts: HashMap<Box<str>, (u64, u8)> = HashMap::new();
+    let mut counts: HashMap<Box<str>, u64> = HashMap::new();
     let mut order = RowOrder::default();
     let mut whole = Tally::default();
     // A string column over half distinct is an identifier: its values need not be kept to know.
@@ -241,17 +244,16 @@ fn build_categorical(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Res
                 return None;
             }
             let text = category(text);
-            if let Some((rows, class)) = counts.get_mut(&*text) {
-                *rows += n;
-                return Some(*class);
+            match counts.get_mut(&*text) {
+                Some(rows) => *rows += n,
+                None => {
+                    counts.insert(text.as_ref().into(), n);
+                }
             }
-            let class = counts.len().min(CLASSES - 1) as u8;
-            counts.insert(text.into(), (n, class));
-            Some(class)
+            // Whatever comes first: else the rows that new values come in would stand out.
+            Some((xxh3_64(text.as_bytes()) % CLASSES) as u8)
         }));
     })?;
-    let counts: HashMap<Box<str>, u64> =
-        counts.into_iter().map(|(text, (rows, _))| (text, rows)).collect();
     let present = counts.values().sum();
     if identifies(counts.len(), n_rows) || identifies(counts.len(), present) {
         let frame = Frame::Categorical(CategoryGrid::from_counts(&HashMap::new()));

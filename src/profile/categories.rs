@@ -45,6 +45,15 @@ pub struct CategoryGrid {
     cells: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
 }
 
+/// The most frequent values are told apart in the order of rows …
+const CLASSES_KEPT: usize = 24;
+/// … and all others as far as their hash tells them apart.
+const CLASSES_HASHED: u64 = 8;
+
+fn class_of_hash(hash: u64) -> u8 {
+    CLASSES_KEPT as u8 + (hash % CLASSES_HASHED) as u8
+}
+
 /// What the reference tells of its values that have few rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RareValues {
@@ -193,15 +202,6 @@ impl CategoryGrid {
         self.seen.is_some()
     }
 
-    /// The bin of a kept value. There are hardly more than a hundred.
-    fn bin(&self, cell: usize) -> u8 {
-        cell.min(self.bins) as u8
-    }
-
-    fn other_bin(&self) -> u8 {
-        self.bins as u8
-    }
-
     /// Sums counts into the bins of `psi`: the frequent values in order, then all others.
     pub fn bins(&self, counts: &CategoryCounts) -> Vec<u64> {
         let (own, rest) = counts.kept.split_at(self.bins);
@@ -286,14 +286,14 @@ impl CategoryCounts {
         self.unseen
     }
 
-    /// Adds a value of so many rows, and tells its bin.
+    /// Adds a value of so many rows, and tells its class for the order of rows.
     pub fn add(&mut self, grid: &CategoryGrid, text: &str, rows: u64) -> u8 {
         let text = category(text);
         let hash = xxh3_64(text.as_bytes());
         match grid.place(&text, hash) {
             Place::Kept(cell) => {
                 self.kept[cell] += rows;
-                return grid.bin(cell);
+                return if cell < CLASSES_KEPT { cell as u8 } else { class_of_hash(hash) };
             }
             Place::Seen => self.seen += rows,
             Place::Unseen => self.unseen += rows,
@@ -302,7 +302,7 @@ impl CategoryCounts {
             self.hashed[rare.cell(&text)] += rows;
         }
         self.others.update(hash);
-        grid.other_bin()
+        class_of_hash(hash)
     }
 
     /// Exact where every value has a cell.

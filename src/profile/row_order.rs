@@ -6,8 +6,8 @@
 //! not, up to the design effect. W. G. Cochran, "Sampling Techniques" (1977), section 8.3, has it
 //! for systematic samples. What runs are too short for is taken from neighbours: J. von Neumann's
 //! ratio (1941) of squared steps from row to row to the variance tells how much one row remembers
-//! of the one before. Rows are taken by their bin of `psi`: as its number, and its distance from
-//! the middle one; of categories, as themselves.
+//! of the one before. Numbers are taken by their bin of `psi`, as its number and its distance from
+//! the middle one; categories as themselves, as far as they are told apart.
 //!
 //! The sums are whole numbers, so that they are the same in whatever order stretches are merged.
 
@@ -29,7 +29,7 @@ const FRACTION: u32 = 8;
 const RUNS_MIN: u64 = 6;
 
 /// Bins or values that are told apart.
-pub const CLASSES: usize = 256;
+const CLASSES: usize = 256;
 
 /// What a row of a number stands for, its bin's number and the distance of that from the middle;
 /// a category is itself, in place of both.
