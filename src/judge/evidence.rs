@@ -78,7 +78,7 @@ mod tests {
             missing: n / 2,
             ranks: (n > 3).then_some((0.5, 0.25)),
             bins: (0..n).collect(),
-            is_called: n % 2 == 0,
+            is_called: n > 4,
         };
         let features: Vec<Evidence> = (0..9).map(evidence).collect();
         let window = WindowEvidence::new(7, &features);

@@ -44,7 +44,7 @@ pub fn footprint(reference: &Reference, config: &ModelConfig, threads: usize) ->
     let at_once = 2 + threads as u64 + config.baselines.len() as u64;
     let state = cells as f64 * STATE_BYTES_PER_CELL + features as f64 * STATE_BYTES_PER_FEATURE;
     let bins: u64 = reference.grids().map(|grid| grid.n_bins() as u64).sum();
-    let window = features as u64 * EVIDENCE_BYTES_PER_FEATURE + bins * EVIDENCE_BYTES_PER_BIN;
+    let window = features * EVIDENCE_BYTES_PER_FEATURE + bins * EVIDENCE_BYTES_PER_BIN;
     let remembered = (config.drift.history as u64 + 1) * config.windows.len() as u64;
     Footprint {
         pane,

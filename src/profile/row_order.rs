@@ -25,6 +25,8 @@ const RUNS: [usize; 3] = [8, 32, 64];
 const STRETCH_MIN: usize = RUNS[2];
 /// Binary digits after the point of a squared sum that is divided by the length of its stretch.
 const FRACTION: u32 = 8;
+/// Rows are sorted when neighbours change this part of the times that they would by chance.
+const SORTED: f64 = 0.005;
 /// Fewer runs tell too little of how far they lie apart.
 const RUNS_MIN: u64 = 6;
 
@@ -54,6 +56,8 @@ struct Sums {
     /// Rows by bin.
     bins: Vec<u64>,
     stretches: u64,
+    /// Neighbours in different bins.
+    changes: u64,
     /// Σ of squared differences of neighbours, by what a row stands for.
     steps: [u64; SERIES],
     /// Σ over runs of (Σ of a run)², by the length of the run and what a row stands for.
@@ -129,9 +133,8 @@ impl RowOrder {
         if whole > 0 {
             let sums = self.sums.get_or_insert_default();
             sums.update(&bins[..whole], |run, rows| [sum_of_squares(run, rows), 0]);
-            let steps = bins[..whole].windows(2).filter(|pair| pair[0] != pair[1]).count();
             // A row is in one bin, and then in another: two numbers of one in each bin change.
-            sums.steps[0] += 2 * steps as u64;
+            sums.steps[0] = 2 * sums.changes;
         }
     }
 
@@ -172,6 +175,7 @@ impl Sums {
         }
         let n_bins = stretch.iter().max().map_or(0, |most| usize::from(*most) + 1);
         self.bins.resize(self.bins.len().max(n_bins), 0);
+        self.changes += stretch.windows(2).filter(|pair| pair[0] != pair[1]).count() as u64;
         stretch.iter().for_each(|bin| self.bins[usize::from(*bin)] += 1);
         self.stretches += 1;
     }
@@ -185,6 +189,7 @@ impl RowOrder {
         into.bins.resize(into.bins.len().max(from.bins.len()), 0);
         into.bins.iter_mut().zip(&from.bins).for_each(|(into, rows)| *into += rows);
         into.stretches += from.stretches;
+        into.changes += from.changes;
         let all = into.runs.iter_mut().zip(&from.runs).flat_map(|(a, b)| a.iter_mut().zip(b));
         let whole = into.whole.iter_mut().zip(&from.whole);
         let steps = into.steps.iter_mut().zip(&from.steps);
@@ -215,9 +220,9 @@ fn sum_of_squares(run: &[u8], rows: &mut [u8]) -> u64 {
 
 impl RowOrder {
     /// So many rows tell as much as one that was drawn alone, as far as neighbours show: 1 or more.
-    /// None without rows to tell, and where all are in one bin.
+    /// None without rows to tell, and where all are in one bin, or sorted by it.
     pub fn design_effect(&self) -> Option<f64> {
-        let sums = self.sums.as_deref()?;
+        let sums = self.sums.as_deref().filter(|sums| !sums.are_sorted())?;
         let series = if sums.are_numbers { 0..SERIES } else { 0..1 };
         let effects = series.filter_map(|series| sums.design_effect(series));
         effects.reduce(f64::max).map(|effect| effect.max(1.0))
@@ -225,6 +230,15 @@ impl RowOrder {
 }
 
 impl Sums {
+    /// Whether somebody has put equal rows together, as in a folder for each value: that tells
+    /// nothing of how rows came.
+    fn are_sorted(&self) -> bool {
+        let rows = self.bins.iter().sum::<u64>() as f64;
+        let same: f64 = self.bins.iter().map(|own| (*own as f64 / rows).powi(2)).sum();
+        let by_chance = (1.0 - same) * (rows - self.stretches as f64);
+        (self.changes as f64) < SORTED * by_chance
+    }
+
     fn design_effect(&self, series: usize) -> Option<f64> {
         let rows = self.bins.iter().sum::<u64>() as f64;
         let (square_of_mean, variance) = self.moments(series, rows);
@@ -308,8 +322,16 @@ mod tests {
         let mut order = RowOrder::default();
         order.update_categories(&[1; 256]);
         assert_eq!(order.design_effect(), None);
+        // A folder for each value.
         order.update_categories(&[2; 64]);
+        assert_eq!(order.design_effect(), None);
+        let mixed: Vec<u8> = (0..64).map(|i| i % 2).collect();
+        order.update_categories(&mixed);
         assert!(order.design_effect().is_some());
+        // Sorted by the number itself.
+        let mut order = RowOrder::default();
+        (0..10).for_each(|bin| order.update_numbers(&[bin; 256]));
+        assert_eq!(order.design_effect(), None);
     }
 
     #[test]
