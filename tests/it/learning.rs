@@ -109,3 +109,21 @@ fn another_reference_starts_anew() {
     assert_eq!(steps(&windows[22]), Some(21));
     assert!(windows[23..].iter().all(|feature| steps(feature).is_none()));
 }
+
+#[test]
+fn windows_that_are_cut_otherwise_start_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    logs(folder.path());
+    let path = config(folder.path(), MORE);
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 0..23, &mut daemon);
+    daemon.stop();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("type = \"batch\"", "type = \"rows\"\nsize = 800")).unwrap();
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 23..26, &mut daemon);
+    daemon.stop();
+    let windows = closed(folder.path());
+    assert_eq!((windows.len(), steps(&windows[22])), (26, Some(21)));
+    assert!(windows[23..].iter().all(|feature| steps(feature).is_none()));
+}
