@@ -98,10 +98,9 @@ pub fn learn(
         let sum: f64 = effects.by_bin.iter().sum();
         effects.all_bins = if sum > 0.0 { effects.bins.max(squares / sum) } else { effects.bins };
     }
-    let missing_steps = missing.len();
     let of_missing = self::excess(missing.iter().map(|step| step.missing));
-    if missing_steps < history || of_missing > GATE * (3.0 / missing_steps as f64).sqrt() {
-        let factor = scale(values, current) * student(missing_steps);
+    if missing.len() < history || of_missing > GATE * (3.0 / missing.len() as f64).sqrt() {
+        let factor = scale(values, current) * student(missing.len());
         effects.missing = 1.0 + of_missing.max(0.0) * factor;
     }
     Some(Learned { effects, steps: values.len() })

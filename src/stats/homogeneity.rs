@@ -46,7 +46,7 @@ impl Homogeneity {
     }
 
     /// What chance alone leads to expect of X², nearly.
-    pub fn freedom(&self) -> f64 {
+    fn freedom(&self) -> f64 {
         self.columns.saturating_sub(1) as f64
     }
 
