@@ -16,7 +16,7 @@
 //! panes. A window is a merge of panes; when its file, its rows or its time are complete it is
 //! scored by [`drift`]: every measure compares two count vectors over one grid. [`judge`] says
 //! whether that is enough to call the feature drifted, given how much it has varied from window to
-//! window before. The file's line in the ledger, what it
+//! window before, and [`explain`] what moved. The file's line in the ledger, what it
 //! added and the closed window are one transaction of the [`store`], for several files at a time;
 //! after it the snapshot that readers see is replaced, the source is told what became of its
 //! delivery, and the next scrape makes its gauges from the snapshot ([`export`]).
@@ -42,7 +42,7 @@
 //! | 1 | [`stats`], [`schema`]: numerics that packages lack; from column types to features |
 //! | 2 | [`profile`]: grids, cells, moments, categories; what splits and merges |
 //! | 3 | [`drift`]: measures of two profiles |
-//! | 4 | [`judge`], [`window`]: thresholds, learned variation, the verdict; plans, panes, periods, baselines and samples |
+//! | 4 | [`explain`], [`judge`], [`window`]: what moved; thresholds, learned variation, the verdict; plans, panes, periods, baselines and samples |
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
 //! | 6 | [`net`]: listening, who is let in, serving and stopping |
 //! | 7 | [`format`], [`store`], [`export`], [`report`]: bytes to tables, SQLite, Prometheus, people |
@@ -60,6 +60,7 @@ pub mod config;
 pub mod daemon;
 pub mod drift;
 pub mod error;
+pub mod explain;
 pub mod export;
 pub mod feature;
 pub mod format;

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["stats", "schema"],
     &["profile"],
     &["drift"],
-    &["judge", "window"],
+    &["explain", "judge", "window"],
     &["monitor"],
     &["net"],
     &["format", "store", "export", "report"],

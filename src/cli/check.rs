@@ -57,7 +57,7 @@ pub struct CheckArguments {
 enum Format {
     /// For people; coloured on a terminal
     Table,
-    /// Everything, schema 1
+    /// Everything, schema 2
     Json,
     /// For promtool and textfile collectors
     Openmetrics,
@@ -90,6 +90,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
             version: &settings.version,
             reference: Some(&*reference_figures),
             figures,
+            shown: settings.export.values,
         })
         .collect();
     let text = match arguments.format {

@@ -7,6 +7,7 @@ use super::windows::{baselines, windows};
 use super::{Config, Model, ReferenceSource};
 use crate::drift::threshold::Threshold;
 use crate::drift::{MEASURES, measure};
+use crate::explain::phrases::ShownValues;
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
@@ -117,6 +118,9 @@ fn export(root: &Section<'_>) -> ExportConfig {
     if let Some(series_max) = section.integer("series_max", 0) {
         config.series_max = series_max as usize;
     }
+    config.values = section
+        .choice("values", &ShownValues::ALL.map(|own| (own.name(), own)))
+        .unwrap_or(config.values);
     section.finish();
     config
 }

@@ -38,7 +38,11 @@ pub fn show(config: &Config) -> String {
     let series_max = integer(config.export.series_max as u64);
     root.insert(
         "export".into(),
-        table([("families", Value::Array(families)), ("series_max", series_max)]),
+        table([
+            ("families", Value::Array(families)),
+            ("series_max", series_max),
+            ("values", text(config.export.values.name())),
+        ]),
     );
     root.insert("model".into(), Value::Array(config.models.iter().map(model).collect()));
     toml::to_string(&root).expect("plain data has a TOML form")

@@ -9,6 +9,7 @@
 use super::Shared;
 use super::bound::ModelLabel;
 use crate::error::{Fault, FaultKind, Result, StateError};
+use crate::explain::phrases::ShownValues;
 use crate::identity::Identity;
 use crate::journal::{
     BatchRecord, Confirmed, Earlier, FileRecord, Flush, Journal, Known, ModelView, SourceLabel,
@@ -426,12 +427,18 @@ fn file_record(
     }
 }
 
-/// The drifted features, each with the measures that called it.
+/// The drifted features, each with the measures that called it and what moved; values of categories
+/// stay out of the log.
 fn drifted(figures: &WindowFigures) -> String {
     let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
-    let told = drifted.map(|feature| match feature.called().collect::<Vec<_>>() {
-        none if none.is_empty() => feature.name.clone(),
-        called => format!("{} ({})", feature.name, called.join(" ")),
+    let told = drifted.map(|feature| {
+        let called = feature.called().collect::<Vec<_>>().join(" ");
+        let why = feature.why(ShownValues::Hidden).join("; ");
+        match (called.is_empty(), why.is_empty()) {
+            (true, _) => format!("{} ({})", feature.name, feature.status.name()),
+            (false, true) => format!("{} ({called})", feature.name),
+            (false, false) => format!("{} ({called}: {why})", feature.name),
+        }
     });
     told.collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,7 @@ use super::page_body::PageBody;
 use super::readiness::Readiness;
 use super::reloading::ReloadRequest;
 use super::supervisor::WatchedModels;
+use crate::explain::phrases::ShownValues;
 use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
 use crate::monitor::snapshot::Published;
 use crate::profile::instants;
@@ -126,7 +127,7 @@ async fn reload(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
 }
 
 async fn report(State(state): State<Arc<ServerState>>) -> Response {
-    let snapshot = state.published.load();
+    let (snapshot, shown) = (state.published.load(), state.pages.values());
     let reports = snapshot.models.iter().flat_map(|model| {
         let latest = model.windows.iter().filter_map(|window| window.latest.as_deref());
         latest.map(|figures| Report {
@@ -134,6 +135,7 @@ async fn report(State(state): State<Arc<ServerState>>) -> Response {
             version: &model.version,
             reference: model.reference.as_deref(),
             figures,
+            shown,
         })
     });
     let body = json(&reports.collect::<Vec<_>>());
@@ -157,7 +159,7 @@ async fn past_windows(
     Path(model): Path<String>,
     query: QueryString<PastQuery>,
 ) -> Response {
-    past(state, model, query, |past| history::windows(&past)).await
+    past(state, model, query, |past, _| history::windows(&past)).await
 }
 
 async fn past_feature(
@@ -165,7 +167,7 @@ async fn past_feature(
     Path((model, feature)): Path<(String, String)>,
     query: QueryString<PastQuery>,
 ) -> Response {
-    past(state, model, query, move |past| history::feature(&past, &feature)).await
+    past(state, model, query, move |past, shown| history::feature(&past, &feature, shown)).await
 }
 
 /// Works on a thread of its own, beside a few others at most. Who has gone away while it waited for
@@ -194,7 +196,7 @@ async fn past(
     state: Arc<ServerState>,
     model: String,
     QueryString(query): QueryString<PastQuery>,
-    write: impl FnOnce(Vec<Past>) -> String + Send + 'static,
+    write: impl FnOnce(Vec<Past>, ShownValues) -> String + Send + 'static,
 ) -> Response {
     let read = move |state: &ServerState| -> Result<String, (StatusCode, String)> {
         let bad = |key: &str| (StatusCode::BAD_REQUEST, format!("{key}: no time, see ISO 8601\n"));
@@ -207,7 +209,7 @@ async fn past(
         let found = past_of(state, &model, &query, &Query { from, to, limit });
         let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
         let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
-        Ok(write(found.ok_or_else(none)?))
+        Ok(write(found.ok_or_else(none)?, state.pages.values()))
     };
     match read_state(state, read).await {
         Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),

@@ -175,6 +175,12 @@ impl<'a> Comparison<'a> {
         Some(NamedCells { reference, current, cells })
     }
 
+    /// Counts of the cells that values without a name are hashed into, reference first.
+    pub fn hashed_cells(&self) -> Option<(&[u64], &[u64])> {
+        let Counts::Categorical { cells: Some(own), .. } = &self.counts else { return None };
+        Some((&own.reference[own.rare.named..], &own.current[own.rare.named..]))
+    }
+
     /// How many cells a change of one was looked for in, and what is outside of all.
     pub fn n_named_cells(&self) -> usize {
         match &self.counts {
@@ -270,6 +276,15 @@ impl<'a> Comparison<'a> {
 
     pub fn grid(&self) -> &FeatureGrid {
         self.grid
+    }
+
+    pub fn frame(&self) -> &'a Frame {
+        &self.grid.frame
+    }
+
+    /// What was counted, reference first.
+    pub fn profiles(&self) -> (&'a FeatureProfile, &'a FeatureProfile) {
+        (self.reference, self.current)
     }
 }
 

@@ -23,6 +23,7 @@ mod unseen;
 
 pub use comparison::Comparison;
 use design_effects::DesignEffects;
+use ndarray::ArrayView2;
 use threshold::{RateChange, Threshold};
 
 /// All measures, in the order that they are shown in.
@@ -98,6 +99,11 @@ impl From<RateChange> for Score {
     fn from(change: RateChange) -> Score {
         Score { change: Some(change), ..Score::from(change.score()) }
     }
+}
+
+/// What each bin adds to the score of `psi`, in bin order.
+pub fn parts_of_psi(bins: ArrayView2<'_, u64>) -> Vec<f64> {
+    psi::parts(bins).collect()
 }
 
 /// RC/(R+C): the rows that a two-sample comparison is worth. The smaller side bounds it.

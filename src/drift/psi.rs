@@ -54,11 +54,15 @@ impl Measure for Psi {
 }
 
 fn psi(bins: ArrayView2<'_, u64>) -> f64 {
+    parts(bins).sum()
+}
+
+/// What each bin adds to the score, in bin order.
+pub(super) fn parts(bins: ArrayView2<'_, u64>) -> impl Iterator<Item = f64> {
+    // A bin that is empty on both sides adds nothing.
     shares(bins)
-        .filter(|&(p, q)| p > 0.0 || q > 0.0)
         .map(|(p, q)| (p.max(SHARE_MIN), q.max(SHARE_MIN)))
         .map(|(p, q)| (q - p) * (q / p).ln())
-        .sum()
 }
 
 #[cfg(test)]

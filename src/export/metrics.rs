@@ -115,6 +115,14 @@ pub const DRIFT_DETECTED: Metric = gauge(
     &["model_name", "model_version", "window", "feature", "baseline"],
     "Verdict on the feature, 0 or 1; absent when it was not judged.",
 );
+pub const DRIFT_REASON: Metric = gauge(
+    "driftd_drift_reason",
+    Some(Family::Drift),
+    &["model_name", "model_version", "window", "feature", "reason"],
+    "1 for each kind of what moved in a drifted feature: scaled, clipped, filled, constant, \
+     missing_more, missing_less, new_values, below_range, above_range, higher, lower, wider, \
+     narrower, value_more, value_less, shape.",
+);
 pub const DESIGN_EFFECT: Metric = gauge(
     "driftd_feature_design_effect",
     Some(Family::Evidence),
@@ -388,6 +396,7 @@ const SCORES: &[&Metric] = &[
     &DRIFT_P_VALUE,
     &DRIFT_CALLED,
     &DRIFT_DETECTED,
+    &DRIFT_REASON,
     &FEATURE_STATUS,
     &DESIGN_EFFECT,
     &HISTORY_STEPS,

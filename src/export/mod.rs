@@ -11,6 +11,7 @@ pub mod page;
 pub mod sample;
 pub mod snapshot;
 
+use crate::explain::phrases::ShownValues;
 use metrics::Family;
 
 /// `[export]`, checked.
@@ -19,11 +20,13 @@ pub struct ExportConfig {
     pub families: Vec<Family>,
     /// Series of features at most; whole features are dropped beyond, in name order.
     pub series_max: usize,
+    /// How values of categories are told in reports and by the API; never in labels and logs.
+    pub values: ShownValues,
 }
 
 impl Default for ExportConfig {
     fn default() -> ExportConfig {
         let families = vec![Family::Drift, Family::Quality, Family::Moments];
-        ExportConfig { families, series_max: 400_000 }
+        ExportConfig { families, series_max: 400_000, values: ShownValues::Shown }
     }
 }

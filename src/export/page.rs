@@ -2,6 +2,7 @@
 
 use super::ExportConfig;
 use super::snapshot::samples;
+use crate::explain::phrases::ShownValues;
 use crate::monitor::snapshot::{Published, Snapshot};
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
@@ -61,6 +62,11 @@ impl Pages {
     pub fn new(published: Arc<Published>, live: Registry, config: ExportConfig) -> Pages {
         let config = RwLock::new(config);
         Pages { published, live, config, plain: Mutex::default(), deflated: Mutex::default() }
+    }
+
+    /// How values of categories are told.
+    pub fn values(&self) -> ShownValues {
+        self.config.read().expect("no writer panics").values
     }
 
     /// Takes another configuration, for every page from now on.

@@ -66,9 +66,10 @@ fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<Featu
         }
         if config.families.contains(&Family::Reference) {
             let reference = model.reference.iter().flat_map(|reference| &reference.features);
-            features.extend(reference.map(|(name, statistics)| {
-                let mut out = FeatureSamples::new(name, config);
-                out.add_reference([&model.name, &model.version, &window.name], statistics);
+            features.extend(reference.map(|feature| {
+                let mut out = FeatureSamples::new(&feature.name, config);
+                let labels = [model.name.as_str(), &model.version, &window.name];
+                out.add_reference(labels, &feature.statistics);
                 out
             }));
         }
@@ -93,6 +94,9 @@ impl<'a> FeatureSamples<'a> {
         self.add_comparison(window, REFERENCE, feature.drifted, &feature.measures);
         for (baseline, other) in baselines.iter().zip(&feature.others) {
             self.add_comparison(window, &baseline.name, other.drifted, &other.measures);
+        }
+        for reason in feature.reasons() {
+            self.push(&metrics::DRIFT_REASON, window, &[reason], 1.0);
         }
         self.push(&metrics::FEATURE_STATUS, window, &[feature.status.name()], 1.0);
         if let Some(variation) = &feature.variation {

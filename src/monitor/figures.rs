@@ -3,12 +3,17 @@
 //! One shape for the report, the state, the API and the metrics. A figure that does not exist is
 //! `None`, and never NaN.
 
-use super::reference::Reference;
-use crate::feature::Status;
+use super::reference::{Reference, ReferenceFeature};
+use crate::drift::Comparison;
+use crate::explain::Explanation;
+use crate::explain::bin::Bin;
+use crate::explain::phrases::ShownValues;
+use crate::feature::{Kind, Status};
 use crate::judge::variation::Variation;
 use crate::judge::verdict::Verdict;
 use crate::profile::extremes::Exact;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
+use crate::profile::grid::GridId;
 use crate::profile::numeric::NumericProfile;
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::percentiles::PERCENTILES;
@@ -71,7 +76,7 @@ pub struct VariationFigures {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureFigures {
     pub name: String,
-    pub kind: crate::feature::Kind,
+    pub kind: Kind,
     pub status: Status,
     pub drifted: Option<bool>,
     pub statistics: Statistics,
@@ -80,6 +85,10 @@ pub struct FeatureFigures {
     pub others: Vec<ComparisonFigures>,
     /// None of a feature that is not scored, and of windows that were judged without.
     pub variation: Option<VariationFigures>,
+    /// Rows with a value by bin of `psi`; empty where there are none.
+    pub bins: Vec<u64>,
+    /// What moved; of drifted features that have values.
+    pub explanation: Option<Box<Explanation>>,
 }
 
 /// One feature against one baseline.
@@ -122,16 +131,38 @@ pub struct WindowFigures {
 #[derive(Debug, Clone, Default)]
 pub struct ReferenceFigures {
     pub rows: u64,
-    /// Name and statistics, in the reference's order.
-    pub features: Vec<(String, Statistics)>,
+    /// In the reference's order.
+    pub features: Vec<ReferenceFeatureFigures>,
+}
+
+/// One feature of the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceFeatureFigures {
+    pub name: String,
+    pub grid: GridId,
+    pub kind: Kind,
+    pub statistics: Statistics,
+    /// The bins of `psi` and the rows in each.
+    pub bins: Vec<(Bin, u64)>,
 }
 
 impl ReferenceFigures {
     pub fn of(reference: &Reference) -> ReferenceFigures {
-        let features = reference.features.par_iter().map(|feature| {
-            (feature.grid.name.clone(), Statistics::of(&feature.grid, &feature.profile))
-        });
+        let features = reference.features.par_iter().map(ReferenceFeatureFigures::of);
         ReferenceFigures { rows: reference.rows, features: features.collect() }
+    }
+}
+
+impl ReferenceFeatureFigures {
+    fn of(ReferenceFeature { grid, profile }: &ReferenceFeature) -> ReferenceFeatureFigures {
+        let bins = Bin::all(grid).into_iter().zip(profile.bins(grid)).collect();
+        ReferenceFeatureFigures {
+            name: grid.name.clone(),
+            grid: grid.id,
+            kind: grid.kind,
+            statistics: Statistics::of(grid, profile),
+            bins,
+        }
     }
 }
 
@@ -193,14 +224,27 @@ impl FeatureFigures {
         called.map(|measured| measured.measure.as_str())
     }
 
+    /// What moved, in a few words each, most telling first.
+    pub fn why(&self, shown: ShownValues) -> Vec<String> {
+        let explanation = self.explanation.iter();
+        explanation.flat_map(|own| own.phrases(self.called(), shown)).collect()
+    }
+
+    /// A word for each of the kinds of what moved.
+    pub fn reasons(&self) -> Vec<&'static str> {
+        self.explanation.iter().flat_map(|own| own.reasons(self.called())).collect()
+    }
+
+    /// Of the current side of a comparison with the reference.
     pub fn new(
-        grid: &FeatureGrid,
-        profile: &FeatureProfile,
+        comparison: &Comparison<'_>,
         verdict: Verdict,
         others: Vec<ComparisonFigures>,
         variation: VariationFigures,
     ) -> FeatureFigures {
+        let (grid, (_, profile)) = (comparison.grid(), comparison.profiles());
         let ComparisonFigures { status, drifted, measures } = verdict.into();
+        let is_told = drifted == Some(true) && !measures.is_empty();
         FeatureFigures {
             name: grid.name.clone(),
             kind: grid.kind,
@@ -210,6 +254,8 @@ impl FeatureFigures {
             variation: (!measures.is_empty()).then_some(variation),
             measures,
             others,
+            bins: comparison.bins().map(|bins| bins.row(1).to_vec()).unwrap_or_default(),
+            explanation: is_told.then(|| Box::new(Explanation::of(comparison))),
         }
     }
 }

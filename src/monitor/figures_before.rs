@@ -79,6 +79,8 @@ impl From<FeatureFiguresBefore> for FeatureFigures {
             measures: measures.into_iter().map(MeasureFigures::from).collect(),
             others: others.into_iter().map(ComparisonFigures::from).collect(),
             variation: None,
+            bins: Vec::new(),
+            explanation: None,
         }
     }
 }

@@ -108,7 +108,7 @@ impl Scoring<'_> {
         let others = others.collect::<Result<_, Mismatch>>()?;
         let evidence = Evidence::of(&compared, verdict.drifted == Some(true));
         let known = VariationFigures::new(&own, compared.effective_rows());
-        Ok((FeatureFigures::new(&feature.grid, current, verdict, others, known), evidence))
+        Ok((FeatureFigures::new(&compared, verdict, others, known), evidence))
     }
 
     /// How much the rows of a feature tell, as far as is known.

@@ -2,6 +2,7 @@
 //! all others, whether the reference had them or not.
 
 use super::distinct::Distinct;
+use super::new_values::NewValues;
 use super::row_order::RowOrder;
 use super::texts::number_text;
 use super::{Accumulator, Mismatch, merge_counts};
@@ -252,6 +253,8 @@ pub struct CategoryCounts {
     pub(super) others: Distinct,
     /// Rows of all values that are not kept, by hashed cell; empty where those are not counted.
     pub(super) hashed: Vec<u64>,
+    /// Values that the reference never had, by name; fewer than all where there are many.
+    pub(super) new: NewValues,
     /// How rows resemble those next to them.
     pub(super) order: RowOrder,
 }
@@ -259,9 +262,9 @@ pub struct CategoryCounts {
 /// Equal counts, in whatever order the rows came.
 impl PartialEq for CategoryCounts {
     fn eq(&self, other: &CategoryCounts) -> bool {
-        let CategoryCounts { kept, seen, unseen, others, hashed, order: _ } = self;
+        let CategoryCounts { kept, seen, unseen, others, hashed, new, order: _ } = self;
         (kept, seen, unseen) == (&other.kept, &other.seen, &other.unseen)
-            && (others, hashed) == (&other.others, &other.hashed)
+            && (others, hashed, new) == (&other.others, &other.hashed, &other.new)
     }
 }
 
@@ -269,8 +272,9 @@ impl CategoryCounts {
     pub fn new(grid: &CategoryGrid) -> CategoryCounts {
         let kept = vec![0; grid.kept.len()];
         let hashed = vec![0; grid.rare.map_or(0, |rare| rare.cells)];
-        let (others, order) = (Distinct::default(), RowOrder::default());
-        CategoryCounts { kept, seen: 0, unseen: 0, others, hashed, order }
+        let (others, new) = (Distinct::default(), NewValues::default());
+        let order = RowOrder::default();
+        CategoryCounts { kept, seen: 0, unseen: 0, others, hashed, new, order }
     }
 
     pub fn total(&self) -> u64 {
@@ -279,11 +283,21 @@ impl CategoryCounts {
 
     /// Bytes that the counts take in memory, about.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.kept.as_slice()) + size_of_val(self.hashed.as_slice())
+        size_of_val(self.kept.as_slice()) + size_of_val(self.hashed.as_slice()) + self.new.bytes()
     }
 
     pub fn unseen(&self) -> u64 {
         self.unseen
+    }
+
+    /// Rows of kept values, in the grid's order.
+    pub fn kept(&self) -> &[u64] {
+        &self.kept
+    }
+
+    /// Values that the reference never had.
+    pub fn new_values(&self) -> &NewValues {
+        &self.new
     }
 
     /// Adds a value of so many rows, and tells its class for the order of rows.
@@ -296,7 +310,10 @@ impl CategoryCounts {
                 return if cell < CLASSES_KEPT { cell as u8 } else { class_of_hash(hash) };
             }
             Place::Seen => self.seen += rows,
-            Place::Unseen => self.unseen += rows,
+            Place::Unseen => {
+                self.unseen += rows;
+                self.new.add(&text, hash, rows);
+            }
         }
         if let Some(rare) = grid.rare.filter(|rare| rare.cells == self.hashed.len()) {
             self.hashed[rare.cell(&text)] += rows;
@@ -328,6 +345,7 @@ impl Accumulator for CategoryCounts {
         self.seen += other.seen;
         self.unseen += other.unseen;
         self.order.merge(&other.order);
+        self.new.merge(&other.new);
         self.others.merge(&other.others)
     }
 }

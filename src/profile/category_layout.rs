@@ -1,10 +1,12 @@
 //! How the counts of a categorical feature are stored.
 //!
 //! A number comes first, which tells what follows. Up to version 4 of the format it was 0, and
-//! before that the identity of a grid; then came the counts without those of hashed cells.
+//! before that the identity of a grid; then came the counts without those of hashed cells. Since
+//! version 5 it is a layout's number.
 
 use super::categories::CategoryCounts;
 use super::distinct::Distinct;
+use super::new_values::NewValues;
 use super::row_order::RowOrder;
 use super::sparse;
 use serde::de::{Error, SeqAccess, Visitor};
@@ -12,8 +14,10 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// What comes first since version 5.
-const LAYOUT: u128 = 5;
+/// What comes first in version 5 …
+const LAYOUT_5: u128 = 5;
+/// … and since, before the same and the new values by name.
+const LAYOUT: u128 = 6;
 
 /// Counts that are mostly 0.
 struct Sparse<C>(C);
@@ -41,7 +45,7 @@ struct ReadBefore {
 
 impl Serialize for CategoryCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(7)?;
+        let mut tuple = serializer.serialize_tuple(8)?;
         tuple.serialize_element(&LAYOUT)?;
         tuple.serialize_element(&Sparse(&self.kept[..]))?;
         tuple.serialize_element(&Sparse(&self.hashed[..]))?;
@@ -49,13 +53,14 @@ impl Serialize for CategoryCounts {
         tuple.serialize_element(&self.unseen)?;
         tuple.serialize_element(&self.others)?;
         tuple.serialize_element(&self.order)?;
+        tuple.serialize_element(&self.new)?;
         tuple.end()
     }
 }
 
 impl<'de> Deserialize<'de> for CategoryCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CategoryCounts, D::Error> {
-        deserializer.deserialize_tuple(7, Layout)
+        deserializer.deserialize_tuple(8, Layout)
     }
 }
 
@@ -70,11 +75,12 @@ impl<'de> Visitor<'de> for Layout {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<CategoryCounts, A::Error> {
         let short = || A::Error::custom("counts end too soon");
-        if parts.next_element::<u128>()?.ok_or_else(short)? != LAYOUT {
+        let layout = parts.next_element::<u128>()?.ok_or_else(short)?;
+        if ![LAYOUT_5, LAYOUT].contains(&layout) {
             let ReadBefore { kept, seen, unseen, others } =
                 parts.next_element()?.ok_or_else(short)?;
-            let (hashed, order) = (Vec::new(), RowOrder::default());
-            return Ok(CategoryCounts { kept, seen, unseen, others, hashed, order });
+            let (hashed, new, order) = (Vec::new(), NewValues::default(), RowOrder::default());
+            return Ok(CategoryCounts { kept, seen, unseen, others, hashed, new, order });
         }
         let Sparse(kept) = parts.next_element()?.ok_or_else(short)?;
         let Sparse(hashed) = parts.next_element()?.ok_or_else(short)?;
@@ -85,6 +91,10 @@ impl<'de> Visitor<'de> for Layout {
             unseen: parts.next_element()?.ok_or_else(short)?,
             others: parts.next_element()?.ok_or_else(short)?,
             order: parts.next_element()?.ok_or_else(short)?,
+            new: match layout {
+                LAYOUT => parts.next_element()?.ok_or_else(short)?,
+                _ => NewValues::default(),
+            },
         })
     }
 }

@@ -205,17 +205,25 @@ impl FeatureProfile {
     /// Rows by bin of `psi`, and those that are missing: what row groups of a sample are compared
     /// by.
     pub fn cluster_bins(&self, grid: &FeatureGrid) -> Vec<u64> {
-        let mut bins = match (&grid.frame, &self.values) {
+        let mut bins = match &self.values {
+            Values::Opaque(present) => vec![*present],
+            Values::Numeric(_) | Values::Categorical(_) => self.bins(grid),
+        };
+        bins.push(self.tally.missing());
+        bins
+    }
+
+    /// Rows with a value by bin of `psi`; none where there are no bins.
+    pub fn bins(&self, grid: &FeatureGrid) -> Vec<u64> {
+        match (&grid.frame, &self.values) {
             (Frame::Numeric(frame), Values::Numeric(values)) => {
                 let (grid, cells) = values.cells(frame);
                 grid.bins(&cells.counts())
             }
             (Frame::Categorical(grid), Values::Categorical(counts)) => grid.bins(counts),
-            (_, Values::Opaque(present)) => vec![*present],
+            (Frame::Opaque, Values::Opaque(_)) => Vec::new(),
             _ => unreachable!("a profile is made from its grid"),
-        };
-        bins.push(self.tally.missing());
-        bins
+        }
     }
 
     /// Bytes that the counts take in memory, about; sketches of distinct values aside.

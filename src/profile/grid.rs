@@ -148,6 +148,11 @@ impl NumericGrid {
         self.cuts.iter().map(|&cut| cut as usize)
     }
 
+    /// The values that bins end at, inclusive; the last has no end.
+    pub fn bin_ends(&self) -> Vec<f64> {
+        self.cuts().map(|cut| self.edges[cut]).collect()
+    }
+
     /// Sums cell counts into the bins of `psi`, in bin order.
     pub fn bins(&self, counts: &[u64]) -> Vec<u64> {
         let ends = self.cuts.iter().map(|&cut| cut as usize + 1).chain([counts.len()]);
@@ -157,8 +162,7 @@ impl NumericGrid {
 
     /// The bins of values that are not NaN; there are hardly more than thirty.
     pub fn bins_of(&self, values: &[f64]) -> Vec<u8> {
-        let ends: Vec<f64> = self.cuts().map(|cut| self.edges[cut]).collect();
-        Arch::new().dispatch(CountLess { ends: &ends, values })
+        Arch::new().dispatch(CountLess { ends: &self.bin_ends(), values })
     }
 
     /// The bin that a cell is in.

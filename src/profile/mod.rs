@@ -29,6 +29,7 @@ mod half;
 pub mod instants;
 mod log_cells;
 pub mod moments;
+pub mod new_values;
 pub mod numeric;
 pub mod numeric_frame;
 mod numeric_layout;

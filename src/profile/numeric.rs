@@ -8,7 +8,7 @@ use super::half::half_cells;
 use super::log_cells::LogCells;
 use super::moments::Moments;
 use super::numeric_frame::NumericFrame;
-use super::percentiles::{PERCENTILES, percentile};
+use super::percentiles::{PERCENTILES, of_rank, percentile};
 use super::row_order::RowOrder;
 use super::survey::{survey, zeros_and_outside};
 use super::wide_cells::Found;
@@ -182,17 +182,30 @@ impl NumericProfile {
 
     /// In the order of [`PERCENTILES`]; absent without finite values.
     pub fn percentiles(&self, frame: &NumericFrame) -> Option<[f64; PERCENTILES.len()]> {
-        let width = match (&self.half, &self.narrow) {
-            (Some(_), _) => Width::F16,
-            (None, Some(_)) => Width::F32,
-            (None, None) => Width::F64,
-        };
-        let (grid, cells) = self.cells_as(frame, width);
+        let (grid, cells) = self.cells_as(frame, self.width_written());
         let counts = cells.counts();
         let found = PERCENTILES
             .map(|percent| percentile(grid, &counts, &self.log, &self.extremes, percent));
         found[0]?;
         Some(found.map(Option::unwrap_or_default))
+    }
+
+    /// The finite values of ranks, the least being 1: each as near as a percentile. Ranks that no
+    /// value has are left out.
+    pub fn of_ranks(&self, frame: &NumericFrame, ranks: &[u64]) -> Vec<f64> {
+        let (grid, cells) = self.cells_as(frame, self.width_written());
+        let counts = cells.counts();
+        let of = |rank: &u64| of_rank(grid, &counts, &self.log, &self.extremes, *rank);
+        ranks.iter().filter_map(of).collect()
+    }
+
+    /// The narrowest that values came in.
+    fn width_written(&self) -> Width {
+        match (&self.half, &self.narrow) {
+            (Some(_), _) => Width::F16,
+            (None, Some(_)) => Width::F32,
+            (None, None) => Width::F64,
+        }
     }
 
     /// Bytes that the counts take in memory, about.

@@ -79,6 +79,11 @@ pub struct NumericOrigin {
 }
 
 impl NumericFrame {
+    /// The grid of the reference's own width.
+    pub fn grid(&self) -> &NumericGrid {
+        &self.native
+    }
+
     pub fn new(reference: SortedReference<'_>, origin: NumericOrigin) -> NumericFrame {
         let finite = reference.finite;
         let native = reference.grid();

@@ -24,7 +24,29 @@ pub fn percentile(
     extremes: &Extremes,
     percent: u8,
 ) -> Option<f64> {
-    let place = find(counts, percent)?;
+    // In hundredths of a row, so that the comparison is one of integers.
+    at(grid, counts, log, extremes, u128::from(n_finite(counts)) * u128::from(percent))
+}
+
+/// The finite value of a rank, the least being 1: as near as a percentile.
+pub fn of_rank(
+    grid: &NumericGrid,
+    counts: &[u64],
+    log: &LogCells,
+    extremes: &Extremes,
+    rank: u64,
+) -> Option<f64> {
+    at(grid, counts, log, extremes, u128::from(rank) * 100)
+}
+
+fn at(
+    grid: &NumericGrid,
+    counts: &[u64],
+    log: &LogCells,
+    extremes: &Extremes,
+    target: u128,
+) -> Option<f64> {
+    let place = find(counts, target)?;
     let linear = place.value(grid, counts, extremes)?;
     let wide = grid.wide().by_cell();
     if !wide[place.cell] {
@@ -58,21 +80,24 @@ pub fn percentile_in_cells(
     extremes: &Extremes,
     percent: u8,
 ) -> Option<f64> {
-    find(counts, percent)?.value(grid, counts, extremes)
+    let target = u128::from(n_finite(counts)) * u128::from(percent);
+    find(counts, target)?.value(grid, counts, extremes)
+}
+
+fn n_finite(counts: &[u64]) -> u64 {
+    counts[1..counts.len() - 1].iter().sum()
 }
 
 /// Where a percentile lies.
 struct Place {
     cell: usize,
-    /// Hundredths of rows inside the cell, up to the percentile.
+    /// Hundredths of rows inside the cell, up to the target.
     inside: u128,
 }
 
-fn find(counts: &[u64], percent: u8) -> Option<Place> {
+/// The first cell up to which there are so many hundredths of finite rows.
+fn find(counts: &[u64], target: u128) -> Option<Place> {
     let finite = &counts[1..counts.len() - 1];
-    let n: u64 = finite.iter().sum();
-    // In hundredths of a row, so that the comparison is one of integers.
-    let target = u128::from(n) * u128::from(percent);
     let mut below = 0u128;
     for (index, &count) in finite.iter().enumerate() {
         let upto = below + u128::from(count) * 100;

@@ -1,6 +1,7 @@
 //! Closed windows as JSON, oldest first: what each came to, or one feature through all of them.
 
-use super::json::{Feature, SCHEMA, Window, to_line};
+use super::json::{Beside, Feature, SCHEMA, Window, to_line};
+use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{BaselineFigures, WindowFigures};
 use serde::Serialize;
 
@@ -75,10 +76,11 @@ pub fn windows(past: &[Past]) -> String {
 }
 
 /// One feature in every window that has it.
-pub fn feature(past: &[Past], name: &str) -> String {
+pub fn feature(past: &[Past], name: &str, shown: ShownValues) -> String {
     let windows = past.iter().filter_map(|Past { model, version, figures }| {
         let feature = figures.features.iter().find(|feature| feature.name == name)?;
-        let feature = Feature::new(feature, &figures.baselines);
+        let beside = Beside { reference: None, has_bins: false, shown };
+        let feature = Feature::new(feature, &figures.baselines, beside);
         Some(OfFeature { model, version, window: figures.into(), feature })
     });
     to_line(&Document { schema: SCHEMA, windows: windows.collect() })

@@ -1,19 +1,23 @@
-//! The report as JSON, schema 1. A number that does not exist is null.
+//! The report as JSON, schema 2. A number that does not exist is null.
 //!
 //! The shapes here are for readers outside and stay stable; the figures inside may change.
 
 use super::Report;
+use super::why::{BinRows, Why, bin_rows};
+use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{
-    BaselineFigures, FeatureFigures, MeasureFigures, VariationFigures, WindowFigures,
+    BaselineFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures,
+    Statistics as StatisticsFigures, VariationFigures, WindowFigures,
 };
 use crate::profile::extremes::Exact;
 use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-pub(super) const SCHEMA: u32 = 1;
+/// Version 2 has the reference's figures beside the window's, bins, and what moved.
+pub(super) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -36,6 +40,16 @@ struct WindowReport<'a> {
     features_drifted: usize,
     features_drifted_ratio: Option<f64>,
     features: Vec<Feature<'a>>,
+}
+
+/// What is told of a feature besides its own figures.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// Where it is known.
+    pub reference: Option<&'a ReferenceFeatureFigures>,
+    pub has_bins: bool,
+    /// How values of categories are told.
+    pub shown: ShownValues,
 }
 
 /// Which window; seconds since 1970.
@@ -75,6 +89,30 @@ pub(super) struct Feature<'a> {
     kind: &'static str,
     status: &'static str,
     drifted: Option<bool>,
+    #[serde(flatten)]
+    statistics: Statistics<'a>,
+    /// The reference's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<Statistics<'a>>,
+    /// The measures that call drift; absent of windows that were judged without noting it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variation: Option<Variation>,
+    /// What moved; of drifted features.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Why>,
+    measures: Measures<'a>,
+    /// Rows by bin of `psi` on both sides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bins: Option<Vec<BinRows>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    baselines: BTreeMap<&'a str, Comparison<'a>>,
+}
+
+/// One side's figures.
+#[derive(Serialize)]
+struct Statistics<'a> {
     rows: u64,
     missing_ratio: Option<f64>,
     null_ratio: Option<f64>,
@@ -90,14 +128,28 @@ pub(super) struct Feature<'a> {
     unseen_ratio: Option<f64>,
     out_of_range_ratio: Option<f64>,
     outlier_ratio: Option<f64>,
-    /// The measures that call drift; absent of windows that were judged without noting it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    called: Option<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    variation: Option<Variation>,
-    measures: Measures<'a>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    baselines: BTreeMap<&'a str, Comparison<'a>>,
+}
+
+impl<'a> From<&'a StatisticsFigures> for Statistics<'a> {
+    fn from(s: &'a StatisticsFigures) -> Statistics<'a> {
+        Statistics {
+            rows: s.rows,
+            missing_ratio: s.missing_ratio,
+            null_ratio: s.null_ratio,
+            nan_ratio: s.nan_ratio,
+            infinite_ratio: s.infinite_ratio,
+            zero_ratio: s.zero_ratio,
+            mean: s.mean,
+            stddev: s.stddev,
+            min: Number::new(s.min, s.exact.map(|(min, _)| min)),
+            max: Number::new(s.max, s.exact.map(|(_, max)| max)),
+            percentiles: s.percentiles.as_ref().map(Percentiles),
+            distinct: s.distinct,
+            unseen_ratio: s.unseen_ratio,
+            out_of_range_ratio: s.out_of_range_ratio,
+            outlier_ratio: s.outlier_ratio,
+        }
+    }
 }
 
 /// How much rows were taken to tell.
@@ -189,39 +241,41 @@ impl<'a> Feature<'a> {
     pub(super) fn new(
         figures: &'a FeatureFigures,
         baselines: &'a [BaselineFigures],
+        beside: Beside<'a>,
     ) -> Feature<'a> {
         let others = baselines.iter().zip(&figures.others).map(|(baseline, other)| {
             let (status, drifted) = (other.status.name(), other.drifted);
             let measures = Measures(&other.measures);
             (baseline.name.as_str(), Comparison { status, drifted, measures })
         });
-        let s = &figures.statistics;
+        let bins = beside.reference.filter(|_| beside.has_bins);
         Feature {
             name: &figures.name,
             kind: figures.kind.name(),
             status: figures.status.name(),
             drifted: figures.drifted,
-            rows: s.rows,
-            missing_ratio: s.missing_ratio,
-            null_ratio: s.null_ratio,
-            nan_ratio: s.nan_ratio,
-            infinite_ratio: s.infinite_ratio,
-            zero_ratio: s.zero_ratio,
-            mean: s.mean,
-            stddev: s.stddev,
-            min: Number::new(s.min, s.exact.map(|(min, _)| min)),
-            max: Number::new(s.max, s.exact.map(|(_, max)| max)),
-            percentiles: s.percentiles.as_ref().map(Percentiles),
-            distinct: s.distinct,
-            unseen_ratio: s.unseen_ratio,
-            out_of_range_ratio: s.out_of_range_ratio,
-            outlier_ratio: s.outlier_ratio,
+            statistics: (&figures.statistics).into(),
+            reference: beside.reference.map(|own| (&own.statistics).into()),
             called: figures.variation.map(|_| figures.called().collect()),
             variation: figures.variation.as_ref().map(Variation::from),
+            why: Why::of(figures, beside.shown),
             measures: Measures(&figures.measures),
+            bins: bins.and_then(|own| bin_rows(own, &figures.bins, beside.shown)),
             baselines: others.collect(),
         }
     }
+}
+
+fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {
+    let Report { figures, shown, .. } = *report;
+    let reference = report.reference.iter().flat_map(|reference| &reference.features);
+    let reference: HashMap<&str, &ReferenceFeatureFigures> =
+        reference.map(|own| (own.name.as_str(), own)).collect();
+    let features = figures.features.iter().map(|feature| {
+        let reference = reference.get(feature.name.as_str()).copied();
+        Feature::new(feature, &figures.baselines, Beside { reference, has_bins: true, shown })
+    });
+    features.collect()
 }
 
 /// The document of all reports, on one line.
@@ -239,11 +293,7 @@ pub fn json(reports: &[Report<'_>]) -> String {
             features_drifted: figures.drifted(),
             features_drifted_ratio: figures.drifted_ratio(),
             baselines: &figures.baselines,
-            features: figures
-                .features
-                .iter()
-                .map(|f| Feature::new(f, &figures.baselines))
-                .collect(),
+            features: features(report),
         }
     });
     let document =

@@ -3,7 +3,9 @@
 pub mod history;
 pub mod json;
 pub mod table;
+mod why;
 
+use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures};
 
 /// One window of one model against its reference.
@@ -14,4 +16,6 @@ pub struct Report<'a> {
     /// None while the reference is being loaded.
     pub reference: Option<&'a ReferenceFigures>,
     pub figures: &'a WindowFigures,
+    /// How values of categories are told.
+    pub shown: ShownValues,
 }

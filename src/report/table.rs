@@ -1,6 +1,8 @@
 //! The report as a table for people: what drifted first, by how much, against what.
 
 use super::Report;
+use crate::explain::number::{percent, significant};
+use crate::explain::phrases::ShownValues;
 use crate::feature::Status;
 use crate::monitor::figures::{FeatureFigures, MeasureFigures, Statistics, WindowVerdict};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
@@ -10,8 +12,8 @@ use std::fmt::Write;
 /// Characters of a bar that stands at its threshold.
 const BAR_AT_THRESHOLD: f64 = 5.0;
 const BAR_MAX: usize = 10;
-/// Measures that are named beside the worst.
-const OTHERS_NAMED: usize = 2;
+/// Facts that are told of a feature.
+const FACTS_TOLD: usize = 3;
 
 /// All reports, one table after another; colours only when `for_terminal` and it is one.
 pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
@@ -49,7 +51,7 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
 fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_terminal: bool) -> Table {
     let reference = report.reference.iter().flat_map(|reference| &reference.features);
     let reference: HashMap<&str, &Statistics> =
-        reference.map(|(name, statistics)| (name.as_str(), statistics)).collect();
+        reference.map(|own| (own.name.as_str(), &own.statistics)).collect();
     let mut table = Table::new();
     table
         .load_style(comfy_table::presets::NOTHING)
@@ -66,28 +68,25 @@ fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_termina
         "was",
         "psi",
         "ks",
-        "js",
-        "V",
         "score / threshold",
+        "what moved",
     ]);
     features.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
     for feature in features {
         let (verdict, colour) = verdict(feature);
         let was = reference.get(feature.name.as_str());
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        let percent = feature.statistics.missing_ratio.map(|ratio| format!("{:.1} %", ratio * 1e2));
         table.add_row(vec![
             Cell::new(printable(&feature.name)).add_attribute(Attribute::Bold),
             Cell::new(feature.kind.name()),
             Cell::new(verdict).fg(colour),
-            right(percent.unwrap_or_default()),
+            right(feature.statistics.missing_ratio.map(percent).unwrap_or_default()),
             right(feature.statistics.mean.map(significant).unwrap_or_default()),
             right(was.and_then(|was| was.mean).map(significant).unwrap_or_default()),
             right(score(feature, "psi")),
             right(score(feature, "ks")),
-            right(score(feature, "js")),
-            right(score(feature, "chi2")),
             Cell::new(bar(feature)).fg(colour),
+            Cell::new(what_moved(feature, report.shown)),
         ]);
     }
     table
@@ -126,30 +125,20 @@ fn bar(feature: &FeatureFigures) -> String {
     let (full, empty) = ("█".repeat(filled), "░".repeat(BAR_MAX - filled));
     // As many digits as tell something.
     let digits = if ratio < 10.0 { 2 } else { 0 };
-    let mut text = format!("{full}{empty} {} ×{ratio:.digits$}", measured.measure);
-    let others: Vec<&str> = feature.called().filter(|name| *name != measured.measure).collect();
-    let (named, more) = others.split_at(others.len().min(OTHERS_NAMED));
-    named.iter().for_each(|name| text += &format!(", {name}"));
-    if !more.is_empty() {
-        text += &format!(", {} more", more.len());
-    }
-    text
+    let others = feature.called().filter(|name| *name != measured.measure).count();
+    let others = if others > 0 { format!(" +{others}") } else { String::new() };
+    format!("{full}{empty} {} ×{ratio:.digits$}{others}", measured.measure)
+}
+
+fn what_moved(feature: &FeatureFigures, shown: ShownValues) -> String {
+    let mut facts = feature.why(shown);
+    facts.truncate(FACTS_TOLD);
+    facts.join("; ")
 }
 
 fn score(feature: &FeatureFigures, measure: &str) -> String {
     let found = feature.measures.iter().find(|measured| measured.measure == measure);
     found.map(|measured| format!("{:.3}", measured.score)).unwrap_or_default()
-}
-
-fn significant(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        size if (1e-3..1e7).contains(&size) => {
-            let digits = (3 - size.log10().floor() as i32).max(0) as usize;
-            format!("{value:.digits$}")
-        }
-        _ => format!("{value:.3e}"),
-    }
 }
 
 /// A name cannot break the table, or the terminal.

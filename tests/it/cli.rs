@@ -181,9 +181,19 @@ fn metrics_are_listed() {
 fn old_profiles_stay_readable() {
     let pair = repository("fixtures/oracle/pairs/sparse");
     let current = pair.join("current.parquet");
-    let (_, from_file) = check_json(&pair.join("reference.parquet"), &current);
-    let (_, from_profile) = check_json(&repository("fixtures/profile/v1.profile"), &current);
-    assert_eq!(from_profile, from_file);
+    // Up to version 3 sums were kept to the 13th digit or so.
+    let without_sums = |path: &Path| {
+        let (_, mut report) = check_json(path, &current);
+        for feature in report["reports"][0]["features"].as_array_mut().unwrap() {
+            for path in ["/reference/mean", "/reference/stddev", "/why/mean/reference"] {
+                let Some(sum) = feature.pointer_mut(path) else { continue };
+                *sum = sum.as_f64().map(|sum| format!("{sum:.12}")).into();
+            }
+        }
+        report
+    };
+    let from_file = without_sums(&pair.join("reference.parquet"));
+    assert_eq!(without_sums(&repository("fixtures/profile/v1.profile")), from_file);
 }
 
 /// A schema nested so deep that its parser would overflow the stack, which nothing can catch.

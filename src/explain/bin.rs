@@ -1,0 +1,108 @@
+//! What stands in a bin or a cell: a value, or a stretch of values.
+
+use super::number::short;
+use crate::profile::feature::{FeatureGrid, Frame};
+use crate::profile::grid::NumericGrid;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The values of a bin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Bin {
+    /// One number.
+    Value(f64),
+    /// Numbers greater than the first and up to the second; none where there is no end.
+    Between(Option<f64>, Option<f64>),
+    /// One category.
+    Text(String),
+    /// All other categories.
+    Other,
+}
+
+impl Bin {
+    /// The bins of `psi`, in their order.
+    pub fn all(grid: &FeatureGrid) -> Vec<Bin> {
+        match &grid.frame {
+            Frame::Numeric(frame) => of_numbers(frame.grid()),
+            Frame::Categorical(grid) => {
+                let own = grid.kept().iter().take(grid.n_bins() - 1);
+                own.map(|text| Bin::Text(text.clone())).chain([Bin::Other]).collect()
+            }
+            Frame::Opaque => Vec::new(),
+        }
+    }
+
+    /// A finite cell.
+    pub fn of_cell(grid: &NumericGrid, cell: usize) -> Bin {
+        let (lower, upper) = grid.bounds(cell);
+        grid.atom(cell).map_or_else(|| between(lower, upper), Bin::Value)
+    }
+
+    /// Whether it is a category's name.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Bin::Text(_))
+    }
+}
+
+/// The bins of `psi` of a numeric grid.
+pub fn of_numbers(grid: &NumericGrid) -> Vec<Bin> {
+    let ends = grid.bin_ends();
+    let lower = [f64::NEG_INFINITY].into_iter().chain(ends.iter().copied());
+    let upper = ends.iter().copied().chain([f64::MAX]);
+    lower
+        .zip(upper)
+        .map(|(lower, upper)| match lower.next_up() == upper {
+            true => Bin::Value(upper),
+            false => between(lower, upper),
+        })
+        .collect()
+}
+
+fn between(lower: f64, upper: f64) -> Bin {
+    Bin::Between((lower > f64::MIN).then_some(lower), (upper < f64::MAX).then_some(upper))
+}
+
+impl fmt::Display for Bin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bin::Value(value) => f.write_str(&short(*value)),
+            Bin::Between(None, None) => f.write_str("all"),
+            Bin::Between(None, Some(upper)) => write!(f, "up to {}", short(*upper)),
+            Bin::Between(Some(lower), None) => write!(f, "above {}", short(*lower)),
+            Bin::Between(Some(lower), Some(upper)) => {
+                let (lower, upper) = (short(*lower), short(*upper));
+                match lower == upper {
+                    true => write!(f, "about {lower}"),
+                    false => write!(f, "{lower} to {upper}"),
+                }
+            }
+            // It cannot break a line, or a terminal.
+            Bin::Text(text) => {
+                let plain = text.chars().flat_map(|c| {
+                    let escaped = c.is_control().then(|| c.escape_default());
+                    let own = escaped.is_none().then_some(c);
+                    escaped.into_iter().flatten().chain(own)
+                });
+                plain.into_iter().try_for_each(|c| write!(f, "{c}"))
+            }
+            Bin::Other => f.write_str("all other values"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_told_by_their_ends() {
+        let five = 5f64;
+        let edges = vec![f64::NEG_INFINITY, 1.0, five.next_down(), five, 9.0, f64::MAX];
+        let grid = NumericGrid::new(edges, &[1.0, five.next_down(), five], Some((0.0, 9.0)));
+        let told: Vec<String> = of_numbers(&grid).iter().map(Bin::to_string).collect();
+        assert_eq!(told, ["up to 1", "1 to 5", "5", "above 5"]);
+        assert_eq!(Bin::of_cell(&grid, 4), Bin::Between(Some(5.0), Some(9.0)));
+        assert_eq!(Bin::of_cell(&grid, 3), Bin::Value(5.0));
+        assert_eq!(Bin::Text("a\n\u{1b}[1m".to_owned()).to_string(), "a\\n\\u{1b}[1m");
+    }
+}
