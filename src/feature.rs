@@ -21,6 +21,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 5] =
+        [Kind::Numeric, Kind::Categorical, Kind::Boolean, Kind::Temporal, Kind::Unsupported];
+
     pub fn name(self) -> &'static str {
         match self {
             Kind::Numeric => "numeric",

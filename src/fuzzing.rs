@@ -2,6 +2,8 @@
 //! than some memory. `fuzz/` drives them with libFuzzer, the test below with plain mutations.
 
 use crate::config;
+use crate::drift::MEASURES;
+use crate::explain::phrases::ShownValues;
 use crate::feature::Kind;
 use crate::format::OpenFile;
 use crate::format::ndjson::{LineFeature, LineSchema};
@@ -9,7 +11,6 @@ use crate::format::parquet::ParquetTable;
 use crate::format::parquet::page_headers::{PageLimits, check_pages};
 use crate::format::partition::{partition_label, partition_time, partition_values};
 use crate::format::{FileTable, stat};
-use crate::monitor::figures::WindowFigures;
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
@@ -18,6 +19,7 @@ use crate::profile::instants::parse;
 use crate::source::lines::inbox::Chunk;
 use crate::source::lines::line_buffer::{LineBuffer, Lines};
 use crate::source::lines::parse::{ParsedBatch, TakenLines};
+use crate::store::feature_details::FeatureDetails;
 use crate::time::EpochUnit;
 use crate::totals::Rejected;
 use crate::window::WindowConfig;
@@ -198,9 +200,10 @@ pub fn profiles_and_state(bytes: &[u8]) {
             let _ = pane.bytes();
         }
         2 => {
-            let sealed = seal(Content::Window, &[&packed()]);
-            let Ok(figures) = decode::<WindowFigures>(Content::Window, &sealed) else { return };
-            let _ = (figures.verdict(), figures.drifted_ratio());
+            let Ok(details) = FeatureDetails::decode(body) else { return };
+            if let Some(explanation) = details.explanation {
+                explanation.phrases(MEASURES.iter().map(|own| own.name()), ShownValues::Shown);
+            }
         }
         3 => drop(serde_json::from_slice::<Vec<WindowConfig>>(body)),
         _ => drop(serde_json::from_slice::<Place>(body)),
@@ -356,7 +359,7 @@ mod tests {
         let mut bodies = [vec![0], vec![1], vec![2], vec![3], vec![4]];
         append(&Profile::Reference(reference), &mut bodies[0]);
         append(&pane, &mut bodies[1]);
-        append(&figures, &mut bodies[2]);
+        bodies[2].extend(FeatureDetails::encode(&figures.features[0], &[]));
         bodies[3].extend(serde_json::to_vec(&windows).unwrap());
         bodies[4].extend(br#"{"open":{"slot":3,"rows":10}}"#);
         bodies.into()

@@ -6,6 +6,8 @@ use crate::config::load;
 use crate::daemon::replay::replay;
 use crate::export::ExportConfig;
 use crate::export::history::History;
+use crate::export::history_parquet::HistoryParquet;
+use crate::monitor::figures::WindowFigures;
 use crate::profile::instants;
 use crate::report::history::{Past, windows};
 use crate::store::closed_windows::Query;
@@ -69,6 +71,8 @@ enum Format {
     Openmetrics,
     /// What each window came to
     Json,
+    /// A row per window and feature
+    Parquet,
 }
 
 fn time(text: &str) -> Result<Timestamp> {
@@ -81,13 +85,9 @@ pub fn run(arguments: HistoryArguments) -> Result<ExitCode> {
     let config = load(&arguments.config)?;
     let path = config.state.path.context("the configuration names no state; see state.path")?;
     let store = Arc::new(Store::open_read_only(&path)?);
-    let mut past = Vec::new();
-    for (model, version, store) in store.models()? {
-        if arguments.model.as_ref().is_none_or(|wanted| *wanted == model) {
-            arguments.collect(&model, &version, &store, &mut past)?;
-        }
-    }
-    arguments.write(past, &config.export)
+    let mut models = store.models()?;
+    models.retain(|(model, ..)| arguments.model.as_ref().is_none_or(|wanted| wanted == model));
+    arguments.write(&models, &config.export)
 }
 
 /// Counts what the sources hold as if it came now, into a state of its own.
@@ -101,42 +101,76 @@ pub fn run_replay(arguments: ReplayArguments) -> Result<ExitCode> {
             bail!("no model {wanted:?}; there are: {}", known.join(", "));
         }
     }
-    let mut past = Vec::new();
+    let mut models = Vec::new();
     for mut model in config.models {
         judging.apply(&mut model.model.drift);
         let (name, version) = (model.model.name.clone(), model.model.version.clone());
-        let store = replay(model, config.state.memory_max)?;
-        arguments.collect(&name, &version, &store, &mut past)?;
+        models.push((name, version, replay(model, config.state.memory_max)?));
     }
-    arguments.write(past, &config.export)
+    arguments.write(&models, &config.export)
 }
 
-impl PastArguments {
-    /// Appends the windows that are asked for.
-    fn collect(
-        &self,
-        model: &str,
-        version: &str,
-        store: &ModelStore,
-        past: &mut Vec<Past>,
-    ) -> Result<()> {
-        let query = Query { from: self.from, to: self.to, limit: None };
-        past.extend(Past::of(model, version, store.past(self.window.as_deref(), &query)?));
-        Ok(())
-    }
+/// Models with what the state has of them.
+type Models = [(String, String, ModelStore)];
 
-    fn write(&self, past: Vec<Past>, export: &ExportConfig) -> Result<ExitCode> {
-        let text = match self.format {
-            Format::Json => windows(&past),
+impl PastArguments {
+    fn write(&self, models: &Models, export: &ExportConfig) -> Result<ExitCode> {
+        let bytes = match self.format {
+            Format::Json => self.json(models)?.into_bytes(),
             Format::Openmetrics => {
                 let mut history = History::default();
-                past.into_iter().for_each(|Past { model, version, figures }| {
-                    history.add(&model, &version, figures);
-                });
-                history.openmetrics(export)
+                self.each_window(models, |model, version, figures| {
+                    history.add(model, version, figures);
+                    Ok(())
+                })?;
+                history.openmetrics(export).into_bytes()
+            }
+            Format::Parquet => {
+                let mut history = HistoryParquet::new(Vec::new());
+                self.each_window(models, |model, version, figures| {
+                    Ok(history.add(model, version, &figures)?)
+                })?;
+                history.finish()?
             }
         };
-        output::write(self.output.as_deref(), text.as_bytes())?;
+        output::write(self.output.as_deref(), &bytes)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn query(&self) -> Query {
+        Query { from: self.from, to: self.to, limit: None }
+    }
+
+    fn json(&self, models: &Models) -> Result<String> {
+        let mut past = Vec::new();
+        for (model, version, store) in models {
+            past.extend(Past::of(
+                model,
+                version,
+                store.past(self.window.as_deref(), &self.query())?,
+            ));
+        }
+        Ok(windows(&past))
+    }
+
+    /// Calls `f` with the windows that are asked for, name by name and oldest first.
+    fn each_window(
+        &self,
+        models: &Models,
+        mut f: impl FnMut(&str, &str, WindowFigures) -> Result<()>,
+    ) -> Result<()> {
+        for (model, version, store) in models {
+            let names = store.window_names()?.into_iter();
+            for name in names.filter(|name| self.window.as_ref().is_none_or(|own| own == name)) {
+                let mut done = Ok(());
+                store.each_window(&name, &self.query(), &mut |figures| {
+                    if done.is_ok() {
+                        done = f(model, version, figures);
+                    }
+                })?;
+                done?;
+            }
+        }
+        Ok(())
     }
 }

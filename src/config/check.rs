@@ -34,8 +34,6 @@ const SERVER_DEFAULT: ServerConfig = ServerConfig {
     header_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(120),
 };
-const WINDOWS_MAX_DEFAULT: u64 = 100;
-const MEMORY_MAX_DEFAULT: u64 = 1 << 30;
 
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
 /// the sections either way.
@@ -88,12 +86,12 @@ fn socket_address(section: &Section<'_>) -> Option<SocketAddr> {
 }
 
 fn state(root: &Section<'_>, folder: &Path) -> StateConfig {
-    let (windows_max, memory_max) = (WINDOWS_MAX_DEFAULT, MEMORY_MAX_DEFAULT);
-    let mut config = StateConfig { path: None, windows_max, memory_max };
+    let mut config = StateConfig::default();
     if let Some(section) = root.section("state") {
         config.path = section.string("path").map(|path| folder.join(path));
-        config.windows_max = section.integer("windows_max", 1).unwrap_or(WINDOWS_MAX_DEFAULT);
-        config.memory_max = section.bytes("memory_max").unwrap_or(MEMORY_MAX_DEFAULT);
+        config.windows_max = section.integer("windows_max", 1).unwrap_or(config.windows_max);
+        config.history_max = section.bytes("history_max").unwrap_or(config.history_max);
+        config.memory_max = section.bytes("memory_max").unwrap_or(config.memory_max);
         section.finish();
     }
     config

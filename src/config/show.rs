@@ -30,6 +30,7 @@ pub fn show(config: &Config) -> String {
     root.insert("server".into(), table(server));
     let mut state = vec![
         ("windows_max", integer(config.state.windows_max)),
+        ("history_max", text(bytes_text(config.state.history_max))),
         ("memory_max", text(bytes_text(config.state.memory_max))),
     ];
     state.extend(config.state.path.as_ref().map(|path| ("path", path_text(path))));

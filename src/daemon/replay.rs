@@ -49,7 +49,8 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
         let message = format!("model {name:?} has no source of type \"directory\"");
         return Err(Error::new(message));
     }
-    let config = StateConfig { path: None, windows_max: i64::MAX as u64, memory_max };
+    let (windows_max, history_max) = (u64::MAX, u64::MAX);
+    let config = StateConfig { path: None, windows_max, history_max, memory_max };
     let store = Arc::new(Store::open(&config)?);
     let bound = BoundModel::bind(model, &store, &SharedByAll::default())?;
     let store = bound.store.clone();

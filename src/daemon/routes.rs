@@ -1,52 +1,19 @@
 //! What the daemon answers over HTTP.
 
-use super::health::Health;
 use super::page_body::PageBody;
-use super::readiness::Readiness;
-use super::reloading::ReloadRequest;
-use super::supervisor::WatchedModels;
-use crate::explain::phrases::ShownValues;
-use crate::export::page::{CONTENT_TYPE, Encoding, Pages};
-use crate::monitor::snapshot::Published;
-use crate::profile::instants;
+use super::past_routes::{past_feature, past_windows};
+use super::server_state::{ServerState, in_turn, read_state};
+use crate::export::page::{CONTENT_TYPE, Encoding};
 use crate::report::Report;
-use crate::report::history::{self, Past};
 use crate::report::json::json;
-use crate::store::closed_windows::Query;
 use axum::Router;
-use axum::extract::{Path, Query as QueryString, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::{Arc, RwLock};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-
-/// What the routes read; none of them changes anything.
-pub struct ServerState {
-    pub pages: Arc<Pages>,
-    pub published: Arc<Published>,
-    pub readiness: Arc<Readiness>,
-    pub health: Health,
-    pub models: Arc<RwLock<WatchedModels>>,
-    /// Answers from the state at a time, so that those never hold up a page.
-    pub state_reads: Arc<Semaphore>,
-    /// Pages that are made at a time.
-    pub renders: Arc<Semaphore>,
-    /// Where requests to reload go; none when those are refused.
-    pub reload: Option<mpsc::Sender<ReloadRequest>>,
-}
-
-impl ServerState {
-    fn models(&self) -> WatchedModels {
-        self.models.read().expect("no writer panics").clone()
-    }
-}
-
-/// Closed windows in an answer, unless the request says how many, and at most.
-const PAST_DEFAULT: u32 = 100;
-const PAST_MAX: u32 = 1_000;
+use std::sync::Arc;
+use tokio::sync::oneshot;
 
 const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>driftd</title>\
     <h1>driftd</h1><ul><li><a href=\"/metrics\">Metrics</a> for Prometheus\
@@ -140,100 +107,6 @@ async fn report(State(state): State<Arc<ServerState>>) -> Response {
     });
     let body = json(&reports.collect::<Vec<_>>());
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// Which closed windows a request is about.
-#[derive(Deserialize)]
-struct PastQuery {
-    version: Option<String>,
-    window: Option<String>,
-    /// ISO 8601, or seconds since 1970.
-    from: Option<String>,
-    to: Option<String>,
-    /// The newest of each window.
-    limit: Option<u32>,
-}
-
-async fn past_windows(
-    State(state): State<Arc<ServerState>>,
-    Path(model): Path<String>,
-    query: QueryString<PastQuery>,
-) -> Response {
-    past(state, model, query, |past, _| history::windows(&past)).await
-}
-
-async fn past_feature(
-    State(state): State<Arc<ServerState>>,
-    Path((model, feature)): Path<(String, String)>,
-    query: QueryString<PastQuery>,
-) -> Response {
-    past(state, model, query, move |past, shown| history::feature(&past, &feature, shown)).await
-}
-
-/// Works on a thread of its own, beside a few others at most. Who has gone away while it waited for
-/// its turn leaves nothing to do.
-async fn in_turn<T: Send + 'static>(
-    turns: Arc<Semaphore>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, StatusCode> {
-    let turn = turns.acquire_owned().await.expect("it is never closed");
-    let worked = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
-    });
-    worked.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// Reads the state for an answer.
-async fn read_state<T: Send + 'static>(
-    state: Arc<ServerState>,
-    read: impl FnOnce(&ServerState) -> T + Send + 'static,
-) -> Result<T, StatusCode> {
-    in_turn(Arc::clone(&state.state_reads), move || read(&state)).await
-}
-
-async fn past(
-    state: Arc<ServerState>,
-    model: String,
-    QueryString(query): QueryString<PastQuery>,
-    write: impl FnOnce(Vec<Past>, ShownValues) -> String + Send + 'static,
-) -> Response {
-    let read = move |state: &ServerState| -> Result<String, (StatusCode, String)> {
-        let bad = |key: &str| (StatusCode::BAD_REQUEST, format!("{key}: no time, see ISO 8601\n"));
-        let time = |key, text: Option<&String>| match text {
-            None => Ok(None),
-            Some(text) => instants::parse(text, None).map(Some).ok_or_else(|| bad(key)),
-        };
-        let limit = Some(query.limit.unwrap_or(PAST_DEFAULT).min(PAST_MAX));
-        let (from, to) = (time("from", query.from.as_ref())?, time("to", query.to.as_ref())?);
-        let found = past_of(state, &model, &query, &Query { from, to, limit });
-        let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
-        let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
-        Ok(write(found.ok_or_else(none)?, state.pages.values()))
-    };
-    match read_state(state, read).await {
-        Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-        Ok(Err(error)) => error.into_response(),
-        Err(panicked) => panicked.into_response(),
-    }
-}
-
-/// None when there is no such model.
-fn past_of(
-    state: &ServerState,
-    wanted: &str,
-    which: &PastQuery,
-    query: &Query,
-) -> crate::error::Result<Option<Vec<Past>>> {
-    let mut found = None;
-    for ((model, version), store) in state.models() {
-        if model != wanted || which.version.as_ref().is_some_and(|wanted| *wanted != version) {
-            continue;
-        }
-        let past: &mut Vec<Past> = found.get_or_insert_default();
-        past.extend(Past::of(&model, &version, store.past(which.window.as_deref(), query)?));
-    }
-    Ok(found)
 }
 
 async fn totals(State(state): State<Arc<ServerState>>) -> Response {

@@ -18,7 +18,8 @@ use std::sync::Arc;
 #[derive(Default)]
 struct Family {
     head: Vec<String>,
-    samples: Vec<String>,
+    /// By name and labels, in the order of their times.
+    samples: BTreeMap<String, Vec<String>>,
 }
 
 /// Closed windows of any models, under construction.
@@ -49,7 +50,7 @@ impl History {
         }
         let mut page = String::new();
         for family in self.families.into_values() {
-            for line in family.head.iter().chain(&family.samples) {
+            for line in family.head.iter().chain(family.samples.values().flatten()) {
                 page.push_str(line);
                 page.push('\n');
             }
@@ -73,7 +74,9 @@ impl History {
             if line.starts_with('#') {
                 family.head.push(line.to_owned());
             } else {
-                family.samples.push(format!("{line} {:.3}", time.as_seconds()));
+                let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
+                let sample = format!("{series} {value} {:.3}", time.as_seconds());
+                family.samples.entry(series.to_owned()).or_default().push(sample);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! snapshot, so that series vanish with their feature and a scrape never waits for ingestion.
 
 pub mod history;
+pub mod history_parquet;
 pub mod label;
 pub mod live;
 pub mod metrics;

@@ -1,6 +1,6 @@
 //! Closing windows: which are due, their panes merged, scored against their baselines.
 
-use super::figures::WindowFigures;
+use super::figures::{ReferenceFigures, WindowFigures};
 use super::merge::merged;
 use super::model::Monitor;
 use super::score::{Baseline, ScoredWindow, WindowLabel, score};
@@ -23,6 +23,8 @@ const WINDOWS_AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct ClosedWindow {
     pub figures: Arc<WindowFigures>,
+    /// What it was compared with.
+    pub reference: Arc<ReferenceFigures>,
     /// What is remembered of it; none where it has rows in common with a window that is
     /// remembered.
     pub remembered: Option<Remembered>,
@@ -177,7 +179,8 @@ impl Monitor {
         if latest.as_ref().is_none_or(|latest| time(latest) <= time(&figures)) {
             *latest = Some(Arc::clone(&figures));
         }
-        closing.closed.push(ClosedWindow { figures, remembered });
+        let reference = Arc::clone(&self.reference_figures);
+        closing.closed.push(ClosedWindow { figures, reference, remembered });
     }
 
     fn slot_window(

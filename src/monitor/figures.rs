@@ -73,7 +73,7 @@ pub struct VariationFigures {
 }
 
 /// One feature of one window; status, verdict and measures are against the reference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FeatureFigures {
     pub name: String,
     pub kind: Kind,
@@ -108,7 +108,7 @@ pub struct BaselineFigures {
 }
 
 /// One closed window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WindowFigures {
     /// Label `window`.
     pub window: String,
@@ -125,6 +125,16 @@ pub struct WindowFigures {
     pub rows_kept: u64,
     pub baselines: Vec<BaselineFigures>,
     pub features: Vec<FeatureFigures>,
+}
+
+/// What a closed window came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowSummary {
+    /// Without features.
+    pub figures: WindowFigures,
+    pub judged: usize,
+    pub drifted: usize,
+    pub drifted_features: Vec<String>,
 }
 
 /// The reference's side of what is shown.
@@ -179,6 +189,15 @@ impl WindowVerdict {
     pub const ALL: [WindowVerdict; 3] =
         [WindowVerdict::Drifted, WindowVerdict::Ok, WindowVerdict::Unjudged];
 
+    /// Of so many features that were judged, and of which so many have drifted.
+    pub fn of(judged: usize, drifted: usize) -> WindowVerdict {
+        match (judged, drifted) {
+            (0, _) => WindowVerdict::Unjudged,
+            (_, 0) => WindowVerdict::Ok,
+            _ => WindowVerdict::Drifted,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             WindowVerdict::Drifted => "drifted",
@@ -209,11 +228,7 @@ impl WindowFigures {
     }
 
     pub fn verdict(&self) -> WindowVerdict {
-        match (self.judged(), self.drifted()) {
-            (0, _) => WindowVerdict::Unjudged,
-            (_, 0) => WindowVerdict::Ok,
-            _ => WindowVerdict::Drifted,
-        }
+        WindowVerdict::of(self.judged(), self.drifted())
     }
 }
 

@@ -87,7 +87,7 @@ pub struct Monitor {
     pub(super) config: ModelConfig,
     pub(super) layout: PaneLayout,
     pub(super) reference: Arc<Reference>,
-    reference_figures: Arc<ReferenceFigures>,
+    pub(super) reference_figures: Arc<ReferenceFigures>,
     pub(super) cursors: Vec<Cursor>,
     pub(super) open: OpenPanes,
     pub(super) windows: Vec<WindowSnapshot>,

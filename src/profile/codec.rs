@@ -18,6 +18,7 @@
 //! | 3 | 0.1.0 | empty cells are left out; windows have baselines; panes are not compressed |
 //! | 4 | 0.1.0 | numbers have exact sums, half floats, and counts by size in wide cells |
 //! | 5 | 0.1.0 | categories without a name have hashed cells, and rows an order; windows tell which measures called, and leave something for judging others |
+//! | 6 | 0.1.0 | values that the reference never had are known by name; windows are no value any more |
 
 use crate::error::{Fault, Result};
 use serde::Serialize;
@@ -28,7 +29,7 @@ use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: &[u8; 6] = b"driftd";
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 const HEADER_BYTES: usize = 26;
 /// Cells are mostly small numbers: higher levels cost time and save a few per cent.
 const ZSTD_LEVEL: i32 = 3;
@@ -43,7 +44,7 @@ pub enum Content {
     Profile,
     /// Counts of a part of an open pane; their grids are the reference's.
     Pane,
-    /// Figures of one closed window.
+    /// Figures of one closed window, up to version 5.
     Window,
     /// What a closed window leaves for judging others.
     Evidence,
@@ -55,7 +56,8 @@ impl Content {
         match self {
             Content::Profile => 2,
             Content::Pane => 3,
-            Content::Window | Content::Evidence => 5,
+            Content::Window => 3,
+            Content::Evidence => 5,
         }
     }
 

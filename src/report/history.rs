@@ -2,29 +2,24 @@
 
 use super::json::{Beside, Feature, SCHEMA, Window, to_line};
 use crate::explain::phrases::ShownValues;
-use crate::monitor::figures::{BaselineFigures, WindowFigures};
+use crate::monitor::figures::{
+    BaselineFigures, ReferenceFeatureFigures, WindowFigures, WindowSummary, WindowVerdict,
+};
 use serde::Serialize;
 
-/// A closed window and whose it is.
+/// Something of the past of a model.
 #[derive(Debug, Clone)]
-pub struct Past {
+pub struct Past<T> {
     pub model: String,
     pub version: String,
-    pub figures: WindowFigures,
+    pub what: T,
 }
 
-impl Past {
-    /// The closed windows of one model.
-    pub fn of(
-        model: &str,
-        version: &str,
-        windows: Vec<WindowFigures>,
-    ) -> impl Iterator<Item = Past> {
-        windows.into_iter().map(move |figures| Past {
-            model: model.to_owned(),
-            version: version.to_owned(),
-            figures,
-        })
+impl<T> Past<T> {
+    /// All of one model.
+    pub fn of(model: &str, version: &str, all: Vec<T>) -> impl Iterator<Item = Past<T>> {
+        let own = |what| Past { model: model.to_owned(), version: version.to_owned(), what };
+        all.into_iter().map(own)
     }
 }
 
@@ -45,7 +40,7 @@ struct Summary<'a> {
     features_judged: usize,
     features_drifted: usize,
     features_drifted_ratio: Option<f64>,
-    drifted: Vec<&'a str>,
+    drifted: &'a [String],
     baselines: &'a [BaselineFigures],
 }
 
@@ -58,29 +53,34 @@ struct OfFeature<'a> {
 }
 
 /// What each window came to.
-pub fn windows(past: &[Past]) -> String {
-    let windows = past.iter().map(|Past { model, version, figures }| Summary {
-        model,
-        version,
-        window: figures.into(),
-        rows: figures.rows,
-        rows_kept: figures.rows_kept,
-        verdict: figures.verdict().name(),
-        features_judged: figures.judged(),
-        features_drifted: figures.drifted(),
-        features_drifted_ratio: figures.drifted_ratio(),
-        drifted: figures.drifted_features().collect(),
-        baselines: &figures.baselines,
+pub fn windows(past: &[Past<WindowSummary>]) -> String {
+    let windows = past.iter().map(|Past { model, version, what }| {
+        let WindowSummary { figures, judged, drifted, drifted_features } = what;
+        Summary {
+            model,
+            version,
+            window: figures.into(),
+            rows: figures.rows,
+            rows_kept: figures.rows_kept,
+            verdict: WindowVerdict::of(*judged, *drifted).name(),
+            features_judged: *judged,
+            features_drifted: *drifted,
+            features_drifted_ratio: (*judged > 0).then(|| *drifted as f64 / *judged as f64),
+            drifted: drifted_features,
+            baselines: &figures.baselines,
+        }
     });
     to_line(&Document { schema: SCHEMA, windows: windows.collect() })
 }
 
+/// One feature of a window, and what it was compared with.
+pub type FeatureOfWindow = (WindowFigures, Option<ReferenceFeatureFigures>);
+
 /// One feature in every window that has it.
-pub fn feature(past: &[Past], name: &str, shown: ShownValues) -> String {
-    let windows = past.iter().filter_map(|Past { model, version, figures }| {
-        let feature = figures.features.iter().find(|feature| feature.name == name)?;
-        let beside = Beside { reference: None, has_bins: false, shown };
-        let feature = Feature::new(feature, &figures.baselines, beside);
+pub fn feature(past: &[Past<FeatureOfWindow>], has_bins: bool, shown: ShownValues) -> String {
+    let windows = past.iter().filter_map(|Past { model, version, what: (figures, reference) }| {
+        let beside = Beside { reference: reference.as_ref(), has_bins, shown };
+        let feature = Feature::new(figures.features.first()?, &figures.baselines, beside);
         Some(OfFeature { model, version, window: figures.into(), feature })
     });
     to_line(&Document { schema: SCHEMA, windows: windows.collect() })

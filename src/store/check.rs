@@ -29,7 +29,7 @@ struct Index {
     condition: &'static str,
 }
 
-const INDEXES: [Index; 10] = [
+const INDEXES: [Index; 12] = [
     Index::of_all("sqlite_autoindex_model_1", "model", "name, version, id"),
     Index::of_all("sqlite_autoindex_source_1", "source", "model, name, id"),
     Index::of_all("sqlite_autoindex_reference_part_1", "reference_part", "model, number, rowid"),
@@ -37,6 +37,11 @@ const INDEXES: [Index; 10] = [
     Index::of_all("pane_delta_pane", "pane_delta", "model, bucket, slots, rows, id"),
     Index::of_all("window_evidence_slot", "window_evidence", "model, window, slot"),
     Index::of_all("closed_window_latest", "closed_window", "model, window, \"end\", id"),
+    Index::of_all("feature_name", "feature", "model, name, grid, id"),
+    Index {
+        condition: "drifted = 1",
+        ..Index::of_all("feature_window_drifted", "feature_window", "window, feature")
+    },
     Index {
         condition: "content IS NOT NULL",
         ..Index::of_all("path_content", "path", "source, content, path")
@@ -158,6 +163,7 @@ impl Store {
         let faults = self.read(|connection| {
             let mut faults = page_faults(connection, 100)?;
             faults.extend(row_sums::faults(connection)?);
+            faults.extend(self.feature_windows.fault(connection)?);
             Ok(faults)
         })?;
         let mut found = StateCheck { faults, ..StateCheck::default() };
@@ -212,7 +218,7 @@ mod tests {
     /// looked at could be wrong.
     #[test]
     fn every_index_is_read_alone() {
-        let config = StateConfig { path: None, windows_max: 1, memory_max: 1 };
+        let config = StateConfig::default();
         let store = Store::open(&config).unwrap();
         let connection = store.connection();
         let plan = |sql: &str| -> String {

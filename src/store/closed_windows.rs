@@ -1,15 +1,16 @@
-//! The places of windows, and closed windows with their figures.
+//! Closed windows: a row per window, and a row per window and feature.
 
 use super::commit::Commit;
-use super::row_sums::{CLOSED_WINDOW, PLACE};
-use super::{ModelStore, to_text};
+use super::compared_features::{self, ComparedFeature};
+use super::feature_windows::FeatureWindows;
+use super::row_sums::CLOSED_WINDOW;
+use super::{ModelStore, StateConfig, to_text};
 use crate::error::{Fault, Result, StateError};
-use crate::monitor::figures::WindowFigures;
-use crate::monitor::figures_before::WindowFiguresBefore;
-use crate::profile::codec::{Content, decode, decode_versions, encode, version};
+use crate::monitor::figures::{
+    FeatureFigures, ReferenceFeatureFigures, WindowFigures, WindowSummary,
+};
 use crate::time::Timestamp;
-use crate::window::cursor::Place;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 /// Which closed windows are wanted: those that end in a stretch of time, by event time or, where
 /// windows have none, by the clock.
@@ -22,9 +23,28 @@ pub struct Query {
     pub limit: Option<u32>,
 }
 
+/// Columns that [`read`] reads, of a table named `w`.
+const COLUMNS: &str = "w.window, w.slot, w.start, w.\"end\", w.closed, w.rows, w.rows_kept, \
+    w.baselines, w.judged, w.drifted, w.features, w.id";
+/// How many those are, with whether the row is as it was written.
+const N_COLUMNS: usize = 13;
+const FEATURES_COLUMN: usize = 10;
+const ID_COLUMN: usize = 11;
+
+/// SQL for the closed windows that a query asks for, the newest first.
+fn wanted(from: &str) -> String {
+    let whole = CLOSED_WINDOW.is_whole_in("w");
+    format!(
+        "SELECT {COLUMNS}, {whole}{from}
+         WHERE w.model = ?1 AND w.window = ?2 AND coalesce(w.\"end\", w.closed) >= ?3
+             AND coalesce(w.\"end\", w.closed) < ?4
+         ORDER BY coalesce(w.\"end\", w.closed) DESC, w.id DESC LIMIT ?5"
+    )
+}
+
 impl ModelStore {
     /// The names of all windows that any have closed of.
-    fn window_names(&self) -> Result<Vec<String>, StateError> {
+    pub fn window_names(&self) -> Result<Vec<String>, StateError> {
         self.store.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT DISTINCT window FROM closed_window WHERE model = ?1 ORDER BY window",
@@ -34,56 +54,111 @@ impl ModelStore {
         })
     }
 
-    /// Closed windows of one name, or of all, name by name and oldest first.
+    /// What the closed windows of one name, or of all, came to, name by name and oldest first.
     pub fn past(
         &self,
         window: Option<&str>,
         query: &Query,
-    ) -> Result<Vec<WindowFigures>, StateError> {
-        let names = self.window_names()?.into_iter();
-        let wanted = names.filter(|name| window.is_none_or(|window| window == name));
-        let past = wanted.map(|name| self.windows(&name, query));
-        Ok(past.collect::<Result<Vec<_>, StateError>>()?.into_iter().flatten().collect())
+    ) -> Result<Vec<WindowSummary>, StateError> {
+        self.of_names(window, |name| {
+            let names = "SELECT f.name FROM feature_window v JOIN feature f ON f.id = v.feature
+                         WHERE v.window = ?1 AND v.drifted = 1 ORDER BY v.position";
+            self.read_windows(name, query, " FROM closed_window w", |connection, row| {
+                let (figures, id) = read(row)?;
+                let mut statement = connection.prepare_cached(names)?;
+                let drifted = statement.query_map(params![id], |row| row.get(0))?;
+                let drifted_features = drifted.collect::<rusqlite::Result<_>>()?;
+                Ok(Ok(WindowSummary {
+                    judged: row.get::<_, i64>(8)? as usize,
+                    drifted: row.get::<_, i64>(9)? as usize,
+                    drifted_features,
+                    figures,
+                }))
+            })
+        })
     }
 
-    /// Closed windows, oldest first.
+    /// One feature in the closed windows that have it, name by name and oldest first, with what it
+    /// was compared with where that was kept.
+    pub fn past_of_feature(
+        &self,
+        feature: &str,
+        window: Option<&str>,
+        query: &Query,
+    ) -> Result<Vec<(WindowFigures, Option<ReferenceFeatureFigures>)>, StateError> {
+        let columns = &self.store.feature_windows;
+        let (of_feature, of_window) = (compared_features::selected(), columns.selected("v"));
+        let from = format!(
+            ", {of_feature}, {of_window} FROM closed_window w
+             CROSS JOIN feature f ON f.model = w.model AND f.name = ?6
+             CROSS JOIN feature_window v ON v.window = w.id AND v.feature = f.id"
+        );
+        self.of_names(window, |name| {
+            self.read_features(name, query, &from, feature, |row| {
+                let (mut figures, _) = read(row)?;
+                let compared = match compared_features::read(row, N_COLUMNS)? {
+                    Ok(compared) => compared,
+                    Err(fault) => return Ok(Err(fault)),
+                };
+                let ComparedFeature { name, kind, reference } = compared;
+                let at = N_COLUMNS + compared_features::N_SELECTED;
+                Ok(columns.read(row, at, (name, kind))?.map(|feature| {
+                    figures.features.push(feature);
+                    (figures, reference)
+                }))
+            })
+        })
+    }
+
+    /// Closed windows with all their features, oldest first.
     pub fn windows(&self, window: &str, query: &Query) -> Result<Vec<WindowFigures>, StateError> {
-        let bodies: Vec<Vec<u8>> = self.store.read(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT figures, {} FROM closed_window
-                 WHERE model = ?1 AND window = ?2 AND coalesce(\"end\", closed) >= ?3
-                     AND coalesce(\"end\", closed) < ?4
-                 ORDER BY coalesce(\"end\", closed) DESC, id DESC LIMIT ?5",
-                CLOSED_WINDOW.is_whole()
-            ))?;
-            let from = query.from.map_or(i64::MIN, |from| from.0);
-            let to = query.to.map_or(i64::MAX, |to| to.0);
-            let limit = query.limit.map_or(-1, i64::from);
-            let values = params![self.model, window, from, to, limit];
-            let rows = statement.query_map(values, |row| {
-                CLOSED_WINDOW.expect_whole(row, 1)?;
-                row.get(0)
-            })?;
-            rows.collect()
-        })?;
-        bodies.iter().rev().map(|body| self.figures(window, body)).collect()
+        let mut windows = Vec::new();
+        self.each_window(window, query, &mut |figures| windows.push(figures))?;
+        Ok(windows)
     }
 
-    /// Where a window stood when the last process ended.
-    pub fn place(&self, window: &str) -> Result<Option<Place>, StateError> {
-        let whole = PLACE.is_whole();
-        let sql = format!("SELECT body, {whole} FROM place WHERE model = ?1 AND window = ?2");
-        let body: Option<String> = self.store.read(|connection| {
-            let place = connection.query_row(&sql, params![self.model, window], |row| {
-                PLACE.expect_whole(row, 1)?;
-                row.get(0)
-            });
-            place.optional()
+    /// Calls `f` with one closed window after the other, oldest first.
+    pub fn each_window(
+        &self,
+        window: &str,
+        query: &Query,
+        f: &mut dyn FnMut(WindowFigures),
+    ) -> Result<(), StateError> {
+        let known = self.read_windows(window, query, " FROM closed_window w", |_, row| {
+            Ok(Ok((read(row)?, row.get::<_, i64>(FEATURES_COLUMN)?)))
         })?;
-        let Some(body) = body else { return Ok(None) };
-        serde_json::from_str(&body).map(Some).map_err(|error| {
-            let what = format_args!("the place of window {window:?}");
-            self.store.named(StateError::damaged(what, error))
+        for ((mut figures, id), written) in known {
+            let features = self.features_of(id)?;
+            let features = features.into_iter().collect::<Result<Vec<_>, Fault>>();
+            let features = features.and_then(|features| match features.len() as i64 {
+                found if found == written => Ok(features),
+                found => Err(Fault::unreadable(format!("it has {found} of {written} features"))),
+            });
+            figures.features = self.undamaged(window, features)?;
+            f(figures);
+        }
+        Ok(())
+    }
+
+    /// All features of a window, in their order.
+    fn features_of(&self, window: i64) -> Result<Vec<Result<FeatureFigures, Fault>>, StateError> {
+        let columns = &self.store.feature_windows;
+        let sql = format!(
+            "SELECT {}, {} FROM feature_window v JOIN feature f ON f.id = v.feature
+             WHERE v.window = ?1 ORDER BY v.position",
+            compared_features::selected(),
+            columns.selected("v")
+        );
+        self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows =
+                statement.query_map(params![window], |row| match compared_features::read_name(
+                    row, 0,
+                )? {
+                    Ok(name) => columns.read(row, compared_features::N_SELECTED, name),
+                    Err(fault) => Ok(Err(fault)),
+                })?;
+            rows.collect()
         })
     }
 
@@ -93,48 +168,191 @@ impl ModelStore {
         Ok(self.windows(window, &latest)?.pop())
     }
 
-    fn figures(&self, window: &str, body: &[u8]) -> Result<WindowFigures, StateError> {
-        let before = decode_versions::<WindowFiguresBefore>;
-        let figures = match version(body) {
-            Some(3..5) => before(3..=4, Content::Window, body).map(WindowFigures::from),
-            _ => decode(Content::Window, body),
-        };
-        figures.map_err(|fault: Fault| {
+    /// Of one name, or of all, name by name.
+    fn of_names<T>(
+        &self,
+        window: Option<&str>,
+        read: impl Fn(&str) -> Result<Vec<T>, StateError>,
+    ) -> Result<Vec<T>, StateError> {
+        let names = self.window_names()?.into_iter();
+        let wanted = names.filter(|name| window.is_none_or(|window| window == name));
+        let past = wanted.map(|name| read(&name));
+        Ok(past.collect::<Result<Vec<_>, StateError>>()?.into_iter().flatten().collect())
+    }
+
+    fn read_windows<T>(
+        &self,
+        window: &str,
+        query: &Query,
+        from: &str,
+        read: impl Fn(&Connection, &Row<'_>) -> rusqlite::Result<Result<T, Fault>>,
+    ) -> Result<Vec<T>, StateError> {
+        let (from_time, to_time, limit) = query.limits();
+        let read: Vec<Result<T, Fault>> = self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(&wanted(from))?;
+            let values = params![self.model, window, from_time, to_time, limit];
+            let rows = statement.query_map(values, |row| read(connection, row))?;
+            rows.collect()
+        })?;
+        self.oldest_first(window, read)
+    }
+
+    fn read_features<T>(
+        &self,
+        window: &str,
+        query: &Query,
+        from: &str,
+        feature: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<Result<T, Fault>>,
+    ) -> Result<Vec<T>, StateError> {
+        let (from_time, to_time, limit) = query.limits();
+        let read: Vec<Result<T, Fault>> = self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(&wanted(from))?;
+            let values = params![self.model, window, from_time, to_time, limit, feature];
+            let rows = statement.query_map(values, |row| read(row))?;
+            rows.collect()
+        })?;
+        self.oldest_first(window, read)
+    }
+
+    fn oldest_first<T>(
+        &self,
+        window: &str,
+        read: Vec<Result<T, Fault>>,
+    ) -> Result<Vec<T>, StateError> {
+        read.into_iter().rev().map(|own| self.undamaged(window, own)).collect()
+    }
+
+    fn undamaged<T>(&self, window: &str, read: Result<T, Fault>) -> Result<T, StateError> {
+        read.map_err(|fault| {
             let what = format_args!("a closed window {window:?}");
             self.store.named(StateError::damaged(what, fault))
         })
     }
 }
 
+impl Query {
+    fn limits(&self) -> (i64, i64, i64) {
+        let from = self.from.map_or(i64::MIN, |from| from.0);
+        let to = self.to.map_or(i64::MAX, |to| to.0);
+        (from, to, self.limit.map_or(-1, i64::from))
+    }
+}
+
+/// A window without its features, and its id.
+fn read(row: &Row<'_>) -> rusqlite::Result<(WindowFigures, i64)> {
+    CLOSED_WINDOW.expect_whole(row, N_COLUMNS - 1)?;
+    let time = |at| row.get::<_, Option<i64>>(at).map(|time| time.map(Timestamp));
+    let baselines: String = row.get(7)?;
+    let figures = WindowFigures {
+        window: row.get(0)?,
+        slot: row.get::<_, i64>(1)? as u64,
+        start: time(2)?,
+        end: time(3)?,
+        closed: time(4)?,
+        rows: row.get::<_, i64>(5)? as u64,
+        rows_kept: row.get::<_, i64>(6)? as u64,
+        baselines: super::from_text(&baselines)?,
+        features: Vec::new(),
+    };
+    Ok((figures, row.get(ID_COLUMN)?))
+}
+
 pub(super) fn write(
     transaction: &Transaction<'_>,
-    model: i64,
+    model: &ModelStore,
     commit: &Commit,
-    windows_max: u64,
 ) -> rusqlite::Result<()> {
-    let mut place = transaction.prepare_cached(&PLACE.replace())?;
-    for (window, body) in &commit.places {
-        place.execute(params![model, window, to_text(body)])?;
-    }
-    let mut insert = transaction.prepare_cached(&CLOSED_WINDOW.insert())?;
-    let mut prune = transaction.prepare_cached(
-        "DELETE FROM closed_window WHERE model = ?1 AND window = ?2 AND id <= (
-             SELECT id FROM closed_window WHERE model = ?1 AND window = ?2
-             ORDER BY id DESC LIMIT 1 OFFSET ?3)",
-    )?;
+    let (id, config) = (model.model, &model.store.config);
+    let mut is_pruned = false;
     for closed in &commit.closed {
-        let figures = &closed.figures;
-        insert.execute(params![
-            model,
-            figures.window,
-            figures.slot as i64,
-            figures.end.map(|end| end.0),
-            figures.closed.map(|closed| closed.0),
-            figures.rows as i64,
-            figures.verdict().name(),
-            encode(Content::Window, figures.as_ref()),
-        ])?;
-        prune.execute(params![model, figures.window, windows_max as i64])?;
+        let (figures, reference) = (&closed.figures, &closed.reference.features);
+        write_window(transaction, &model.store.feature_windows, id, figures, reference)?;
+        is_pruned |= prune_windows(transaction, id, &figures.window, config)?;
+    }
+    if !commit.closed.is_empty() {
+        is_pruned |= prune_bytes(transaction, config)?;
+    }
+    if is_pruned {
+        compared_features::forget(transaction, id)?;
     }
     Ok(())
+}
+
+/// Writes a window and its features.
+pub(super) fn write_window(
+    transaction: &Transaction<'_>,
+    columns: &FeatureWindows,
+    model: i64,
+    figures: &WindowFigures,
+    reference: &[ReferenceFeatureFigures],
+) -> rusqlite::Result<()> {
+    transaction.prepare_cached(&CLOSED_WINDOW.insert())?.execute(params![
+        model,
+        figures.window,
+        figures.slot as i64,
+        figures.start.map(|start| start.0),
+        figures.end.map(|end| end.0),
+        figures.closed.map(|closed| closed.0),
+        figures.rows as i64,
+        figures.rows_kept as i64,
+        figures.verdict().name(),
+        figures.judged() as i64,
+        figures.drifted() as i64,
+        figures.features.len() as i64,
+        to_text(&figures.baselines),
+    ])?;
+    let window = transaction.last_insert_rowid();
+    let features = compared_features::ids(transaction, model, figures, reference)?;
+    let mut insert = transaction.prepare_cached(&columns.table().insert())?;
+    let mut bytes = 0;
+    for (position, (feature, id)) in figures.features.iter().zip(features).enumerate() {
+        bytes += columns.write(&mut insert, (window, id, position), feature)?;
+    }
+    let sized = "UPDATE closed_window SET bytes = ?1 WHERE id = ?2";
+    transaction.prepare_cached(sized)?.execute(params![bytes as i64, window]).map(|_| ())
+}
+
+/// Drops the oldest windows of one name where there are more than are wanted.
+fn prune_windows(
+    transaction: &Transaction<'_>,
+    model: i64,
+    window: &str,
+    config: &StateConfig,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT id FROM closed_window WHERE model = ?1 AND window = ?2
+               ORDER BY id DESC LIMIT -1 OFFSET ?3";
+    let mut select = transaction.prepare_cached(sql)?;
+    let values = params![model, window, config.windows_max.min(i64::MAX as u64) as i64];
+    let ids = select.query_map(values, |row| row.get(0))?;
+    drop_windows(transaction, &ids.collect::<rusqlite::Result<Vec<i64>>>()?)
+}
+
+/// Drops the oldest windows of all models where they take more than is wanted; the newest of each
+/// name stays, since it is shown.
+fn prune_bytes(transaction: &Transaction<'_>, config: &StateConfig) -> rusqlite::Result<bool> {
+    let sum = "SELECT coalesce(sum(bytes), 0) FROM closed_window";
+    let all: i64 = transaction.prepare_cached(sum)?.query_row([], |row| row.get(0))?;
+    let mut excess = all - config.history_max.min(i64::MAX as u64) as i64;
+    if excess <= 0 {
+        return Ok(false);
+    }
+    let sql = "SELECT id, bytes FROM closed_window
+               WHERE id NOT IN (SELECT max(id) FROM closed_window GROUP BY model, window)
+               ORDER BY id";
+    let mut select = transaction.prepare_cached(sql)?;
+    let (mut rows, mut ids) = (select.query([])?, Vec::new());
+    while let Some(row) = rows.next()?.filter(|_| excess > 0) {
+        ids.push(row.get(0)?);
+        excess -= row.get::<_, i64>(1)?;
+    }
+    drop_windows(transaction, &ids)
+}
+
+fn drop_windows(transaction: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<bool> {
+    for table in ["feature_window WHERE window", "closed_window WHERE id"] {
+        let mut delete = transaction.prepare_cached(&format!("DELETE FROM {table} = ?1"))?;
+        ids.iter().try_for_each(|id| delete.execute(params![id]).map(|_| ()))?;
+    }
+    Ok(!ids.is_empty())
 }

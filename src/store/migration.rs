@@ -4,8 +4,12 @@
 //! nothing counts twice; open windows and history are not, since their figures were others, and a
 //! log line says what was left behind.
 
+use super::closed_windows::write_window;
 use super::deltas::{bucket_column, slots_column};
-use super::row_sums;
+use super::feature_windows::FeatureWindows;
+use super::from_text;
+use super::row_sums::{self, SummedTable};
+use crate::monitor::figures_before;
 use crate::window::WindowConfig;
 use crate::window::cursor::PaneLayout;
 use crate::window::pane::{CLOSED, PaneKey};
@@ -20,13 +24,14 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
     Migration { sql: include_str!("schema/4.sql"), convert: Some(name_panes) },
     Migration { sql: include_str!("schema/5.sql"), convert: Some(keep_sums) },
     Migration { sql: include_str!("schema/6.sql"), convert: Some(keep_evidence_sums) },
+    Migration { sql: include_str!("schema/7.sql"), convert: Some(spread_windows) },
 ];
 
 /// The version that this driftd reads and writes.
@@ -38,7 +43,7 @@ const WHOLE_SINCE: usize = 3;
 /// Takes a state of an older version, or an empty one, to the newest.
 pub fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
     if version == VERSION {
-        return Ok(());
+        return add_measures(connection);
     }
     let transaction = connection.transaction()?;
     if (1..WHOLE_SINCE).contains(&version) {
@@ -50,11 +55,22 @@ pub fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<
             convert(&transaction)?;
         }
     }
+    FeatureWindows::extend(&transaction)?;
     row_sums::write_schema_sum(&transaction)?;
     transaction.pragma_update(None, "user_version", VERSION as i64)?;
     transaction.commit()?;
     if version > 0 {
         info!(from = version, to = VERSION, "the state was taken over");
+    }
+    Ok(())
+}
+
+/// A driftd that knows more measures than the one before keeps theirs, too.
+fn add_measures(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    if FeatureWindows::extend(&transaction)? {
+        row_sums::write_schema_sum(&transaction)?;
+        transaction.commit()?;
     }
     Ok(())
 }
@@ -88,7 +104,7 @@ fn name_panes(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let models = models.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
     for model in models? {
         let (model, windows) = model?;
-        let windows: Vec<WindowConfig> = read_json(&windows)?;
+        let windows: Vec<WindowConfig> = from_text(&windows)?;
         let layout = PaneLayout::new(&windows);
         let mut parts = transaction.prepare(
             "SELECT id, pane, rows, level, source, content FROM part
@@ -100,7 +116,7 @@ fn name_panes(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
              SELECT id, model, ?2, ?3, rows, level, source, content, body FROM part WHERE id = ?1",
         )?;
         while let Some(part) = parts.next()? {
-            let name = read_json(&part.get::<_, String>(1)?)?;
+            let name = from_text(&part.get::<_, String>(1)?)?;
             let key = pane_key(&layout, name);
             insert.execute(params![
                 part.get::<_, i64>(0)?,
@@ -141,15 +157,37 @@ fn keep_evidence_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     row_sums::keep(transaction, &["window_evidence"])
 }
 
+/// Up to schema 6 all figures of a closed window were one value.
+fn spread_windows(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    row_sums::keep(transaction, &["closed_window", "feature"])?;
+    FeatureWindows::extend(transaction)?;
+    let columns = FeatureWindows::of(transaction)?;
+    let before = SummedTable::new(
+        "closed_window",
+        "model, window, slot, \"end\", closed, rows, verdict, figures",
+    );
+    let sql = format!(
+        "SELECT model, figures, {} FROM closed_window_before ORDER BY id",
+        before.is_whole()
+    );
+    let mut select = transaction.prepare(&sql)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        before.expect_whole(row, 2)?;
+        let (model, body): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let figures = figures_before::decode(&body).map_err(|fault| {
+            let fault = format!("a closed window: {fault}");
+            rusqlite::Error::UserFunctionError(fault.into())
+        })?;
+        write_window(transaction, &columns, model, &figures, &[])?;
+    }
+    drop(rows);
+    drop(select);
+    transaction.execute_batch("DROP TABLE closed_window_before")
+}
+
 fn pane_key(layout: &PaneLayout, mut numbers: Vec<u64>) -> PaneKey {
     let bucket = numbers.get(layout.n_slots()).copied().unwrap_or(CLOSED);
     numbers.truncate(layout.n_slots());
     PaneKey { slots: numbers, bucket }
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        let kind = rusqlite::types::Type::Text;
-        rusqlite::Error::FromSqlConversionFailure(0, kind, Box::new(error))
-    })
 }

@@ -6,13 +6,17 @@
 mod check;
 pub mod closed_windows;
 pub mod commit;
+mod compared_features;
 mod counters;
 mod deltas;
 #[cfg(test)]
 pub mod faults;
+pub mod feature_details;
+mod feature_windows;
 mod ledger;
 mod lock;
 mod migration;
+mod places;
 pub mod reference_record;
 mod row_sums;
 mod window_evidence;
@@ -22,12 +26,14 @@ use crate::time::Timestamp;
 pub use check::StateCheck;
 use commit::{Commit, SourceId};
 pub use deltas::StoredDelta;
+use feature_windows::FeatureWindows;
 use lock::StateLock;
 use row_sums::{MODEL, SOURCE};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,8 +56,17 @@ pub struct StateConfig {
     pub path: Option<PathBuf>,
     /// Closed windows kept per model and window; the oldest go first.
     pub windows_max: u64,
+    /// Bytes that all closed windows take at most, about; the oldest go first.
+    pub history_max: u64,
     /// Bytes of counts that are held in memory although they are in the state.
     pub memory_max: u64,
+}
+
+impl Default for StateConfig {
+    fn default() -> StateConfig {
+        let (history_max, memory_max) = (1 << 30, 1 << 30);
+        StateConfig { path: None, windows_max: 100, history_max, memory_max }
+    }
 }
 
 /// The open state.
@@ -61,7 +76,8 @@ pub struct Store {
     reader: Option<Mutex<Connection>>,
     /// None of a state in memory.
     path: Option<PathBuf>,
-    windows_max: u64,
+    config: StateConfig,
+    feature_windows: FeatureWindows,
     #[cfg(test)]
     pub faults: Arc<faults::StateFaults>,
     /// Dropped last: closing any of its files would unlock what SQLite has locked.
@@ -81,7 +97,7 @@ impl Store {
     pub fn open(config: &StateConfig) -> Result<Store, StateError> {
         let Some(path) = &config.path else {
             let connection = Connection::open_in_memory().map_err(|e| failed("open", &e))?;
-            return Store::with(connection, config.windows_max, None);
+            return Store::with(connection, config, None);
         };
         let open = || {
             // A link to a state that is not there yet stays one.
@@ -93,7 +109,7 @@ impl Store {
             }
             let lock = StateLock::acquire(path)?;
             let connection = Connection::open(path).map_err(|error| failed("open", &error))?;
-            let store = Store::with(connection, config.windows_max, Some(lock))?;
+            let store = Store::with(connection, config, Some(lock))?;
             let reader = Some(Mutex::new(open_to_read(path)?));
             Ok(Store { reader, path: Some(path.clone()), ..store })
         };
@@ -112,11 +128,13 @@ impl Store {
                     migration::VERSION
                 )));
             }
+            let feature_windows = FeatureWindows::of(&connection);
             Ok(Store {
+                feature_windows: feature_windows.map_err(|error| failed("open", &error))?,
                 connection: Mutex::new(connection),
                 reader: None,
                 path: Some(path.to_owned()),
-                windows_max: 0,
+                config: StateConfig::default(),
                 #[cfg(test)]
                 faults: Arc::default(),
                 lock: None,
@@ -154,7 +172,7 @@ impl Store {
 
     fn with(
         mut connection: Connection,
-        windows_max: u64,
+        config: &StateConfig,
         lock: Option<StateLock>,
     ) -> Result<Store, StateError> {
         let tried = |error: rusqlite::Error| failed("open", &error);
@@ -184,10 +202,11 @@ impl Store {
         check::mend_indexes(&connection)?;
         check::expect_whole(&connection)?;
         Ok(Store {
+            feature_windows: FeatureWindows::of(&connection).map_err(tried)?,
             connection: Mutex::new(connection),
             reader: None,
             path: None,
-            windows_max,
+            config: config.clone(),
             #[cfg(test)]
             faults: Arc::default(),
             lock,
@@ -281,8 +300,8 @@ impl ModelStore {
             reference_record::write(&transaction, model, epoch).map_err(tried)?;
             window_evidence::forget(&transaction, model, epoch).map_err(tried)?;
         }
-        closed_windows::write(&transaction, model, commit, self.store.windows_max)
-            .map_err(tried)?;
+        places::write(&transaction, model, commit).map_err(tried)?;
+        closed_windows::write(&transaction, self, commit).map_err(tried)?;
         window_evidence::write(&transaction, model, commit).map_err(tried)?;
         counters::write(&transaction, model, commit).map_err(tried)?;
         self.fault_point()?;
@@ -350,7 +369,7 @@ fn create(path: &Path) -> Result<(), StateError> {
         return Err(io("remove", error));
     }
     let connection = Connection::open(&new).map_err(|error| failed("create", &error))?;
-    drop(Store::with(connection, 0, None)?);
+    drop(Store::with(connection, &StateConfig::default(), None)?);
     match renameat_with(CWD, &new, CWD, path, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         // Another process was faster; which of them may use it is told by the lock.
@@ -388,6 +407,14 @@ fn failed(tried: &str, error: &rusqlite::Error) -> StateError {
         true => StateError::damaged("it", error),
         false => StateError::failed(format!("cannot {tried} it: {error}")),
     }
+}
+
+/// Reads what the state keeps as text.
+fn from_text<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(0, kind, Box::new(error))
+    })
 }
 
 /// Serializes what the state keeps as text.

@@ -9,48 +9,47 @@
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
+use std::borrow::Cow;
 use xxhash_rust::xxh3::Xxh3;
 
 /// A table whose rows have checksums.
+#[derive(Debug, Clone)]
 pub struct SummedTable {
     name: &'static str,
     /// What is summed, in this order; ids that only number the rows are not.
-    columns: &'static str,
+    columns: Cow<'static, str>,
+    /// Whether columns may be added at the end, which the rows before have nothing in.
+    grows: bool,
 }
 
-pub const MODEL: SummedTable =
-    SummedTable { name: "model", columns: "id, name, version, windows, created" };
-pub const SOURCE: SummedTable = SummedTable { name: "source", columns: "id, model, name" };
+pub const MODEL: SummedTable = SummedTable::new("model", "id, name, version, windows, created");
+pub const SOURCE: SummedTable = SummedTable::new("source", "id, model, name");
 pub const FILE: SummedTable =
-    SummedTable { name: "file", columns: "source, content, size, partition, path, rows, counted" };
-pub const PATH: SummedTable = SummedTable {
-    name: "path",
-    columns: "source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content",
-};
-pub const FILE_ROWS: SummedTable =
-    SummedTable { name: "file_rows", columns: "source, content, start, rows" };
-pub const POSITION: SummedTable =
-    SummedTable { name: "position", columns: "source, partition, position" };
-pub const PLACE: SummedTable = SummedTable { name: "place", columns: "model, window, body" };
-pub const TOTAL: SummedTable =
-    SummedTable { name: "total", columns: "model, scope, of, name, value" };
-pub const REFERENCE: SummedTable =
-    SummedTable { name: "reference", columns: "model, settings, files" };
-pub const REFERENCE_PART: SummedTable =
-    SummedTable { name: "reference_part", columns: "model, number, body" };
-pub const PANE_DELTA: SummedTable = SummedTable {
-    name: "pane_delta",
-    columns: "model, bucket, slots, rows, level, source, content, body",
-};
-pub const CLOSED_WINDOW: SummedTable = SummedTable {
-    name: "closed_window",
-    columns: "model, window, slot, \"end\", closed, rows, verdict, figures",
-};
+    SummedTable::new("file", "source, content, size, partition, path, rows, counted");
+pub const PATH: SummedTable = SummedTable::new(
+    "path",
+    "source, path, dev, ino, size, mtime_ns, ctime_ns, quarantined, content",
+);
+pub const FILE_ROWS: SummedTable = SummedTable::new("file_rows", "source, content, start, rows");
+pub const POSITION: SummedTable = SummedTable::new("position", "source, partition, position");
+pub const PLACE: SummedTable = SummedTable::new("place", "model, window, body");
+pub const TOTAL: SummedTable = SummedTable::new("total", "model, scope, of, name, value");
+pub const REFERENCE: SummedTable = SummedTable::new("reference", "model, settings, files");
+pub const REFERENCE_PART: SummedTable = SummedTable::new("reference_part", "model, number, body");
+pub const PANE_DELTA: SummedTable =
+    SummedTable::new("pane_delta", "model, bucket, slots, rows, level, source, content, body");
+pub const CLOSED_WINDOW: SummedTable = SummedTable::new(
+    "closed_window",
+    "model, window, slot, start, \"end\", closed, rows, rows_kept, verdict, judged, drifted, \
+     features, baselines",
+);
 
 pub const WINDOW_EVIDENCE: SummedTable =
-    SummedTable { name: "window_evidence", columns: "model, window, slot, body" };
+    SummedTable::new("window_evidence", "model, window, slot, body");
 
-const TABLES: [SummedTable; 13] = [
+pub const FEATURE: SummedTable = SummedTable::new("feature", "model, name, kind, grid, reference");
+
+const TABLES: [SummedTable; 14] = [
     MODEL,
     SOURCE,
     FILE,
@@ -64,12 +63,33 @@ const TABLES: [SummedTable; 13] = [
     PANE_DELTA,
     CLOSED_WINDOW,
     WINDOW_EVIDENCE,
+    FEATURE,
 ];
 
 impl SummedTable {
+    pub const fn new(name: &'static str, columns: &'static str) -> SummedTable {
+        SummedTable { name, columns: Cow::Borrowed(columns), grows: false }
+    }
+
+    /// One whose columns are added to.
+    pub fn growing(name: &'static str, columns: String) -> SummedTable {
+        SummedTable { name, columns: Cow::Owned(columns), grows: true }
+    }
+
+    /// What is summed, in this order.
+    pub fn columns(&self) -> &str {
+        &self.columns
+    }
+
     /// SQL for the checksum of the values that a row has.
     pub fn sum(&self) -> String {
-        format!("row_sum('{}', {})", self.name, self.columns)
+        self.sum_of(&self.columns)
+    }
+
+    /// SQL for the checksum of these values.
+    pub fn sum_of(&self, values: &str) -> String {
+        let function = if self.grows { "grown_row_sum" } else { "row_sum" };
+        format!("{function}('{}', {values})", self.name)
     }
 
     /// SQL that inserts a row, whose values are the parameters in the order of the columns.
@@ -89,23 +109,33 @@ impl SummedTable {
 
     /// SQL that inserts the rows of a query, whose columns have the table's names.
     pub fn insert_selected(&self, query: &str) -> String {
-        let SummedTable { name, columns } = self;
+        let SummedTable { name, columns, .. } = self;
         let sum = self.sum();
         format!("INSERT OR IGNORE INTO {name} ({columns}, sum) SELECT *, {sum} FROM ({query})")
     }
 
     fn written(&self, verb: &str) -> String {
-        let SummedTable { name, columns } = self;
+        let SummedTable { name, columns, .. } = self;
         let n = columns.split(',').count();
         let values = (1..=n).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
-        format!(
-            "{verb} INTO {name} ({columns}, sum) VALUES ({values}, row_sum('{name}', {values}))"
-        )
+        let sum = self.sum_of(&values);
+        format!("{verb} INTO {name} ({columns}, sum) VALUES ({values}, {sum})")
     }
 
     /// SQL that is true of a row as it was written.
     pub fn is_whole(&self) -> String {
         format!("sum = {}", self.sum())
+    }
+
+    /// The same, of a table that has this name in a query.
+    pub fn is_whole_in(&self, name: &str) -> String {
+        format!("{name}.sum = {}", self.sum_of(&self.columns_in(name)))
+    }
+
+    /// The columns, of a table that has this name in a query.
+    pub fn columns_in(&self, name: &str) -> String {
+        let columns = self.columns.split(", ").map(|column| format!("{name}.{column}"));
+        columns.collect::<Vec<_>>().join(", ")
     }
 
     /// An error where a row, of which [`is_whole`](Self::is_whole) is the column at `at`, is not as
@@ -161,15 +191,21 @@ pub fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(faults)
 }
 
-/// Makes `row_sum(table, value …)` known to a connection.
+/// Makes `row_sum(table, value …)` known to a connection, and `grown_row_sum`, which leaves out
+/// what is null at the end.
 pub fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("row_sum", -1, flags, |values| Ok(row_sum(values)))
+    connection.create_scalar_function("row_sum", -1, flags, |own| Ok(row_sum(own, own.len())))?;
+    connection.create_scalar_function("grown_row_sum", -1, flags, |own| {
+        // Values at the end that are not there may be of columns that were not there either.
+        let is_there = |at: &usize| own.get_raw(*at) != ValueRef::Null;
+        Ok(row_sum(own, (0..own.len()).rfind(is_there).map_or(0, |last| last + 1)))
+    })
 }
 
-fn row_sum(values: &Context<'_>) -> i64 {
+fn row_sum(values: &Context<'_>, n: usize) -> i64 {
     let mut hash = Xxh3::new();
-    for at in 0..values.len() {
+    for at in 0..n {
         let (kind, bytes): (u8, &[u8]) = match values.get_raw(at) {
             ValueRef::Null => (0, &[]),
             ValueRef::Integer(value) => (1, &value.to_le_bytes()),

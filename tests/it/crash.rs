@@ -4,8 +4,11 @@
 use crate::support::daemon::{Daemon, config};
 use crate::support::driftd;
 use crate::support::table::{floats, strings, times, write};
+use driftd::store::Store;
+use driftd::store::closed_windows::Query;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 const FILES: u64 = 60;
@@ -63,15 +66,16 @@ fn outcome(folder: &Path) -> Vec<String> {
         let rows = statement.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
         exact.extend(rows.map(|row| row.unwrap().unwrap_or_default()));
     }
-    let mut statement =
-        state.prepare("SELECT figures FROM closed_window ORDER BY window, slot").unwrap();
-    let windows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-    for window in windows {
-        use driftd::profile::codec::{Content, decode};
-        let mut figures: driftd::monitor::figures::WindowFigures =
-            decode(Content::Window, &window.unwrap()).unwrap();
-        figures.closed = None;
-        exact.push(format!("{figures:?}"));
+    let store = Arc::new(Store::open_read_only(&folder.join("driftd.db")).unwrap());
+    for (.., model) in store.models().unwrap() {
+        for name in model.window_names().unwrap() {
+            let mut windows = model.windows(&name, &Query::default()).unwrap();
+            windows.sort_by_key(|figures| figures.slot);
+            for mut figures in windows {
+                figures.closed = None;
+                exact.push(format!("{figures:?}"));
+            }
+        }
     }
     exact
 }

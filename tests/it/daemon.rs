@@ -244,7 +244,7 @@ fn health_is_of_the_process_and_readiness_of_its_work() {
     let (status, report) = daemon.get("/api/v1/report");
     assert_eq!(status, 200);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["schema"], 1);
+    assert_eq!(report["schema"], 2);
     let (_, state) = daemon.get("/api/v1/state");
     assert!(state.contains("\"model\":\"m\""));
     daemon.stop();

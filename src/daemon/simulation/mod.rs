@@ -172,7 +172,8 @@ impl Simulation {
 
     fn store(&self) -> ModelStore {
         let path = Some(self.folder.path().join("driftd.db"));
-        let config = StateConfig { path, windows_max: 1_000, memory_max: 1 };
+        let config =
+            StateConfig { path, windows_max: 1_000, memory_max: 1, ..StateConfig::default() };
         Arc::new(Store::open(&config).unwrap()).model("simulated", "").unwrap()
     }
 

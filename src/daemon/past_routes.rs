@@ -1,0 +1,104 @@
+//! Closed windows over HTTP, out of the state.
+
+use super::server_state::{ServerState, read_state};
+use crate::error::{Result, StateError};
+use crate::explain::phrases::ShownValues;
+use crate::profile::instants;
+use crate::report::history::{self, Past};
+use crate::store::ModelStore;
+use crate::store::closed_windows::Query;
+use axum::extract::{Path, Query as QueryString, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Closed windows in an answer, unless the request says how many, and at most.
+const PAST_DEFAULT: u32 = 100;
+const PAST_MAX: u32 = 1_000;
+
+/// Which closed windows a request is about.
+#[derive(Deserialize)]
+pub struct PastQuery {
+    version: Option<String>,
+    window: Option<String>,
+    /// ISO 8601, or seconds since 1970.
+    from: Option<String>,
+    to: Option<String>,
+    /// The newest of each window.
+    limit: Option<u32>,
+    /// Rows by bin as well, of one feature.
+    #[serde(default)]
+    bins: bool,
+}
+
+/// What of the past of one model is asked for.
+type PastOf<T> =
+    Box<dyn Fn(&ModelStore, Option<&str>, &Query) -> Result<Vec<T>, StateError> + Send>;
+
+pub async fn past_windows(
+    State(state): State<Arc<ServerState>>,
+    Path(model): Path<String>,
+    QueryString(query): QueryString<PastQuery>,
+) -> Response {
+    let read: PastOf<_> = Box::new(|store, window, query| store.past(window, query));
+    past(state, model, query, read, |past, _| history::windows(&past)).await
+}
+
+pub async fn past_feature(
+    State(state): State<Arc<ServerState>>,
+    Path((model, feature)): Path<(String, String)>,
+    QueryString(query): QueryString<PastQuery>,
+) -> Response {
+    let read: PastOf<_> =
+        Box::new(move |store, window, query| store.past_of_feature(&feature, window, query));
+    let has_bins = query.bins;
+    let write = move |past: Vec<_>, shown| history::feature(&past, has_bins, shown);
+    past(state, model, query, read, write).await
+}
+
+async fn past<T: Send + 'static>(
+    state: Arc<ServerState>,
+    model: String,
+    query: PastQuery,
+    read: PastOf<T>,
+    write: impl FnOnce(Vec<Past<T>>, ShownValues) -> String + Send + 'static,
+) -> Response {
+    let read = move |state: &ServerState| -> Result<String, (StatusCode, String)> {
+        let bad = |key: &str| (StatusCode::BAD_REQUEST, format!("{key}: no time, see ISO 8601\n"));
+        let time = |key, text: Option<&String>| match text {
+            None => Ok(None),
+            Some(text) => instants::parse(text, None).map(Some).ok_or_else(|| bad(key)),
+        };
+        let limit = Some(query.limit.unwrap_or(PAST_DEFAULT).min(PAST_MAX));
+        let (from, to) = (time("from", query.from.as_ref())?, time("to", query.to.as_ref())?);
+        let wanted = Query { from, to, limit };
+        let found = past_of(state, &model, &query, |store, window| read(store, window, &wanted));
+        let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
+        let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
+        Ok(write(found.ok_or_else(none)?, state.pages.values()))
+    };
+    match read_state(state, read).await {
+        Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Ok(Err(error)) => error.into_response(),
+        Err(panicked) => panicked.into_response(),
+    }
+}
+
+/// None when there is no such model.
+fn past_of<T>(
+    state: &ServerState,
+    wanted: &str,
+    which: &PastQuery,
+    read: impl Fn(&ModelStore, Option<&str>) -> Result<Vec<T>, StateError>,
+) -> Result<Option<Vec<Past<T>>>, StateError> {
+    let mut found = None;
+    for ((model, version), store) in state.models() {
+        if model != wanted || which.version.as_ref().is_some_and(|wanted| *wanted != version) {
+            continue;
+        }
+        let past: &mut Vec<Past<T>> = found.get_or_insert_default();
+        past.extend(Past::of(&model, &version, read(&store, which.window.as_deref())?));
+    }
+    Ok(found)
+}

@@ -1,0 +1,54 @@
+//! What the routes read.
+
+use super::health::Health;
+use super::readiness::Readiness;
+use super::reloading::ReloadRequest;
+use super::supervisor::WatchedModels;
+use crate::export::page::Pages;
+use crate::monitor::snapshot::Published;
+use axum::http::StatusCode;
+use std::sync::{Arc, RwLock};
+use tokio::sync::{Semaphore, mpsc};
+
+/// What the routes read; none of them changes anything.
+pub struct ServerState {
+    pub pages: Arc<Pages>,
+    pub published: Arc<Published>,
+    pub readiness: Arc<Readiness>,
+    pub health: Health,
+    pub models: Arc<RwLock<WatchedModels>>,
+    /// Answers from the state at a time, so that those never hold up a page.
+    pub state_reads: Arc<Semaphore>,
+    /// Pages that are made at a time.
+    pub renders: Arc<Semaphore>,
+    /// Where requests to reload go; none when those are refused.
+    pub reload: Option<mpsc::Sender<ReloadRequest>>,
+}
+
+impl ServerState {
+    pub fn models(&self) -> WatchedModels {
+        self.models.read().expect("no writer panics").clone()
+    }
+}
+
+/// Works on a thread of its own, beside a few others at most. Who has gone away while it waited for
+/// its turn leaves nothing to do.
+pub async fn in_turn<T: Send + 'static>(
+    turns: Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    let turn = turns.acquire_owned().await.expect("it is never closed");
+    let worked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    worked.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Reads the state for an answer.
+pub async fn read_state<T: Send + 'static>(
+    state: Arc<ServerState>,
+    read: impl FnOnce(&ServerState) -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    in_turn(Arc::clone(&state.state_reads), move || read(&state)).await
+}
