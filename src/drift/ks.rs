@@ -69,9 +69,8 @@ fn small_distance(reference: &[u64], current: &[u64], (r, c): (u64, u64)) -> u64
 
 /// The largest share of the reference in a cell that can hold more than one value.
 fn error(grid: &NumericGrid, reference: &[u64]) -> f64 {
-    let finite = 1..reference.len() - 1;
-    let largest =
-        finite.filter(|&cell| grid.shared()[cell]).map(|cell| reference[cell]).max().unwrap_or(0);
+    let cells = reference.iter().zip(grid.shared());
+    let largest = cells.map(|(rows, is_shared)| rows * u64::from(*is_shared)).max().unwrap_or(0);
     largest as f64 / reference.iter().sum::<u64>() as f64
 }
 

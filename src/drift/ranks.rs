@@ -31,26 +31,24 @@ impl Ranks {
         let r = reference.iter().sum::<u64>() as f64;
         let c = current.iter().sum::<u64>() as f64;
         let mut below = 0u64;
-        // Σ p·u and Σ p·a, Σ p·(u−½)² and Σ p·a², Σ q·u and Σ q·a, all times the rows. The first is
-        // ½ but for rounding, which is the same on both sides.
-        let mut sums = [0.0; 6];
+        // A cell's rank less ½, times 2R: a whole number. Over the reference it adds up to 0, its
+        // sum of squares and of sizes are Σ p·x² and Σ p·|x|; then Σ q·x and Σ q·|x|.
+        let mut sums = [0.0; 4];
         for (&in_reference, &in_current) in reference.iter().zip(current) {
-            let u = (below as f64 + in_reference as f64 / 2.0) / r;
-            let a = (2.0 * u - 1.0).abs();
+            let x = (2 * below + in_reference) as f64 - r;
             let (p, q) = (in_reference as f64, in_current as f64);
-            let middle = u - 0.5;
-            let terms = [p * u, p * a, p * middle * middle, p * a * a, q * u, q * a];
+            let terms = [p * x * x, p * x.abs(), q * x, q * x.abs()];
             sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
             below += in_reference;
         }
-        let [rank, distance, ranks, distances, now, now_distance] = sums;
-        let mean = distance / r;
+        let [squares, sizes, now, now_sizes] = sums;
+        let (mean, squares) = (sizes / (r * r), squares / (r * r * r));
         Ranks {
-            ranks: RankMoments { mean: 0.5, variance: ranks / r, shift: now / c - rank / r },
+            ranks: RankMoments { mean: 0.5, variance: squares / 4.0, shift: now / (2.0 * r * c) },
             distances: RankMoments {
                 mean,
-                variance: (distances / r - mean * mean).max(0.0),
-                shift: now_distance / c - mean,
+                variance: (squares - mean * mean).max(0.0),
+                shift: now_sizes / (r * c) - mean,
             },
         }
     }

@@ -9,7 +9,6 @@ use super::design_effects::DesignEffects;
 use super::threshold::{RateChange, Threshold};
 use super::{About, Comparison, Measure, Score};
 use crate::stats::rates::{Rate, cohens_h, p_of_gain};
-use std::f64::consts::SQRT_2;
 
 pub struct Share;
 
@@ -22,15 +21,19 @@ impl Measure for Share {
         let (r, c) = comparison.present();
         let rates = |(now, before)| (Rate::new(now, c), Rate::new(before, r));
         let named = comparison.named_cells()?;
+        let (per_current, per_reference) = (1.0 / c as f64, 1.0 / r as f64);
         let (mut most, mut found) = (-1.0, None);
         for cell in named.cells {
-            let (now, before) = rates((named.current[cell], named.reference[cell]));
-            let (q, p) = (now.share(), before.share());
-            // asin rises by less than √2 per step up to √½, so that most need not be asked for.
-            let most_apart = 2.0 * SQRT_2 * (q.sqrt() - p.sqrt()).abs();
-            if q.max(p) < 0.5 && most_apart <= most {
+            let (in_current, in_reference) = (named.current[cell], named.reference[cell]);
+            // asin rises by less than √2 per step up to √½, and |√q − √p| is at most
+            // |q − p| / √(q + p), so that most need not be asked for.
+            let (q, p) = (in_current as f64 * per_current, in_reference as f64 * per_reference);
+            let is_less = 8.0 * (q - p).powi(2) <= most * most * (q + p) * (1.0 - 1e-12);
+            if is_less && most >= 0.0 && q.max(p) < 0.49 {
                 continue;
             }
+            let (now, before) = rates((in_current, in_reference));
+            let (q, p) = (now.share(), before.share());
             let apart = cohens_h(q, p).abs();
             // The first of equals.
             if apart > most {

@@ -134,7 +134,7 @@ impl<'a> FeatureSamples<'a> {
         measures: &'a [MeasureFigures],
     ) {
         for measured in measures {
-            let labels = [baseline, measured.measure.as_str()];
+            let labels = [baseline, &*measured.measure];
             self.push(&metrics::DRIFT_SCORE, window, &labels, measured.score);
             if let Some(threshold) = measured.threshold {
                 self.push(&metrics::DRIFT_THRESHOLD, window, &labels, threshold);

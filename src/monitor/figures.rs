@@ -20,6 +20,7 @@ use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Statistics of one feature on one side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub struct Statistics {
 /// A measure's figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeasureFigures {
-    pub measure: String,
+    pub measure: Cow<'static, str>,
     pub score: f64,
     pub p_value: Option<f64>,
     pub threshold: Option<f64>,
@@ -236,7 +237,7 @@ impl FeatureFigures {
     /// The names of the measures that call drift.
     pub fn called(&self) -> impl Iterator<Item = &str> {
         let called = self.measures.iter().filter(|measured| measured.calls == Some(true));
-        called.map(|measured| measured.measure.as_str())
+        called.map(|measured| &*measured.measure)
     }
 
     /// What moved, in a few words each, most telling first.
@@ -299,7 +300,7 @@ impl ComparisonFigures {
 impl From<Verdict> for ComparisonFigures {
     fn from(verdict: Verdict) -> ComparisonFigures {
         let measures = verdict.measured.into_iter().map(|measured| MeasureFigures {
-            measure: measured.measure.name().to_owned(),
+            measure: measured.measure.name().into(),
             score: measured.score.score,
             p_value: measured.p_value,
             threshold: measured.threshold,

@@ -150,6 +150,7 @@ impl From<MeasureFiguresBefore> for MeasureFigures {
     /// Nobody noted which of them called.
     fn from(before: MeasureFiguresBefore) -> MeasureFigures {
         let MeasureFiguresBefore { measure, score, p_value, threshold, decides, error } = before;
+        let measure = measure.into();
         MeasureFigures { measure, score, p_value, threshold, decides, error, calls: None }
     }
 }

@@ -115,9 +115,13 @@ impl Cells {
     }
 
     pub fn infinities(&self) -> u64 {
-        let last = self.n_cells() - 1;
-        let ends = self.filled().filter(|(cell, _)| *cell == 0 || *cell == last);
-        ends.map(|(_, count)| count).sum()
+        match &self.0 {
+            Counts::Dense(counts) => counts[0] + counts[counts.len() - 1],
+            Counts::Sparse { cells, filled } => {
+                let is_end = |cell: u32| cell == 0 || cell == *cells as u32 - 1;
+                filled.iter().filter(|(cell, _)| is_end(*cell)).map(|(_, count)| count).sum()
+            }
+        }
     }
 
     /// Counts values, and hands over those whose cell can hold others as well, with it.

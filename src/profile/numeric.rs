@@ -8,7 +8,7 @@ use super::half::half_cells;
 use super::log_cells::LogCells;
 use super::moments::Moments;
 use super::numeric_frame::NumericFrame;
-use super::percentiles::{PERCENTILES, of_rank, percentile};
+use super::percentiles::{OrderedCells, PERCENTILES};
 use super::row_order::RowOrder;
 use super::survey::{survey, zeros_and_outside};
 use super::wide_cells::Found;
@@ -184,8 +184,8 @@ impl NumericProfile {
     pub fn percentiles(&self, frame: &NumericFrame) -> Option<[f64; PERCENTILES.len()]> {
         let (grid, cells) = self.cells_as(frame, self.width_written());
         let counts = cells.counts();
-        let found = PERCENTILES
-            .map(|percent| percentile(grid, &counts, &self.log, &self.extremes, percent));
+        let cells = OrderedCells::new(grid, &counts, &self.log, &self.extremes);
+        let found = PERCENTILES.map(|percent| cells.percentile(percent));
         found[0]?;
         Some(found.map(Option::unwrap_or_default))
     }
@@ -195,8 +195,8 @@ impl NumericProfile {
     pub fn of_ranks(&self, frame: &NumericFrame, ranks: &[u64]) -> Vec<f64> {
         let (grid, cells) = self.cells_as(frame, self.width_written());
         let counts = cells.counts();
-        let of = |rank: &u64| of_rank(grid, &counts, &self.log, &self.extremes, *rank);
-        ranks.iter().filter_map(of).collect()
+        let cells = OrderedCells::new(grid, &counts, &self.log, &self.extremes);
+        ranks.iter().filter_map(|rank| cells.of_rank(*rank)).collect()
     }
 
     /// The narrowest that values came in.
@@ -255,7 +255,10 @@ impl NumericProfile {
     /// Distinct finite values: exact where each has a cell; absent where they are not tracked.
     pub fn distinct(&self, frame: &NumericFrame) -> Option<u64> {
         let (grid, cells) = self.cells(frame);
-        let atoms = cells.filled().filter(|(cell, _)| grid.atom(*cell).is_some()).count();
+        let counts = cells.counts();
+        let finite = 1..counts.len() - 1;
+        let cells = counts[finite.clone()].iter().zip(&grid.shared()[finite]);
+        let atoms = cells.filter(|(rows, is_shared)| **rows > 0 && !**is_shared).count();
         frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
     }
 

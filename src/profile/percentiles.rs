@@ -10,60 +10,66 @@ pub const PERCENTILES: [u8; 7] = [1, 5, 25, 50, 75, 95, 99];
 /// Error of a percentile, in parts of its value.
 const WITHIN: f64 = 0.01;
 
-/// The value below which `percent` of the finite values lie: within 1 % of the value, or within
-/// 0.1 % of the rows where the values of the cell are no more than that.
-///
-/// The first cell whose cumulative count reaches p·n; an atom gives its value. In a wide cell it is
-/// the value of its rank among all values in wide cells, as far as these were counted; another cell
-/// is cut linearly between its ends. Both are clamped to the cell, and to the least and greatest
-/// finite value seen.
-pub fn percentile(
-    grid: &NumericGrid,
-    counts: &[u64],
-    log: &LogCells,
-    extremes: &Extremes,
-    percent: u8,
-) -> Option<f64> {
-    // In hundredths of a row, so that the comparison is one of integers.
-    at(grid, counts, log, extremes, u128::from(n_finite(counts)) * u128::from(percent))
+/// The finite values of one feature in their order, by cells.
+pub struct OrderedCells<'a> {
+    grid: &'a NumericGrid,
+    counts: &'a [u64],
+    log: &'a LogCells,
+    extremes: &'a Extremes,
+    /// Finite rows up to the end of each finite cell.
+    upto: Vec<u64>,
 }
 
-/// The finite value of a rank, the least being 1: as near as a percentile.
-pub fn of_rank(
-    grid: &NumericGrid,
-    counts: &[u64],
-    log: &LogCells,
-    extremes: &Extremes,
-    rank: u64,
-) -> Option<f64> {
-    at(grid, counts, log, extremes, u128::from(rank) * 100)
-}
+impl<'a> OrderedCells<'a> {
+    pub fn new(
+        grid: &'a NumericGrid,
+        counts: &'a [u64],
+        log: &'a LogCells,
+        extremes: &'a Extremes,
+    ) -> OrderedCells<'a> {
+        let upto = running_rows(counts).collect();
+        OrderedCells { grid, counts, log, extremes, upto }
+    }
 
-fn at(
-    grid: &NumericGrid,
-    counts: &[u64],
-    log: &LogCells,
-    extremes: &Extremes,
-    target: u128,
-) -> Option<f64> {
-    let place = find(counts, target)?;
-    let linear = place.value(grid, counts, extremes)?;
-    let wide = grid.wide().by_cell();
-    if !wide[place.cell] {
+    /// The value below which `percent` of the finite values lie: within 1 % of the value, or within
+    /// 0.1 % of the rows where the values of the cell are no more than that.
+    ///
+    /// The first cell whose cumulative count reaches p·n; an atom gives its value. In a wide cell
+    /// it is the value of its rank among all values in wide cells, as far as these were counted;
+    /// another cell is cut linearly between its ends. Both are clamped to the cell, and to the
+    /// least and greatest finite value seen.
+    pub fn percentile(&self, percent: u8) -> Option<f64> {
+        // In hundredths of a row, so that the comparison is one of integers.
+        let rows = self.upto.last().copied().unwrap_or(0);
+        self.at(u128::from(rows) * u128::from(percent))
+    }
+
+    /// The value of a rank, the least being 1: as near as a percentile.
+    pub fn of_rank(&self, rank: u64) -> Option<f64> {
+        self.at(u128::from(rank) * 100)
+    }
+
+    fn at(&self, target: u128) -> Option<f64> {
+        let OrderedCells { grid, counts, log, extremes, .. } = self;
+        let place = find(&self.upto, target)?;
+        let linear = place.value(grid, counts, extremes)?;
+        let wide = grid.wide().by_cell();
+        if !wide[place.cell] {
+            let (lower, upper) = place.bounds(grid, extremes)?;
+            return Some(near_both(linear, lower, upper));
+        }
+        let rows = |cells: &[u64], wide: &[bool]| -> u64 {
+            cells.iter().zip(wide).filter(|(_, wide)| **wide).map(|(rows, _)| rows).sum()
+        };
+        // Profiles of before did not count them, and lanes of other grids have other wide cells.
+        if rows(counts, wide) != log.total() {
+            return Some(linear);
+        }
+        let below = rows(&counts[..place.cell], &wide[..place.cell]);
+        let value = log.at(below + place.rank())?;
         let (lower, upper) = place.bounds(grid, extremes)?;
-        return Some(near_both(linear, lower, upper));
+        Some(value.clamp(lower, upper))
     }
-    let rows = |cells: &[u64], wide: &[bool]| -> u64 {
-        cells.iter().zip(wide).filter(|(_, wide)| **wide).map(|(rows, _)| rows).sum()
-    };
-    // Profiles of before did not count them, and lanes of other grids have other wide cells.
-    if rows(counts, wide) != log.total() {
-        return Some(linear);
-    }
-    let below = rows(&counts[..place.cell], &wide[..place.cell]);
-    let value = log.at(below + place.rank())?;
-    let (lower, upper) = place.bounds(grid, extremes)?;
-    Some(value.clamp(lower, upper))
 }
 
 /// The value nearest to `value` that is within 1 % of both ends of a cell, if there is one.
@@ -80,12 +86,18 @@ pub fn percentile_in_cells(
     extremes: &Extremes,
     percent: u8,
 ) -> Option<f64> {
-    let target = u128::from(n_finite(counts)) * u128::from(percent);
-    find(counts, target)?.value(grid, counts, extremes)
+    let upto: Vec<u64> = running_rows(counts).collect();
+    let target = u128::from(*upto.last()?) * u128::from(percent);
+    find(&upto, target)?.value(grid, counts, extremes)
 }
 
-fn n_finite(counts: &[u64]) -> u64 {
-    counts[1..counts.len() - 1].iter().sum()
+/// Finite rows up to the end of each finite cell.
+fn running_rows(counts: &[u64]) -> impl Iterator<Item = u64> {
+    let finite = counts[1..counts.len() - 1].iter();
+    finite.scan(0, |rows, count| {
+        *rows += count;
+        Some(*rows)
+    })
 }
 
 /// Where a percentile lies.
@@ -96,17 +108,12 @@ struct Place {
 }
 
 /// The first cell up to which there are so many hundredths of finite rows.
-fn find(counts: &[u64], target: u128) -> Option<Place> {
-    let finite = &counts[1..counts.len() - 1];
-    let mut below = 0u128;
-    for (index, &count) in finite.iter().enumerate() {
-        let upto = below + u128::from(count) * 100;
-        if count > 0 && upto >= target {
-            return Some(Place { cell: index + 1, inside: target - below });
-        }
-        below = upto;
-    }
-    None
+fn find(upto: &[u64], target: u128) -> Option<Place> {
+    let is_before = |rows: &u64| *rows == 0 || u128::from(*rows) * 100 < target;
+    let index = upto.partition_point(is_before);
+    let below = if index == 0 { 0 } else { upto[index - 1] };
+    let inside = target - u128::from(below) * 100;
+    (index < upto.len()).then_some(Place { cell: index + 1, inside })
 }
 
 impl Place {

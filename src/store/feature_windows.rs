@@ -2,13 +2,14 @@
 
 use super::feature_details::{FeatureDetails, MeasureDetails};
 use super::row_sums::SummedTable;
-use crate::drift::MEASURES;
+use crate::drift::{MEASURES, measure};
 use crate::error::Fault;
 use crate::feature::{Kind, Status};
 use crate::monitor::figures::{FeatureFigures, MeasureFigures, Statistics};
 use crate::profile::percentiles::PERCENTILES;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, params_from_iter};
+use std::borrow::Cow;
 
 /// A column of a figure that may not exist.
 struct Number {
@@ -52,7 +53,7 @@ const ROW_BYTES: usize = 80;
 #[derive(Debug, Clone)]
 pub struct FeatureWindows {
     /// Measures, in the order of their columns.
-    measures: Vec<String>,
+    measures: Vec<Cow<'static, str>>,
     table: SummedTable,
 }
 
@@ -242,11 +243,15 @@ impl FeatureWindows {
 }
 
 /// Measures that the table has columns for, in their order.
-fn measures(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+fn measures(connection: &Connection) -> rusqlite::Result<Vec<Cow<'static, str>>> {
     let sql = "SELECT name FROM pragma_table_info('feature_window') ORDER BY cid";
     let mut statement = connection.prepare(sql)?;
     let names = statement.query_map([], |row| row.get(0))?;
     let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
     let of_measures = names.iter().skip_while(|name| *name != "details").skip(1);
-    Ok(of_measures.step_by(PER_MEASURE.len()).cloned().collect())
+    let names = of_measures.step_by(PER_MEASURE.len());
+    // A newer driftd may know others.
+    Ok(names
+        .map(|own| measure(own).map_or_else(|| own.clone().into(), |m| m.name().into()))
+        .collect())
 }

@@ -16,7 +16,7 @@ fn measured<'a>(figures: &'a FeatureFigures, name: &str) -> &'a MeasureFigures {
 
 fn called(figures: &FeatureFigures) -> Vec<&str> {
     let called = figures.measures.iter().filter(|measured| measured.calls == Some(true));
-    called.map(|measured| measured.measure.as_str()).collect()
+    called.map(|measured| &*measured.measure).collect()
 }
 
 fn close(got: f64, expected: f64, what: &str) {

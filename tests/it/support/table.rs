@@ -156,7 +156,7 @@ pub fn figures_against(
 /// Fails unless every score is that of the reference itself: 0, or for infinities their share.
 pub fn assert_same_as_reference(figures: &FeatureFigures) {
     for measured in &figures.measures {
-        let expected = match measured.measure.as_str() {
+        let expected = match &*measured.measure {
             "out_of_range" => figures.statistics.out_of_range_ratio,
             _ => Some(0.0),
         };
