@@ -169,7 +169,12 @@ fn values(comparison: &Comparison<'_>) -> (Vec<ShareChange>, Vec<(Bin, f64)>) {
             gone.push((cell, shares.reference));
         }
     }
-    moved.sort_by(|(_, _, a), (_, _, b)| b.total_cmp(a));
+    // Of a flag, whose values move alike, the rarer tells more.
+    let of_equals = |h: f64| (h * 1e9).round();
+    moved.sort_by(|(_, a, h), (_, b, g)| {
+        let by_share = a.reference.total_cmp(&b.reference);
+        of_equals(*g).total_cmp(&of_equals(*h)).then(by_share)
+    });
     moved.truncate(MOST);
     gone.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let moved = moved.into_iter();

@@ -51,8 +51,10 @@ const OUTSIDE_SHARE_MIN: f64 = 0.1;
 /// How far quartiles may lie from where they should, in interquartile ranges; the second term is
 /// divided by the root of the rows: three standard errors of a normal's quartile.
 const WITHIN: (f64, f64) = (0.1, 3.0);
-/// The next best scaling must be worse by this factor.
-const CLEARLY: f64 = 1.5;
+/// The next best scaling must be worse by this factor, and by so much.
+const CLEARLY: (f64, f64) = (1.5, 0.05);
+/// A quantile of a window may be off by this part of itself.
+const QUANTILE_ERROR: f64 = 0.011;
 /// Limits and fillings concern at least this share of the rows.
 const SHARE_MIN: f64 = 0.005;
 /// A stretch of values that may be one.
@@ -179,8 +181,13 @@ impl<'a> Numbers<'a> {
         let own = self.current.of_ranks(self.frame, &outside.quartiles());
         let extremes = self.current.extremes();
         let extreme = if is_above { extremes.max()? } else { extremes.min()? };
-        // Quantiles out there are within 1 %.
-        if share >= SHARE_MIN && own.iter().all(|q| (q - extreme).abs() <= 0.011 * extreme.abs()) {
+        // A value next to the others may just have been rare; quantiles out there are within 1 %.
+        let is_far = |value: f64| (min - value).max(value - max) > (max - min) / 8.0;
+        let is_filling = FILLINGS.contains(&extreme) || is_far(extreme);
+        if is_filling
+            && share >= SHARE_MIN
+            && own.iter().all(|q| (q - extreme).abs() <= QUANTILE_ERROR * extreme.abs())
+        {
             return Some(Guess::Filled { bin: Bin::Value(extreme), share });
         }
         let part = |scaling: Scaling| {
@@ -269,8 +276,8 @@ fn best(
     found.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
     let &(least, scaling, share) = found.first()?;
     let next = found.get(1).map_or(f64::INFINITY, |(next, ..)| *next);
-    (least <= tolerance(rows) && next >= CLEARLY * least)
-        .then_some(Guess::Scaled { scaling, share })
+    let is_clear = next >= (CLEARLY.0 * least).max(least + CLEARLY.1);
+    (least <= tolerance(rows) && is_clear).then_some(Guess::Scaled { scaling, share })
 }
 
 fn tolerance(rows: u64) -> f64 {
@@ -284,6 +291,8 @@ fn error(points: &[f64], quartiles: &[f64]) -> Option<f64> {
     }
     let expected = [1, 2, 3].map(|quarter| points[(points.len() * quarter).div_ceil(4) - 1]);
     let range = expected[2] - expected[0];
-    let apart = expected.iter().zip(quartiles).map(|(e, q)| (e - q).abs() / range);
+    let apart = expected.iter().zip(quartiles).map(|(expected, quartile)| {
+        ((expected - quartile).abs() - QUANTILE_ERROR * quartile.abs()).max(0.0) / range
+    });
     (range > 0.0).then(|| apart.fold(0.0, f64::max))
 }

@@ -175,10 +175,11 @@ impl Explanation {
         let is_told = |bin: &Bin| self.values.first().is_some_and(|own| own.bin == *bin);
         let (bin, share) = self.vanished.iter().find(|(bin, _)| !is_told(bin))?;
         let told = self.vanished.iter().filter(|(bin, _)| is_told(bin)).count();
-        match self.n_vanished - told {
-            1 => Some(format!("gone: {} {}", shown.bin(bin), percent(*share))),
-            n => Some(format!("{n} values gone, {} {}", shown.bin(bin), percent(*share))),
-        }
+        let others = match self.n_vanished - told {
+            1 => String::new(),
+            n => format!(", and {} others", n - 1),
+        };
+        Some(format!("gone: {} {}{others}", shown.bin(bin), percent(*share)))
     }
 
     /// The bins that carry most of the score.

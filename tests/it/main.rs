@@ -32,6 +32,7 @@ mod network;
 mod noise;
 /// Every figure against scipy and numpy.
 mod oracle;
+mod past;
 /// A real Prometheus with the shipped configuration and rules.
 mod prometheus;
 /// Reloading the configuration.
@@ -50,6 +51,7 @@ mod upgrade;
 /// The rule of the verdict, against numbers of scipy.
 mod verdict;
 /// Windows by event time.
+mod why;
 mod windows;
 /// Files of other engines.
 mod writers;
