@@ -20,7 +20,7 @@ pub enum ShownValues {
 }
 
 /// Measures that have a fact of their own to tell, most telling first.
-const TELLING: [&str; 6] = ["missing", "unseen", "out_of_range", "share", "centre", "spread"];
+const TELLING: [&str; 6] = ["missing", "unseen", "out_of_range", "centre", "share", "spread"];
 /// New values that are named.
 const NEW_NAMED: usize = 3;
 /// A part this small of something goes without saying.

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Characters of a bar that stands at its threshold.
-const BAR_AT_THRESHOLD: f64 = 5.0;
-const BAR_MAX: usize = 10;
+const BAR_AT_THRESHOLD: f64 = 3.0;
+const BAR_MAX: usize = 6;
 /// Facts that are told of a feature.
-const FACTS_TOLD: usize = 3;
+const FACTS_TOLD: usize = 2;
 
 /// All reports, one table after another; colours only when `for_terminal` and it is one.
 pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {

@@ -215,6 +215,16 @@ fn no_counter_falls_when_the_daemon_is_killed() {
     daemon.stop();
 }
 
+/// The samples of a series stand together and in order: Python's client asks for that.
+fn expect_strict(page: &Path) {
+    let program = "import sys; from prometheus_client.openmetrics import parser; \
+        print(sum(len(f.samples) for f in parser.text_string_to_metric_families(open(sys.argv[1]).read())))";
+    let read = Command::new("/usr/bin/python3").args(["-c", program]).arg(page).output().unwrap();
+    let told = String::from_utf8_lossy(&read.stderr).into_owned();
+    let samples: usize = String::from_utf8_lossy(&read.stdout).trim().parse().expect(&told);
+    assert!(samples > 100, "{samples}");
+}
+
 /// Windows of the past, backfilled, answer a range query with the values that the state has.
 #[test]
 fn a_history_is_backfilled_into_prometheus() {
@@ -249,6 +259,8 @@ fn a_history_is_backfilled_into_prometheus() {
         .output()
         .unwrap();
     assert!(blocks.status.success(), "{}", String::from_utf8_lossy(&blocks.stderr));
+
+    expect_strict(&page);
 
     let prometheus = Prometheus::start(folder.path(), "127.0.0.1:1");
     let (start, end) = (1_767_225_600 + 3_600, 1_767_225_600 + 6 * 3_600);
