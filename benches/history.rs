@@ -4,6 +4,8 @@
 //! Half of the features are numbers with ten bins, a third are categories of five values, the rest
 //! are flags; one in a hundred has drifted in every window.
 
+#![expect(clippy::print_stdout, reason = "the figures are what a benchmark is for")]
+
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
 use driftd::format::arrow::RecordBatchTable;
 use driftd::judge::drift_config::DriftConfig;

@@ -102,10 +102,12 @@ pub enum Status {
     Identifier,
     /// A type that is not scored: lists, structs, binary.
     Unsupported,
+    /// The configuration says that nothing is to be said of its drift.
+    Muted,
 }
 
 impl Status {
-    pub const ALL: [Status; 8] = [
+    pub const ALL: [Status; 9] = [
         Status::Ok,
         Status::TooFewRows,
         Status::Absent,
@@ -114,6 +116,7 @@ impl Status {
         Status::NoReference,
         Status::Identifier,
         Status::Unsupported,
+        Status::Muted,
     ];
 
     pub fn name(self) -> &'static str {
@@ -126,6 +129,7 @@ impl Status {
             Status::NoReference => "no_reference",
             Status::Identifier => "identifier",
             Status::Unsupported => "unsupported",
+            Status::Muted => "muted",
         }
     }
 }

@@ -1,19 +1,17 @@
 //! From what was written to values that can be used, with defaults.
 
+use super::drift_settings::{drift, features};
 use super::raw::{Section, unknown};
 use super::sampling::sampling;
 use super::sources::{check_resources, sources};
 use super::windows::{baselines, windows};
 use super::{Config, Model, ReferenceSource};
-use crate::drift::threshold::Threshold;
-use crate::drift::{MEASURES, measure};
 use crate::explain::phrases::ShownValues;
 use crate::export::ExportConfig;
 use crate::export::metrics::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
-use crate::judge::drift_config::{DriftConfig, STEPS_MIN, VariationConfig};
 use crate::monitor::model::ModelConfig;
-use crate::monitor::reference::{DeclaredKind, FeatureConfig, ReferenceConfig};
+use crate::monitor::reference::ReferenceConfig;
 use crate::net::ServerConfig;
 use crate::schema::NamePattern;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
@@ -21,7 +19,7 @@ use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
 use crate::time::EpochUnit;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -129,9 +127,9 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     let sources = sources(section, folder);
     let reference_source = reference(section, folder, sources.as_deref());
     let windows = windows(section, &sources);
-    let (features, feature_thresholds) = features(section);
+    let (features, judged) = features(section);
     let columns = columns(section);
-    let drift = drift(section, feature_thresholds);
+    let drift = drift(section, judged);
     let baselines = baselines(section, windows.as_deref());
     let sampling = sampling(section, windows.as_deref());
     section.finish();
@@ -207,100 +205,4 @@ fn time_column(section: &Section<'_>) -> Option<TimeColumn> {
         section.fault("time_unit", "is the unit of the numbers in columns.time, which is missing");
     }
     Some(TimeColumn { name: name?, unit })
-}
-
-type Thresholds = BTreeMap<&'static str, f64>;
-
-fn drift(model: &Section<'_>, feature_thresholds: BTreeMap<String, Thresholds>) -> DriftConfig {
-    let mut config = DriftConfig { feature_thresholds, ..DriftConfig::default() };
-    let Some(section) = model.section("drift") else { return config };
-    if let Some(names) = section.strings("measures") {
-        config.measures = known_measures(&section, "measures", &names);
-    }
-    config.thresholds.extend(thresholds(&section));
-    if let Some(names) = section.strings("decide") {
-        let decide = known_measures(&section, "decide", &names);
-        config.decide = decide.iter().map(|measure| measure.name()).collect();
-    } else {
-        let is_measured = |name: &&str| config.measures.iter().any(|m| m.name() == *name);
-        config.decide.retain(is_measured);
-    }
-    for name in &config.decide {
-        if !config.measures.iter().any(|measure| measure.name() == *name) {
-            section.fault("decide", format!("{name:?} is not among the measures"));
-        }
-        let own = measure(name).map(|measure| measure.about().threshold);
-        if own == Some(Threshold::None) && !config.thresholds.contains_key(name) {
-            section.fault("decide", format!("{name:?} has no threshold; give it one"));
-        }
-    }
-    if let Some(rows_min) = section.integer("rows_min", 1) {
-        config.rows_min = rows_min;
-    }
-    let wanted = "a number above 0 and up to 1";
-    if let Some(p_max) = section.number("p_max", wanted, |p| 0.0 < p && p <= 1.0) {
-        config.p_max = p_max;
-    }
-    if let Some(history) = section.integer("history", STEPS_MIN as u64) {
-        config.history = history as usize;
-    }
-    let variations = VariationConfig::ALL.map(|own| (own.name(), own));
-    if let Some(variation) = section.choice("variation", &variations) {
-        config.variation = variation;
-    }
-    section.finish();
-    config
-}
-
-fn known_measures(
-    section: &Section<'_>,
-    key: &str,
-    names: &[String],
-) -> Vec<&'static dyn crate::drift::Measure> {
-    let found = names.iter().enumerate().filter_map(|(index, name)| {
-        if names[..index].contains(name) {
-            section.fault(key, format!("{name:?} is listed twice"));
-        }
-        let found = measure(name);
-        if found.is_none() {
-            section.fault(key, unknown(name, MEASURES.iter().map(|measure| measure.name())));
-        }
-        found
-    });
-    found.collect()
-}
-
-fn thresholds(section: &Section<'_>) -> Thresholds {
-    let numbers = section.numbers("thresholds").into_iter();
-    numbers
-        .filter_map(|(name, threshold)| {
-            let Some(measure) = measure(&name) else {
-                let known = MEASURES.iter().map(|measure| measure.name());
-                section.fault("thresholds", unknown(&name, known));
-                return None;
-            };
-            Some((measure.name(), threshold))
-        })
-        .collect()
-}
-
-fn features(
-    model: &Section<'_>,
-) -> (BTreeMap<String, FeatureConfig>, BTreeMap<String, Thresholds>) {
-    const KINDS: &[(&str, DeclaredKind)] = &[
-        ("numeric", DeclaredKind::Numeric),
-        ("categorical", DeclaredKind::Categorical),
-        ("boolean", DeclaredKind::Boolean),
-        ("ignore", DeclaredKind::Ignore),
-    ];
-    let mut features = BTreeMap::new();
-    let mut all_thresholds = BTreeMap::new();
-    for (name, section) in model.named_sections("feature") {
-        let kind = section.choice("kind", KINDS);
-        let distinct = section.boolean("distinct").unwrap_or(false);
-        all_thresholds.insert(name.clone(), thresholds(&section));
-        features.insert(name, FeatureConfig { kind, distinct });
-        section.finish();
-    }
-    (features, all_thresholds)
 }

@@ -8,6 +8,7 @@
 //! go, each with its line and key. No port is bound and no thread is started here.
 
 mod check;
+mod drift_settings;
 mod raw;
 mod sampling;
 mod show;

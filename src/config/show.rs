@@ -79,7 +79,9 @@ fn model(model: &Model) -> Value {
         ("feature", Value::Table(features(model))),
     ];
     let sampling = model.model.sampling.as_ref().map(|own| ("sampling", sampling(own)));
-    table(shown.into_iter().chain(sampling))
+    let persistence = model.model.drift.persistence;
+    let alert = persistence.map(|own| ("alert", table([("windows", text(own))])));
+    table(shown.into_iter().chain(sampling).chain(alert))
 }
 
 fn reference(model: &Model) -> Value {
@@ -189,6 +191,9 @@ fn features(model: &Model) -> Table {
         );
         if let Some(own) = model.model.drift.feature_thresholds.get(name) {
             keys.push(("thresholds", thresholds(own)));
+        }
+        if model.model.drift.muted.contains(name) {
+            keys.push(("mute", Value::Boolean(true)));
         }
         (name.clone(), table(keys))
     });

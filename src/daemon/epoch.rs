@@ -66,6 +66,9 @@ fn restored(config: &ModelConfig, store: &ModelStore) -> Result<Restored, StateE
         restored.places.push(store.place(&window.name)?);
         restored.latest.push(store.latest(&window.name)?);
         restored.evidence.push(store.window_evidence(&window.name)?);
+        if config.drift.persistence.is_some() {
+            restored.recent.push(store.recent_verdicts(&window.name)?);
+        }
     }
     Ok(restored)
 }

@@ -41,7 +41,7 @@ pub async fn past_windows(
     Path(model): Path<String>,
     QueryString(query): QueryString<PastQuery>,
 ) -> Response {
-    let read: PastOf<_> = Box::new(|store, window, query| store.past(window, query));
+    let read: PastOf<_> = Box::new(ModelStore::past);
     past(state, model, query, read, |past, _| history::windows(&past)).await
 }
 

@@ -115,6 +115,13 @@ pub const DRIFT_DETECTED: Metric = gauge(
     &["model_name", "model_version", "window", "feature", "baseline"],
     "Verdict on the feature, 0 or 1; absent when it was not judged.",
 );
+pub const DRIFT_PERSISTENT: Metric = gauge(
+    "driftd_drift_persistent",
+    Some(Family::Drift),
+    &["model_name", "model_version", "window", "feature", "baseline"],
+    "Whether the feature has drifted in as many of its last judged windows as model.alert.windows \
+     asks for, 0 or 1; absent where it does not.",
+);
 pub const DRIFT_REASON: Metric = gauge(
     "driftd_drift_reason",
     Some(Family::Drift),
@@ -396,6 +403,7 @@ const SCORES: &[&Metric] = &[
     &DRIFT_P_VALUE,
     &DRIFT_CALLED,
     &DRIFT_DETECTED,
+    &DRIFT_PERSISTENT,
     &DRIFT_REASON,
     &FEATURE_STATUS,
     &DESIGN_EFFECT,

@@ -95,6 +95,10 @@ impl<'a> FeatureSamples<'a> {
         for (baseline, other) in baselines.iter().zip(&feature.others) {
             self.add_comparison(window, &baseline.name, other.drifted, &other.measures);
         }
+        if let Some(persistent) = feature.persistent {
+            let value = f64::from(u8::from(persistent));
+            self.push(&metrics::DRIFT_PERSISTENT, window, &[REFERENCE], value);
+        }
         for reason in feature.reasons() {
             self.push(&metrics::DRIFT_REASON, window, &[reason], 1.0);
         }

@@ -1,8 +1,9 @@
 //! `[model.drift]`, checked: what is measured, what decides, and how sure a verdict must be.
 
+use super::persistence::Persistence;
 use crate::drift::threshold::Stage;
 use crate::drift::{MEASURES, Measure, Score};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `[model.drift]`, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,10 @@ pub struct DriftConfig {
     pub thresholds: BTreeMap<&'static str, f64>,
     /// By feature and measure, over `thresholds`.
     pub feature_thresholds: BTreeMap<String, BTreeMap<&'static str, f64>>,
+    /// Features that have figures and no verdict.
+    pub muted: BTreeSet<String>,
+    /// In how many of the last windows a feature must have drifted; none where it is not asked.
+    pub persistence: Option<Persistence>,
 }
 
 /// How much rows are taken to tell.
@@ -67,6 +72,8 @@ impl Default for DriftConfig {
             variation: VariationConfig::Learned,
             thresholds: BTreeMap::new(),
             feature_thresholds: BTreeMap::new(),
+            muted: BTreeSet::new(),
+            persistence: None,
         }
     }
 }

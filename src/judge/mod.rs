@@ -8,6 +8,7 @@
 
 pub mod drift_config;
 pub mod evidence;
+pub mod persistence;
 pub mod steps;
 pub mod variation;
 pub mod verdict;

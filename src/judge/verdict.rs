@@ -32,6 +32,15 @@ pub struct Verdict {
     pub measured: Vec<Measured>,
 }
 
+impl Verdict {
+    /// The same without a word on drift.
+    pub fn muted(self) -> Verdict {
+        let silent = |measured: Measured| Measured { calls: None, ..measured };
+        let measured = self.measured.into_iter().map(silent).collect();
+        Verdict { status: Status::Muted, drifted: None, measured }
+    }
+}
+
 /// Scores one feature by all configured measures, and judges it.
 pub fn judge(comparison: &Comparison<'_>, variation: &Variation, config: &DriftConfig) -> Verdict {
     if let Some(unscored) = comparison.grid().unscored {

@@ -172,8 +172,15 @@ impl Monitor {
     }
 
     fn note_closed(&mut self, window: usize, scored: ScoredWindow, closing: &mut Closing) {
-        let remembered = self.histories[window].push(scored.evidence);
-        let figures = Arc::new(scored.figures);
+        let ScoredWindow { mut figures, evidence } = scored;
+        let remembered = self.histories[window].push(evidence);
+        if let Some(persistence) = self.config.drift.persistence {
+            for feature in &mut figures.features {
+                let (name, drifted) = (&feature.name, feature.drifted);
+                feature.persistent = self.recent[window].add(name, drifted, persistence);
+            }
+        }
+        let figures = Arc::new(figures);
         let latest = &mut self.windows[window].latest;
         let time = |figures: &WindowFigures| figures.end.or(figures.closed);
         if latest.as_ref().is_none_or(|latest| time(latest) <= time(&figures)) {

@@ -80,6 +80,8 @@ pub struct FeatureFigures {
     pub kind: Kind,
     pub status: Status,
     pub drifted: Option<bool>,
+    /// Whether it has drifted in enough of its last windows; none where that is not asked.
+    pub persistent: Option<bool>,
     pub statistics: Statistics,
     pub measures: Vec<MeasureFigures>,
     /// Against the baselines of the window besides the reference, in their order.
@@ -266,6 +268,7 @@ impl FeatureFigures {
             kind: grid.kind,
             status,
             drifted,
+            persistent: None,
             statistics: Statistics::of(grid, profile),
             variation: (!measures.is_empty()).then_some(variation),
             measures,

@@ -128,6 +128,7 @@ impl From<FeatureFiguresOf5> for FeatureFigures {
             kind,
             status,
             drifted,
+            persistent: None,
             statistics,
             measures,
             others,

@@ -15,6 +15,7 @@ use super::window_history::WindowHistory;
 use crate::error::{Fault, Result};
 use crate::judge::drift_config::DriftConfig;
 use crate::judge::evidence::WindowEvidence;
+use crate::judge::persistence::RecentVerdicts;
 use crate::position::Arrival;
 use crate::schema::columns::TimeColumn;
 use crate::time::Timestamp;
@@ -53,6 +54,7 @@ pub struct Restored {
     pub latest: Vec<Option<WindowFigures>>,
     /// What closed windows have left, oldest first.
     pub evidence: Vec<Vec<WindowEvidence>>,
+    pub recent: Vec<RecentVerdicts>,
 }
 
 /// How rows arrive, and the time of those that have none of their own.
@@ -93,6 +95,8 @@ pub struct Monitor {
     pub(super) windows: Vec<WindowSnapshot>,
     /// Per window, in the order of the configuration.
     pub(super) histories: Vec<WindowHistory>,
+    /// The same.
+    pub(super) recent: Vec<RecentVerdicts>,
     /// Grows with every change, since a plan holds for the windows that it was made for.
     generation: u64,
 }
@@ -116,11 +120,14 @@ impl Monitor {
             WindowHistory::new(window.kind, steps, evidence.next().unwrap_or_default())
         });
         let histories = histories.collect();
+        let mut recent = restored.recent;
+        recent.resize(config.windows.len(), RecentVerdicts::default());
         let layout = PaneLayout::new(&config.windows);
         let horizons = horizons(&cursors, &layout, &config.baselines);
         Monitor {
             windows: windows.collect(),
             histories,
+            recent,
             cursors,
             layout,
             open: OpenPanes::restored(horizons, restored.panes.into_iter()),

@@ -9,7 +9,7 @@ use crate::judge::drift_config::{DriftConfig, VariationConfig};
 use crate::judge::evidence::{Evidence, WindowEvidence};
 use crate::judge::steps::{RankVariances, learn};
 use crate::judge::variation::Variation;
-use crate::judge::verdict::judge;
+use crate::judge::verdict::{Verdict, judge};
 use crate::profile::Mismatch;
 use crate::time::Timestamp;
 use crate::window::pane::Pane;
@@ -96,6 +96,8 @@ impl Scoring<'_> {
             variation.clone().times(factor)
         };
         let own = clustered(&compared);
+        let is_muted = self.config.muted.contains(&feature.grid.name);
+        let said = |verdict: Verdict| if is_muted { verdict.muted() } else { verdict };
         let verdict = judge(&compared, &own, self.config);
         let others = self.baselines.iter().map(|baseline| {
             let Some(before) = &baseline.pane else {
@@ -103,12 +105,12 @@ impl Scoring<'_> {
             };
             let before = &before.features[index];
             let compared = Comparison::with_window(&feature.grid, before, current)?;
-            Ok(judge(&compared, &clustered(&compared), self.config).into())
+            Ok(said(judge(&compared, &clustered(&compared), self.config)).into())
         });
         let others = others.collect::<Result<_, Mismatch>>()?;
         let evidence = Evidence::of(&compared, verdict.drifted == Some(true));
         let known = VariationFigures::new(&own, compared.effective_rows());
-        Ok((FeatureFigures::new(&compared, verdict, others, known), evidence))
+        Ok((FeatureFigures::new(&compared, said(verdict), others, known), evidence))
     }
 
     /// How much the rows of a feature tell, as far as is known.

@@ -118,7 +118,7 @@ impl Cells {
         match &self.0 {
             Counts::Dense(counts) => counts[0] + counts[counts.len() - 1],
             Counts::Sparse { cells, filled } => {
-                let is_end = |cell: u32| cell == 0 || cell == *cells as u32 - 1;
+                let is_end = |cell: u32| cell == 0 || cell == *cells - 1;
                 filled.iter().filter(|(cell, _)| is_end(*cell)).map(|(_, count)| count).sum()
             }
         }

@@ -89,6 +89,8 @@ pub(super) struct Feature<'a> {
     kind: &'static str,
     status: &'static str,
     drifted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persistent: Option<bool>,
     #[serde(flatten)]
     statistics: Statistics<'a>,
     /// The reference's own.
@@ -254,6 +256,7 @@ impl<'a> Feature<'a> {
             kind: figures.kind.name(),
             status: figures.status.name(),
             drifted: figures.drifted,
+            persistent: figures.persistent,
             statistics: (&figures.statistics).into(),
             reference: beside.reference.map(|own| (&own.statistics).into()),
             called: figures.variation.map(|_| figures.called().collect()),

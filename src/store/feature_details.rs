@@ -29,6 +29,7 @@ pub struct MeasureDetails {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct FeatureDetails {
+    pub persistent: Option<bool>,
     pub exact: Option<(Exact, Exact)>,
     /// In the order in which they are shown.
     pub measures: Vec<MeasureDetails>,
@@ -41,6 +42,7 @@ pub struct FeatureDetails {
 /// The same, to be written.
 #[derive(Serialize)]
 struct DetailsOf<'a> {
+    persistent: Option<bool>,
     exact: &'a Option<(Exact, Exact)>,
     measures: &'a [MeasureDetails],
     others: &'a [ComparisonFigures],
@@ -59,8 +61,8 @@ pub struct ReferenceDetails {
 impl FeatureDetails {
     pub fn encode(figures: &FeatureFigures, measures: &[MeasureDetails]) -> Vec<u8> {
         let FeatureFigures { statistics, others, variation, bins, explanation, .. } = figures;
-        let exact = &statistics.exact;
-        encode(&DetailsOf { exact, measures, others, variation, bins, explanation })
+        let (persistent, exact) = (figures.persistent, &statistics.exact);
+        encode(&DetailsOf { persistent, exact, measures, others, variation, bins, explanation })
     }
 
     pub fn decode(bytes: &[u8]) -> Result<FeatureDetails, Fault> {

@@ -209,7 +209,8 @@ impl FeatureWindows {
             Ok(details) => details,
             Err(fault) => return Ok(Err(fault)),
         };
-        let FeatureDetails { exact, measures, others, variation, bins, explanation } = details;
+        let FeatureDetails { persistent, exact, measures, others, variation, bins, explanation } =
+            details;
         statistics.exact = exact;
         let Some(status) = Status::ALL.into_iter().find(|own| own.name() == status) else {
             return Ok(Err(Fault::unreadable(format!("status {status:?}"))));
@@ -231,6 +232,7 @@ impl FeatureWindows {
             kind,
             status,
             drifted,
+            persistent,
             statistics,
             measures,
             others,

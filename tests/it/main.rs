@@ -36,6 +36,7 @@ mod past;
 /// A real Prometheus with the shipped configuration and rules.
 mod prometheus;
 /// Reloading the configuration.
+mod quiet;
 mod reload;
 /// Crashes and restarts.
 mod restart;

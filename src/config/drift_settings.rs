@@ -1,0 +1,125 @@
+//! How a model's features are judged: `[model.drift]`, `[model.alert]` and `[model.feature.NAME]`.
+
+use super::raw::{Section, unknown};
+use crate::drift::threshold::Threshold;
+use crate::drift::{MEASURES, Measure, measure};
+use crate::judge::drift_config::{DriftConfig, STEPS_MIN, VariationConfig};
+use crate::judge::persistence::{OF_MAX, Persistence};
+use crate::monitor::reference::{DeclaredKind, FeatureConfig};
+use std::collections::{BTreeMap, BTreeSet};
+
+type Thresholds = BTreeMap<&'static str, f64>;
+
+/// How single features are judged.
+#[derive(Default)]
+pub(super) struct JudgedFeatures {
+    thresholds: BTreeMap<String, Thresholds>,
+    muted: BTreeSet<String>,
+}
+
+/// `[model.drift]` and `[model.alert]`.
+pub(super) fn drift(model: &Section<'_>, features: JudgedFeatures) -> DriftConfig {
+    let JudgedFeatures { thresholds: feature_thresholds, muted } = features;
+    let persistence = persistence(model);
+    let mut config =
+        DriftConfig { feature_thresholds, muted, persistence, ..DriftConfig::default() };
+    let Some(section) = model.section("drift") else { return config };
+    if let Some(names) = section.strings("measures") {
+        config.measures = known_measures(&section, "measures", &names);
+    }
+    config.thresholds.extend(thresholds(&section));
+    if let Some(names) = section.strings("decide") {
+        let decide = known_measures(&section, "decide", &names);
+        config.decide = decide.iter().map(|measure| measure.name()).collect();
+    } else {
+        let is_measured = |name: &&str| config.measures.iter().any(|m| m.name() == *name);
+        config.decide.retain(is_measured);
+    }
+    for name in &config.decide {
+        if !config.measures.iter().any(|measure| measure.name() == *name) {
+            section.fault("decide", format!("{name:?} is not among the measures"));
+        }
+        let own = measure(name).map(|measure| measure.about().threshold);
+        if own == Some(Threshold::None) && !config.thresholds.contains_key(name) {
+            section.fault("decide", format!("{name:?} has no threshold; give it one"));
+        }
+    }
+    if let Some(rows_min) = section.integer("rows_min", 1) {
+        config.rows_min = rows_min;
+    }
+    let wanted = "a number above 0 and up to 1";
+    if let Some(p_max) = section.number("p_max", wanted, |p| 0.0 < p && p <= 1.0) {
+        config.p_max = p_max;
+    }
+    if let Some(history) = section.integer("history", STEPS_MIN as u64) {
+        config.history = history as usize;
+    }
+    let variations = VariationConfig::ALL.map(|own| (own.name(), own));
+    if let Some(variation) = section.choice("variation", &variations) {
+        config.variation = variation;
+    }
+    section.finish();
+    config
+}
+
+fn persistence(model: &Section<'_>) -> Option<Persistence> {
+    let section = model.section("alert")?;
+    let text = section.string("windows");
+    let persistence = text.as_deref().and_then(Persistence::parse);
+    if text.is_some() && persistence.is_none() {
+        section.fault("windows", format!("such as \"2 of 3\", of {OF_MAX} at most"));
+    }
+    section.finish();
+    persistence
+}
+
+fn known_measures(section: &Section<'_>, key: &str, names: &[String]) -> Vec<&'static dyn Measure> {
+    let found = names.iter().enumerate().filter_map(|(index, name)| {
+        if names[..index].contains(name) {
+            section.fault(key, format!("{name:?} is listed twice"));
+        }
+        let found = measure(name);
+        if found.is_none() {
+            section.fault(key, unknown(name, MEASURES.iter().map(|measure| measure.name())));
+        }
+        found
+    });
+    found.collect()
+}
+
+fn thresholds(section: &Section<'_>) -> Thresholds {
+    let numbers = section.numbers("thresholds").into_iter();
+    numbers
+        .filter_map(|(name, threshold)| {
+            let Some(measure) = measure(&name) else {
+                let known = MEASURES.iter().map(|measure| measure.name());
+                section.fault("thresholds", unknown(&name, known));
+                return None;
+            };
+            Some((measure.name(), threshold))
+        })
+        .collect()
+}
+
+/// What a model says about single features: kinds, and how they are judged.
+pub(super) fn features(model: &Section<'_>) -> (BTreeMap<String, FeatureConfig>, JudgedFeatures) {
+    const KINDS: &[(&str, DeclaredKind)] = &[
+        ("numeric", DeclaredKind::Numeric),
+        ("categorical", DeclaredKind::Categorical),
+        ("boolean", DeclaredKind::Boolean),
+        ("ignore", DeclaredKind::Ignore),
+    ];
+    let mut features = BTreeMap::new();
+    let mut judged = JudgedFeatures::default();
+    for (name, section) in model.named_sections("feature") {
+        let kind = section.choice("kind", KINDS);
+        let distinct = section.boolean("distinct").unwrap_or(false);
+        judged.thresholds.insert(name.clone(), thresholds(&section));
+        if section.boolean("mute").unwrap_or(false) {
+            judged.muted.insert(name.clone());
+        }
+        features.insert(name, FeatureConfig { kind, distinct });
+        section.finish();
+    }
+    (features, judged)
+}
