@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod profile;
 mod progress;
+mod reset_history;
 mod run;
 mod state;
 
@@ -76,6 +77,8 @@ enum Command {
     History(history::HistoryArguments),
     /// Run the files of the sources through the same engine again, and write the windows
     Replay(history::ReplayArguments),
+    /// Forget how much features vary
+    Reference(reset_history::ReferenceArguments),
     /// Check or copy the state of a daemon
     State(state::StateArguments),
     /// Check a configuration, or show it with all defaults
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments),
         Command::History(arguments) => history::run(arguments),
         Command::Replay(arguments) => history::run_replay(arguments),
+        Command::Reference(arguments) => reset_history::run(arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),

@@ -160,7 +160,8 @@ fn baseline(baseline: &BaselineConfig) -> Value {
             [("type", text("same_hour_of_week")), ("weeks", count(weeks))]
         }
     };
-    table([("name", text(&baseline.name))].into_iter().chain(kind))
+    let own = [("name", text(&baseline.name)), ("decides", Value::Boolean(baseline.decides))];
+    table(own.into_iter().chain(kind))
 }
 
 /// The name of a choice.

@@ -134,11 +134,16 @@ pub fn baselines(
     let is_time = |window: &WindowConfig| matches!(window.kind, WindowKind::Time(_));
     let has_time = windows.is_none_or(|windows| windows.iter().any(is_time));
     let mut names = BTreeSet::from(["reference".to_owned()]);
+    let mut is_decided = false;
     let baselines = model.sections("baseline").into_iter().map(|section| {
         let name = name(&section, &mut names, "baseline");
         let kind = baseline_kind(&section, has_time);
+        let decides = section.boolean("decides").unwrap_or(false);
+        if decides && std::mem::replace(&mut is_decided, true) {
+            section.fault("decides", "is true of another baseline, too; one can decide");
+        }
         section.finish();
-        Some(BaselineConfig { name: name?, kind: kind? })
+        Some(BaselineConfig { name: name?, kind: kind?, decides })
     });
     baselines.collect::<Vec<_>>().into_iter().collect()
 }

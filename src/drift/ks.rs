@@ -37,6 +37,18 @@ impl Measure for Ks {
         let n = comparison.effective_rows() / effects.of_values();
         Some(survival(stephens_lambda(score.score, n)))
     }
+
+    /// That of the distance that the cells leave possible.
+    fn p_value_min(
+        &self,
+        comparison: &Comparison<'_>,
+        score: &Score,
+        effects: &DesignEffects,
+    ) -> Option<f64> {
+        let n = comparison.effective_rows() / effects.of_values();
+        let error = score.error.filter(|error| *error > 0.0)?;
+        Some(survival(stephens_lambda((score.score + error).min(1.0), n)))
+    }
 }
 
 /// The largest difference of the distribution functions at an edge.

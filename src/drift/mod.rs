@@ -71,6 +71,16 @@ pub trait Measure: Sync {
         effects: &DesignEffects,
     ) -> Option<f64>;
 
+    /// The least that the p-value may be without the cells' loss of detail; none where it has none.
+    fn p_value_min(
+        &self,
+        _comparison: &Comparison<'_>,
+        _score: &Score,
+        _effects: &DesignEffects,
+    ) -> Option<f64> {
+        None
+    }
+
     /// RC/(R+C) of the rows that it speaks of, divided by their design effect.
     fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
         comparison.effective_rows() / effects.bins

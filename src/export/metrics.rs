@@ -122,6 +122,13 @@ pub const DRIFT_PERSISTENT: Metric = gauge(
     "Whether the feature has drifted in as many of its last judged windows as model.alert.windows \
      asks for, 0 or 1; absent where it does not.",
 );
+pub const BASELINE_DECIDES: Metric = gauge(
+    "driftd_baseline_decides",
+    None,
+    &["model_name", "model_version", "window", "baseline"],
+    "1 for what the verdicts of the latest closed window are against: the reference, or the \
+     baseline with decides = true.",
+);
 pub const DRIFT_REASON: Metric = gauge(
     "driftd_drift_reason",
     Some(Family::Drift),
@@ -413,6 +420,7 @@ const SCORES: &[&Metric] = &[
 const WINDOWS: &[&Metric] = &[
     &FEATURE_PERCENTILE,
     &REFERENCE_PERCENTILE,
+    &BASELINE_DECIDES,
     &WINDOW_ROWS,
     &WINDOW_ROWS_KEPT,
     &WINDOW_START,

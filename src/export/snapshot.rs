@@ -91,13 +91,15 @@ impl<'a> FeatureSamples<'a> {
         baselines: &'a [BaselineFigures],
         feature: &'a FeatureFigures,
     ) {
-        self.add_comparison(window, REFERENCE, feature.drifted, &feature.measures);
+        let of_reference = feature.drifted.filter(|_| feature.decided_by.is_none());
+        self.add_comparison(window, REFERENCE, of_reference, &feature.measures);
         for (baseline, other) in baselines.iter().zip(&feature.others) {
             self.add_comparison(window, &baseline.name, other.drifted, &other.measures);
         }
         if let Some(persistent) = feature.persistent {
             let value = f64::from(u8::from(persistent));
-            self.push(&metrics::DRIFT_PERSISTENT, window, &[REFERENCE], value);
+            let deciding = feature.decided_by.map_or(REFERENCE, |at| &baselines[at].name);
+            self.push(&metrics::DRIFT_PERSISTENT, window, &[deciding], value);
         }
         for reason in feature.reasons() {
             self.push(&metrics::DRIFT_REASON, window, &[reason], 1.0);
@@ -198,6 +200,7 @@ fn add_window<'a>(samples: &mut Samples<'a>, model: &'a ModelSnapshot, window: &
 }
 
 fn add_latest<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], latest: &'a WindowFigures) {
+    let [name, version, window] = labels;
     samples.add(&metrics::WINDOW_ROWS, &labels, latest.rows as f64);
     samples.add(&metrics::WINDOW_ROWS_KEPT, &labels, latest.rows_kept as f64);
     for (metric, time) in [
@@ -209,7 +212,12 @@ fn add_latest<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], latest: &'a W
             samples.add(metric, &labels, time.as_seconds());
         }
     }
-    add_verdicts(samples, labels, REFERENCE, latest.judged(), latest.drifted());
+    let deciding = latest.baselines.iter().find(|baseline| baseline.decides);
+    if deciding.is_none() {
+        add_verdicts(samples, labels, REFERENCE, latest.judged(), latest.drifted());
+    }
+    let deciding = deciding.map_or(REFERENCE, |baseline| &baseline.name);
+    samples.add(&metrics::BASELINE_DECIDES, &[name, version, window, deciding], 1.0);
     for (index, baseline) in latest.baselines.iter().enumerate() {
         let verdicts = || latest.features.iter().filter_map(|f| f.others.get(index)?.drifted);
         let drifted = verdicts().filter(|drifted| *drifted).count();

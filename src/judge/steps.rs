@@ -70,6 +70,7 @@ pub fn learn(
     let steps: Vec<Step> = past
         .windows(2)
         .filter(|pair| pair[0].is_called == pair[1].is_called)
+        .filter(|pair| pair[0].rows > 0 && pair[1].rows > 0)
         .map(|pair| Step::between(&pair[0], &pair[1], variances))
         .collect();
     let values: Vec<&ValueStep> = steps.iter().filter_map(|step| step.values.as_ref()).collect();
@@ -108,55 +109,69 @@ pub fn learn(
 
 impl Step {
     fn between(before: &Evidence, after: &Evidence, variances: RankVariances) -> Step {
-        Step {
-            values: ValueStep::between(before, after, variances),
-            missing: of_share((before.missing, before.rows), (after.missing, after.rows)),
-        }
+        let samples = samples(before, after);
+        let missing = samples.iter().map(|(sign, own)| (*sign, own.missing, own.rows));
+        Step { values: ValueStep::of(&samples, variances), missing: of_share(missing) }
     }
+}
+
+/// What the change of is a step: two windows and, where a season before decides, the seasons before
+/// both, so that only what they do not share is a step.
+fn samples<'a>(before: &'a Evidence, after: &'a Evidence) -> Vec<(f64, &'a Evidence)> {
+    let mut samples = vec![(1.0, after), (-1.0, before)];
+    if let (Some(of_before), Some(of_after)) = (&before.beside, &after.beside) {
+        samples.extend([(-1.0, &**of_after), (1.0, &**of_before)]);
+    }
+    samples
 }
 
 impl ValueStep {
-    fn between(before: &Evidence, after: &Evidence, variances: RankVariances) -> Option<ValueStep> {
-        let (n0, n1) = (before.present(), after.present());
-        if n0 == 0 || n1 == 0 || before.bins.len() != after.bins.len() {
+    fn of(samples: &[(f64, &Evidence)], variances: RankVariances) -> Option<ValueStep> {
+        let present: Vec<u64> = samples.iter().map(|(_, own)| own.present()).collect();
+        let n_bins = samples[0].1.bins.len();
+        let is_like = |own: &Evidence| own.bins.len() == n_bins;
+        if present.contains(&0) || !samples.iter().all(|(_, own)| is_like(own)) {
             return None;
         }
-        let width = 1.0 / n0 as f64 + 1.0 / n1 as f64;
-        let of_mean = |a: f64, b: f64, variance: f64| match variance > 0.0 {
-            true => (b - a).powi(2) / (variance * width),
-            false => 0.0,
+        let width: f64 = present.iter().map(|n| 1.0 / *n as f64).sum();
+        let all = present.iter().sum::<u64>() as f64;
+        let of_mean = |of: &dyn Fn(&(f64, f64)) -> f64, variance: f64| {
+            let means = samples.iter().map(|(sign, own)| own.ranks.as_ref().map(|r| sign * of(r)));
+            let change: Option<f64> = means.sum();
+            change.filter(|_| variance > 0.0).map_or(0.0, |own| own.powi(2) / (variance * width))
         };
-        let (centre, spread) = match (before.ranks, after.ranks) {
-            (Some(a), Some(b)) => {
-                (of_mean(a.0, b.0, variances.ranks), of_mean(a.1, b.1, variances.distances))
+        let centre = of_mean(&|ranks| ranks.0, variances.ranks);
+        let spread = of_mean(&|ranks| ranks.1, variances.distances);
+        let (mut x2, mut n_used) = (0.0, 0);
+        let mut by_bin = Vec::with_capacity(n_bins);
+        for bin in 0..n_bins {
+            let rows = samples.iter().zip(&present);
+            let rows = rows.map(|((sign, own), n)| (*sign, own.bins[bin], *n));
+            by_bin.push(of_share(rows.clone()));
+            let pooled = rows.clone().map(|(_, rows, _)| rows).sum::<u64>() as f64 / all;
+            if pooled > 0.0 {
+                let change: f64 = rows.map(|(sign, rows, n)| sign * rows as f64 / n as f64).sum();
+                x2 += change.powi(2) / (pooled * width);
+                n_used += 1;
             }
-            _ => (0.0, 0.0),
-        };
-        let pairs = || before.bins.iter().zip(&after.bins).map(|(a, b)| (*a, *b));
-        let used = pairs().filter(|(a, b)| a + b > 0);
-        let x2: f64 = used
-            .clone()
-            .map(|(a, b)| {
-                let pooled = (a + b) as f64 / (n0 + n1) as f64;
-                (b as f64 / n1 as f64 - a as f64 / n0 as f64).powi(2) / (pooled * width)
-            })
-            .sum();
-        let n_used = used.count();
-        let bins = if n_used > 1 { x2 / (n_used - 1) as f64 } else { 1.0 };
-        let by_bin = pairs().map(|(a, b)| of_share((a, n0), (b, n1))).collect();
-        Some(ValueStep { centre, spread, bins, by_bin, present: n1 })
+        }
+        let bins = if n_used > 1 { x2 / f64::from(n_used - 1) } else { 1.0 };
+        Some(ValueStep { centre, spread, bins, by_bin, present: present[0] })
     }
 }
 
-/// The squared difference of two shares in units of its variance without drift; 0 where none or
-/// all rows have the property.
-fn of_share((x0, n0): (u64, u64), (x1, n1): (u64, u64)) -> f64 {
-    if n0 == 0 || n1 == 0 || x0 + x1 == 0 || x0 + x1 == n0 + n1 {
+/// The squared change of a share, of signed samples of so many rows of so many, in units of its
+/// variance without drift; 0 where none or all rows have the property.
+fn of_share(samples: impl Iterator<Item = (f64, u64, u64)> + Clone) -> f64 {
+    let sums = samples.clone().fold((0, 0), |(x, n), (_, rows, of)| (x + rows, n + of));
+    let (rows, all) = sums;
+    if rows == 0 || rows == all || samples.clone().any(|(.., of)| of == 0) {
         return 0.0;
     }
-    let pooled = (x0 + x1) as f64 / (n0 + n1) as f64;
-    let width = 1.0 / n0 as f64 + 1.0 / n1 as f64;
-    (x1 as f64 / n1 as f64 - x0 as f64 / n0 as f64).powi(2) / (pooled * (1.0 - pooled) * width)
+    let pooled = rows as f64 / all as f64;
+    let width: f64 = samples.clone().map(|(.., of)| 1.0 / of as f64).sum();
+    let change: f64 = samples.map(|(sign, rows, of)| sign * rows as f64 / of as f64).sum();
+    change.powi(2) / (pooled * (1.0 - pooled) * width)
 }
 
 /// By how much the mean of steps exceeds 1, the two largest replaced by the third.
@@ -208,9 +223,27 @@ mod tests {
     fn two_windows_make_a_step() {
         let of = |bins: &[u64]| Evidence { rows: 100, bins: bins.to_vec(), ..Evidence::default() };
         let variances = RankVariances { ranks: 0.0, distances: 0.0 };
-        let step = ValueStep::between(&of(&[90, 10]), &of(&[70, 30]), variances).unwrap();
+        let step = Step::between(&of(&[90, 10]), &of(&[70, 30]), variances).values.unwrap();
         close(step.bins, 12.5);
         close(step.by_bin[0], 12.5);
+    }
+
+    /// What the season before has as well is no step.
+    #[test]
+    fn seasons_are_no_steps() {
+        let of = |own: &[u64], beside: &[u64]| {
+            let window =
+                |bins: &[u64]| Evidence { rows: 100, bins: bins.to_vec(), ..Evidence::default() };
+            Evidence { beside: Some(Box::new(window(beside))), ..window(own) }
+        };
+        let variances = RankVariances { ranks: 0.0, distances: 0.0 };
+        let step = |before, after| Step::between(&before, &after, variances).values.unwrap();
+        let same = step(of(&[90, 10], &[90, 10]), of(&[70, 30], &[70, 30]));
+        close(same.bins, 0.0);
+        // (0.2)² over 0.85 · 0.15 · 4/100.
+        let other = step(of(&[90, 10], &[90, 10]), of(&[70, 30], &[90, 10]));
+        close(other.by_bin[0], 0.04 / (0.85 * 0.15 * 0.04));
+        close(other.bins, other.by_bin[0]);
     }
 
     /// `(scipy.stats.t.isf(5e-6, m / 3) / scipy.stats.norm.isf(5e-6)) ** 2`, 1.17.1.

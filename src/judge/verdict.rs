@@ -16,6 +16,8 @@ pub struct Measured {
     pub measure: &'static dyn Measure,
     pub score: Score,
     pub p_value: Option<f64>,
+    /// The least that it may be without the cells' loss of detail.
+    pub p_value_min: Option<f64>,
     pub threshold: Option<f64>,
     /// Whether it can call the feature drifted.
     pub decides: bool,
@@ -78,17 +80,16 @@ fn measured_by(
     let score = measure.score(comparison)?;
     // Of clusters that cannot be told apart, nobody knows what a row tells.
     let is_known = effects.of_values().is_finite();
-    let p_value = match is_known {
-        true => measure.p_value(comparison, &score, effects).filter(|p| !p.is_nan()),
-        false => None,
-    };
+    let of_known = |p: Option<f64>| p.filter(|p| is_known && !p.is_nan());
+    let p_value = of_known(measure.p_value(comparison, &score, effects));
+    let p_value_min = of_known(measure.p_value_min(comparison, &score, effects));
     let threshold = config.threshold(&comparison.grid().name, measure, &score, *stage);
     let decides = config.decide.contains(&measure.name());
     let is_judged = decides && config.suffices(measure.effective_rows(comparison, effects), *stage);
     let is_rare = p_value.is_none_or(|p| p <= config.p_max);
     let calls = threshold.filter(|_| is_judged);
     let calls = calls.map(|threshold| score.score >= threshold && is_rare);
-    Some(Measured { measure, score, p_value, threshold, decides, calls })
+    Some(Measured { measure, score, p_value, p_value_min, threshold, decides, calls })
 }
 
 /// Of a type that is not scored, only that it is gone can be said. An identifier or a date may

@@ -7,7 +7,7 @@ use super::score::{Baseline, ScoredWindow, WindowLabel, score};
 use super::window_history::Remembered;
 use crate::error::{Result, StateError};
 use crate::time::Timestamp;
-use crate::window::baseline::BaselineConfig;
+use crate::window::baseline::{BaselineConfig, BaselineKind};
 use crate::window::cursor::Cursor;
 use crate::window::open::PaneCounts;
 use crate::window::pane::{Axis, Pane, PaneRange};
@@ -246,7 +246,9 @@ impl Monitor {
         let pane = pane.unwrap_or_else(|| Pane::new(self.reference.grids()));
         let baselines = self.config.baselines.iter().map(|baseline| {
             let pane = merged(&self.open, &of_baseline(baseline), counts)?;
-            Ok(Baseline { name: baseline.name.clone(), pane })
+            let (name, decides) = (baseline.name.clone(), baseline.decides);
+            let is_seasonal = matches!(baseline.kind, BaselineKind::SameHourOfWeek { .. });
+            Ok(Baseline { name, pane, decides, is_seasonal })
         });
         let baselines = baselines.collect::<Result<Vec<_>, StateError>>()?;
         let past: Vec<_> = self.histories[window].before(label.slot).cloned().collect();

@@ -56,6 +56,8 @@ pub struct MeasureFigures {
     /// Whether it can call the feature drifted.
     pub decides: bool,
     pub error: Option<f64>,
+    /// The least that the p-value may be, for the same reason as `error`.
+    pub p_value_min: Option<f64>,
     /// Whether it calls the feature drifted; absent unless it decides and there are rows enough.
     pub calls: Option<bool>,
 }
@@ -73,7 +75,8 @@ pub struct VariationFigures {
     pub effective_rows: f64,
 }
 
-/// One feature of one window; status, verdict and measures are against the reference.
+/// One feature of one window. Measures are against the reference; so are status and verdict, unless
+/// a baseline decides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureFigures {
     pub name: String,
@@ -86,6 +89,8 @@ pub struct FeatureFigures {
     pub measures: Vec<MeasureFigures>,
     /// Against the baselines of the window besides the reference, in their order.
     pub others: Vec<ComparisonFigures>,
+    /// Which of `others` status, verdict and what moved are against; none of the reference.
+    pub decided_by: Option<usize>,
     /// None of a feature that is not scored, and of windows that were judged without.
     pub variation: Option<VariationFigures>,
     /// Rows with a value by bin of `psi`; empty where there are none.
@@ -108,6 +113,9 @@ pub struct BaselineFigures {
     /// Label `baseline`.
     pub name: String,
     pub rows: u64,
+    /// Whether it decides in place of the reference.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decides: bool,
 }
 
 /// One closed window.
@@ -238,8 +246,20 @@ impl WindowFigures {
 impl FeatureFigures {
     /// The names of the measures that call drift.
     pub fn called(&self) -> impl Iterator<Item = &str> {
-        let called = self.measures.iter().filter(|measured| measured.calls == Some(true));
+        let deciding = self.decided_by.map_or(&self.measures, |at| &self.others[at].measures);
+        let called = deciding.iter().filter(|measured| measured.calls == Some(true));
         called.map(|measured| &*measured.measure)
+    }
+
+    /// Takes the verdict of a baseline, the last that was added, for its own; none of rows where
+    /// there are no windows yet that it is made of.
+    pub fn decide_by(&mut self, at: usize, comparison: Option<&Comparison<'_>>) {
+        self.measures.iter_mut().for_each(|measured| measured.calls = None);
+        let ComparisonFigures { status, drifted, measures } = &self.others[at];
+        (self.status, self.drifted, self.decided_by) = (*status, *drifted, Some(at));
+        let is_told = *drifted == Some(true) && !measures.is_empty();
+        let explained = comparison.filter(|_| is_told);
+        self.explanation = explained.map(|own| Box::new(Explanation::of(own)));
     }
 
     /// What moved, in a few words each, most telling first.
@@ -253,11 +273,10 @@ impl FeatureFigures {
         self.explanation.iter().flat_map(|own| own.reasons(self.called())).collect()
     }
 
-    /// Of the current side of a comparison with the reference.
+    /// Of the current side of a comparison with the reference, which decides.
     pub fn new(
         comparison: &Comparison<'_>,
         verdict: Verdict,
-        others: Vec<ComparisonFigures>,
         variation: VariationFigures,
     ) -> FeatureFigures {
         let (grid, (_, profile)) = (comparison.grid(), comparison.profiles());
@@ -272,7 +291,8 @@ impl FeatureFigures {
             statistics: Statistics::of(grid, profile),
             variation: (!measures.is_empty()).then_some(variation),
             measures,
-            others,
+            others: Vec::new(),
+            decided_by: None,
             bins: comparison.bins().map(|bins| bins.row(1).to_vec()).unwrap_or_default(),
             explanation: is_told.then(|| Box::new(Explanation::of(comparison))),
         }
@@ -309,6 +329,7 @@ impl From<Verdict> for ComparisonFigures {
             threshold: measured.threshold,
             decides: measured.decides,
             error: measured.score.error,
+            p_value_min: measured.p_value_min,
             calls: measured.calls,
         });
         let measures = measures.collect();

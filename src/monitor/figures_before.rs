@@ -36,10 +36,23 @@ struct WindowFiguresBefore<F> {
     closed: Option<Timestamp>,
     rows: u64,
     rows_kept: u64,
-    baselines: Vec<BaselineFigures>,
+    baselines: Vec<BaselineFiguresBefore>,
     features: Vec<F>,
 }
 
+#[derive(Deserialize)]
+struct BaselineFiguresBefore {
+    name: String,
+    rows: u64,
+}
+
+impl From<BaselineFiguresBefore> for BaselineFigures {
+    fn from(BaselineFiguresBefore { name, rows }: BaselineFiguresBefore) -> BaselineFigures {
+        BaselineFigures { name, rows, decides: false }
+    }
+}
+
+/// Versions 3 and 4: nobody noted which measures called.
 #[derive(Deserialize)]
 struct FeatureFiguresOf4 {
     name: String,
@@ -47,10 +60,11 @@ struct FeatureFiguresOf4 {
     status: Status,
     drifted: Option<bool>,
     statistics: Statistics,
-    measures: Vec<MeasureFiguresBefore>,
-    others: Vec<ComparisonFiguresBefore>,
+    measures: Vec<MeasureFiguresOf4>,
+    others: Vec<ComparisonFiguresBefore<MeasureFiguresOf4>>,
 }
 
+/// Nobody kept the bins, or said what moved.
 #[derive(Deserialize)]
 struct FeatureFiguresOf5 {
     name: String,
@@ -58,26 +72,32 @@ struct FeatureFiguresOf5 {
     status: Status,
     drifted: Option<bool>,
     statistics: Statistics,
-    measures: Vec<MeasureFigures>,
-    others: Vec<ComparisonFigures>,
+    measures: Vec<MeasureFiguresOf5>,
+    others: Vec<ComparisonFiguresBefore<MeasureFiguresOf5>>,
     variation: Option<VariationFigures>,
 }
 
 #[derive(Deserialize)]
-struct ComparisonFiguresBefore {
+struct ComparisonFiguresBefore<M> {
     status: Status,
     drifted: Option<bool>,
-    measures: Vec<MeasureFiguresBefore>,
+    measures: Vec<M>,
 }
 
 #[derive(Deserialize)]
-struct MeasureFiguresBefore {
+struct MeasureFiguresOf4 {
     measure: String,
     score: f64,
     p_value: Option<f64>,
     threshold: Option<f64>,
     decides: bool,
     error: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct MeasureFiguresOf5 {
+    before: MeasureFiguresOf4,
+    calls: Option<bool>,
 }
 
 impl<F: Into<FeatureFigures>> From<WindowFiguresBefore<F>> for WindowFigures {
@@ -94,6 +114,7 @@ impl<F: Into<FeatureFigures>> From<WindowFiguresBefore<F>> for WindowFigures {
             features,
         } = before;
         let features = features.into_iter().map(F::into).collect();
+        let baselines = of_all(baselines);
         WindowFigures { window, slot, start, end, closed, rows, rows_kept, baselines, features }
     }
 }
@@ -102,16 +123,24 @@ impl From<FeatureFiguresOf4> for FeatureFigures {
     fn from(before: FeatureFiguresOf4) -> FeatureFigures {
         let FeatureFiguresOf4 { name, kind, status, drifted, statistics, measures, others } =
             before;
-        let measures = measures.into_iter().map(MeasureFigures::from).collect();
-        let others = others.into_iter().map(ComparisonFigures::from).collect();
-        let variation = None;
-        FeatureFiguresOf5 { name, kind, status, drifted, statistics, measures, others, variation }
-            .into()
+        FeatureFigures {
+            name,
+            kind,
+            status,
+            drifted,
+            persistent: None,
+            statistics,
+            measures: of_all(measures),
+            others: of_all(others),
+            decided_by: None,
+            variation: None,
+            bins: Vec::new(),
+            explanation: None,
+        }
     }
 }
 
 impl From<FeatureFiguresOf5> for FeatureFigures {
-    /// Nobody kept the bins, or said what moved.
     fn from(before: FeatureFiguresOf5) -> FeatureFigures {
         let FeatureFiguresOf5 {
             name,
@@ -130,8 +159,9 @@ impl From<FeatureFiguresOf5> for FeatureFigures {
             drifted,
             persistent: None,
             statistics,
-            measures,
-            others,
+            measures: of_all(measures),
+            others: of_all(others),
+            decided_by: None,
             variation,
             bins: Vec::new(),
             explanation: None,
@@ -139,19 +169,35 @@ impl From<FeatureFiguresOf5> for FeatureFigures {
     }
 }
 
-impl From<ComparisonFiguresBefore> for ComparisonFigures {
-    fn from(before: ComparisonFiguresBefore) -> ComparisonFigures {
+impl<M: Into<MeasureFigures>> From<ComparisonFiguresBefore<M>> for ComparisonFigures {
+    fn from(before: ComparisonFiguresBefore<M>) -> ComparisonFigures {
         let ComparisonFiguresBefore { status, drifted, measures } = before;
-        let measures = measures.into_iter().map(MeasureFigures::from).collect();
-        ComparisonFigures { status, drifted, measures }
+        ComparisonFigures { status, drifted, measures: of_all(measures) }
     }
 }
 
-impl From<MeasureFiguresBefore> for MeasureFigures {
-    /// Nobody noted which of them called.
-    fn from(before: MeasureFiguresBefore) -> MeasureFigures {
-        let MeasureFiguresBefore { measure, score, p_value, threshold, decides, error } = before;
-        let measure = measure.into();
-        MeasureFigures { measure, score, p_value, threshold, decides, error, calls: None }
+fn of_all<B: Into<T>, T>(before: Vec<B>) -> Vec<T> {
+    before.into_iter().map(B::into).collect()
+}
+
+impl From<MeasureFiguresOf4> for MeasureFigures {
+    fn from(before: MeasureFiguresOf4) -> MeasureFigures {
+        let MeasureFiguresOf4 { measure, score, p_value, threshold, decides, error } = before;
+        MeasureFigures {
+            measure: measure.into(),
+            score,
+            p_value,
+            threshold,
+            decides,
+            error,
+            p_value_min: None,
+            calls: None,
+        }
+    }
+}
+
+impl From<MeasureFiguresOf5> for MeasureFigures {
+    fn from(MeasureFiguresOf5 { before, calls }: MeasureFiguresOf5) -> MeasureFigures {
+        MeasureFigures { calls, ..before.into() }
     }
 }

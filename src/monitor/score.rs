@@ -33,6 +33,10 @@ pub struct Baseline {
     pub name: String,
     /// None while there are no windows that it is made of.
     pub pane: Option<Pane>,
+    /// Whether it decides in place of the reference.
+    pub decides: bool,
+    /// Whether it is of the same time of the week, and not of the windows just before.
+    pub is_seasonal: bool,
 }
 
 /// A window as it is judged, and what it leaves for judging others.
@@ -65,6 +69,7 @@ pub fn score(
     let baselines = baselines.iter().map(|baseline| BaselineFigures {
         name: baseline.name.clone(),
         rows: baseline.pane.as_ref().map_or(0, |pane| pane.rows),
+        decides: baseline.decides,
     });
     let baselines = baselines.collect();
     let evidence = WindowEvidence::new(slot, &evidence);
@@ -99,18 +104,33 @@ impl Scoring<'_> {
         let is_muted = self.config.muted.contains(&feature.grid.name);
         let said = |verdict: Verdict| if is_muted { verdict.muted() } else { verdict };
         let verdict = judge(&compared, &own, self.config);
-        let others = self.baselines.iter().map(|baseline| {
-            let Some(before) = &baseline.pane else {
-                return Ok(ComparisonFigures::without_baseline());
-            };
-            let before = &before.features[index];
-            let compared = Comparison::with_window(&feature.grid, before, current)?;
-            Ok(said(judge(&compared, &clustered(&compared), self.config)).into())
-        });
-        let others = others.collect::<Result<_, Mismatch>>()?;
-        let evidence = Evidence::of(&compared, verdict.drifted == Some(true));
         let known = VariationFigures::new(&own, compared.effective_rows());
-        Ok((FeatureFigures::new(&compared, said(verdict), others, known), evidence))
+        // Of what decides, whatever is said of it.
+        let (mut called, mut beside) = (verdict.drifted, None);
+        let mut figures = FeatureFigures::new(&compared, said(verdict), known);
+        for (at, baseline) in self.baselines.iter().enumerate() {
+            let before = baseline.pane.as_ref().map(|pane| &pane.features[index]);
+            let against = before.map(|before| {
+                let compared = Comparison::with_window(&feature.grid, before, current)?;
+                Ok((judge(&compared, &clustered(&compared), self.config), compared))
+            });
+            let against = against.transpose()?;
+            let verdict = against.as_ref().map(|(verdict, _)| verdict.clone());
+            let drifted = verdict.as_ref().and_then(|verdict| verdict.drifted);
+            figures.others.push(
+                verdict.map_or_else(ComparisonFigures::without_baseline, |own| said(own).into()),
+            );
+            if baseline.decides {
+                called = drifted;
+                figures.decide_by(at, against.as_ref().map(|(_, compared)| compared));
+                if let Some(before) = before.filter(|_| baseline.is_seasonal) {
+                    let of_season = Comparison::new(&feature.grid, &feature.profile, before)?;
+                    beside = Some(Box::new(Evidence::of(&of_season, false)));
+                }
+            }
+        }
+        let evidence = Evidence::of(&compared, called == Some(true));
+        Ok((figures, Evidence { beside, ..evidence }))
     }
 
     /// How much the rows of a feature tell, as far as is known.
@@ -119,14 +139,24 @@ impl Scoring<'_> {
             VariationConfig::None => Variation::of_rows(1.0),
             VariationConfig::Rows => Variation::of_rows(compared.effect_of_order()),
             VariationConfig::Learned => {
-                let past: Vec<Evidence> =
-                    self.past.iter().filter_map(|window| window.feature(index)).collect();
+                let past = self.past.iter().filter_map(|window| window.feature(index));
+                let past: Vec<Evidence> = past.map(|own| self.comparable(own)).collect();
                 let (variances, bins) = varying(compared);
                 let learned =
                     learn(&past, variances, (compared.present().1, bins), self.config.history);
                 let first = || Variation::first(compared.effect_of_order());
                 learned.map_or_else(first, Variation::learned)
             }
+        }
+    }
+
+    /// What a closed window left, as far as windows are compared with the same thing as then.
+    fn comparable(&self, own: Evidence) -> Evidence {
+        let is_seasonal = self.baselines.iter().any(|own| own.decides && own.is_seasonal);
+        match (is_seasonal, own.beside.is_some()) {
+            (true, false) => Evidence::default(),
+            (false, true) => Evidence { beside: None, ..own },
+            _ => own,
         }
     }
 

@@ -31,7 +31,8 @@ struct WindowReport<'a> {
     model: &'a str,
     version: &'a str,
     window: Window<'a>,
-    baseline: &'static str,
+    /// What verdicts are against.
+    baseline: &'a str,
     reference: Rows,
     current: CurrentRows,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -192,6 +193,9 @@ struct Measure {
     score: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     p_value: Option<f64>,
+    /// Less by what the cells' loss of detail may make of it; of ks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p_value_min: Option<f64>,
     threshold: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<f64>,
@@ -230,6 +234,7 @@ impl Serialize for Measures<'_> {
             let measure = Measure {
                 score: m.score,
                 p_value: m.p_value,
+                p_value_min: m.p_value_min,
                 threshold: m.threshold,
                 error: m.error,
                 calls: m.calls,
@@ -269,6 +274,11 @@ impl<'a> Feature<'a> {
     }
 }
 
+fn deciding(figures: &WindowFigures) -> &str {
+    let deciding = figures.baselines.iter().find(|baseline| baseline.decides);
+    deciding.map_or("reference", |baseline| &baseline.name)
+}
+
 fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {
     let Report { figures, shown, .. } = *report;
     let reference = report.reference.iter().flat_map(|reference| &reference.features);
@@ -289,7 +299,7 @@ pub fn json(reports: &[Report<'_>]) -> String {
             model: report.model,
             version: report.version,
             window: figures.into(),
-            baseline: "reference",
+            baseline: deciding(figures),
             reference: Rows { rows: report.reference.map(|reference| reference.rows) },
             current: CurrentRows { rows: figures.rows, rows_kept: figures.rows_kept },
             features_judged: figures.judged(),

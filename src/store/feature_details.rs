@@ -25,6 +25,7 @@ pub struct MeasureDetails {
     pub decides: bool,
     pub calls: Option<bool>,
     pub error: Option<f64>,
+    pub p_value_min: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -34,6 +35,7 @@ pub struct FeatureDetails {
     /// In the order in which they are shown.
     pub measures: Vec<MeasureDetails>,
     pub others: Vec<ComparisonFigures>,
+    pub decided_by: Option<usize>,
     pub variation: Option<VariationFigures>,
     pub bins: Vec<u64>,
     pub explanation: Option<Box<Explanation>>,
@@ -46,6 +48,7 @@ struct DetailsOf<'a> {
     exact: &'a Option<(Exact, Exact)>,
     measures: &'a [MeasureDetails],
     others: &'a [ComparisonFigures],
+    decided_by: Option<usize>,
     variation: &'a Option<VariationFigures>,
     bins: &'a [u64],
     explanation: &'a Option<Box<Explanation>>,
@@ -60,9 +63,16 @@ pub struct ReferenceDetails {
 
 impl FeatureDetails {
     pub fn encode(figures: &FeatureFigures, measures: &[MeasureDetails]) -> Vec<u8> {
-        let FeatureFigures { statistics, others, variation, bins, explanation, .. } = figures;
-        let (persistent, exact) = (figures.persistent, &statistics.exact);
-        encode(&DetailsOf { persistent, exact, measures, others, variation, bins, explanation })
+        encode(&DetailsOf {
+            persistent: figures.persistent,
+            exact: &figures.statistics.exact,
+            measures,
+            others: &figures.others,
+            decided_by: figures.decided_by,
+            variation: &figures.variation,
+            bins: &figures.bins,
+            explanation: &figures.explanation,
+        })
     }
 
     pub fn decode(bytes: &[u8]) -> Result<FeatureDetails, Fault> {

@@ -147,8 +147,9 @@ impl FeatureWindows {
             let column = self.measures.iter().position(|name| *name == own.measure);
             let column = column.expect("every measure has a column");
             scores[column] = [Some(own.score), own.p_value, own.threshold];
-            let MeasureFigures { decides, calls, error, .. } = *own;
-            details.push(MeasureDetails { column: column as u16, decides, calls, error });
+            let MeasureFigures { decides, calls, error, p_value_min, .. } = *own;
+            let column = column as u16;
+            details.push(MeasureDetails { column, decides, calls, error, p_value_min });
         }
         let details = FeatureDetails::encode(figures, &details);
         let number = |value: Option<f64>| value.map_or(Value::Null, Value::Real);
@@ -186,48 +187,23 @@ impl FeatureWindows {
         (name, kind): (String, Kind),
     ) -> rusqlite::Result<Result<FeatureFigures, Fault>> {
         self.table.expect_whole(row, at + self.n_selected() - 1)?;
-        let status: String = row.get(at + 3)?;
-        let drifted = row.get(at + 4)?;
-        let mut statistics = Statistics {
-            rows: row.get::<_, i64>(at + 6)? as u64,
-            distinct: row.get::<_, Option<i64>>(at + 7)?.map(|distinct| distinct as u64),
-            ..Statistics::default()
-        };
-        let mut next = at + 8;
-        for own in &NUMBERS {
-            (own.set)(&mut statistics, row.get(next)?);
-            next += 1;
-        }
-        let mut percentiles = [None; PERCENTILES.len()];
-        for own in &mut percentiles {
-            *own = row.get::<_, Option<f64>>(next)?;
-            next += 1;
-        }
-        let are_there = percentiles[0].is_some();
-        statistics.percentiles = are_there.then(|| percentiles.map(Option::unwrap_or_default));
-        let details = match FeatureDetails::decode(row.get_ref(next)?.as_blob()?) {
+        let (status, drifted): (String, _) = (row.get(at + 3)?, row.get(at + 4)?);
+        let (mut statistics, details) = read_statistics(row, at)?;
+        let scores = details + 1;
+        let details = match FeatureDetails::decode(row.get_ref(details)?.as_blob()?) {
             Ok(details) => details,
             Err(fault) => return Ok(Err(fault)),
         };
-        let FeatureDetails { persistent, exact, measures, others, variation, bins, explanation } =
-            details;
-        statistics.exact = exact;
-        let Some(status) = Status::ALL.into_iter().find(|own| own.name() == status) else {
-            return Ok(Err(Fault::unreadable(format!("status {status:?}"))));
+        statistics.exact = details.exact;
+        let status = Status::ALL.into_iter().find(|own| own.name() == status);
+        let measures = self.read_measures(row, scores, &details.measures)?;
+        let is_known = details.decided_by.is_none_or(|at| at < details.others.len());
+        let (Some(status), Some(measures), true) = (status, measures, is_known) else {
+            return Ok(Err(Fault::unreadable("a status, measure or baseline that is not known")));
         };
-        let mut figures = Vec::with_capacity(measures.len());
-        for MeasureDetails { column, decides, calls, error } in measures {
-            let Some(measure) = self.measures.get(column as usize).cloned() else {
-                return Ok(Err(Fault::unreadable(format!("measure {column}"))));
-            };
-            let first = next + 1 + PER_MEASURE.len() * column as usize;
-            let (score, p_value, threshold) =
-                (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
-            let own = MeasureFigures { measure, score, p_value, threshold, decides, error, calls };
-            figures.push(own);
-        }
-        let measures = figures;
-        let figures = FeatureFigures {
+        let FeatureDetails { persistent, others, decided_by, .. } = details;
+        let FeatureDetails { variation, bins, explanation, .. } = details;
+        Ok(Ok(FeatureFigures {
             name,
             kind,
             status,
@@ -236,12 +212,61 @@ impl FeatureWindows {
             statistics,
             measures,
             others,
+            decided_by,
             variation,
             bins,
             explanation,
-        };
-        Ok(Ok(figures))
+        }))
     }
+
+    /// The measures of a row whose scores begin at `at`; none where one has no columns.
+    fn read_measures(
+        &self,
+        row: &Row<'_>,
+        at: usize,
+        details: &[MeasureDetails],
+    ) -> rusqlite::Result<Option<Vec<MeasureFigures>>> {
+        let read = details.iter().map(|own| {
+            let MeasureDetails { column, decides, calls, error, p_value_min } = *own;
+            let Some(measure) = self.measures.get(column as usize).cloned() else {
+                return Ok(None);
+            };
+            let first = at + PER_MEASURE.len() * column as usize;
+            Ok(Some(MeasureFigures {
+                measure,
+                score: row.get(first)?,
+                p_value: row.get(first + 1)?,
+                threshold: row.get(first + 2)?,
+                decides,
+                error,
+                p_value_min,
+                calls,
+            }))
+        });
+        read.collect()
+    }
+}
+
+/// The statistics of a row whose columns begin at `at`, and the column after them.
+fn read_statistics(row: &Row<'_>, at: usize) -> rusqlite::Result<(Statistics, usize)> {
+    let mut statistics = Statistics {
+        rows: row.get::<_, i64>(at + 6)? as u64,
+        distinct: row.get::<_, Option<i64>>(at + 7)?.map(|distinct| distinct as u64),
+        ..Statistics::default()
+    };
+    let mut next = at + 8;
+    for own in &NUMBERS {
+        (own.set)(&mut statistics, row.get(next)?);
+        next += 1;
+    }
+    let mut percentiles = [None; PERCENTILES.len()];
+    for own in &mut percentiles {
+        *own = row.get::<_, Option<f64>>(next)?;
+        next += 1;
+    }
+    let are_there = percentiles[0].is_some();
+    statistics.percentiles = are_there.then(|| percentiles.map(Option::unwrap_or_default));
+    Ok((statistics, next))
 }
 
 /// Measures that the table has columns for, in their order.

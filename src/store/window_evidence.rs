@@ -1,9 +1,9 @@
 //! What closed windows left for judging those after them.
 
-use super::ModelStore;
 use super::commit::Commit;
 use super::reference_record::Epoch;
 use super::row_sums::WINDOW_EVIDENCE;
+use super::{ModelStore, failed};
 use crate::error::{Fault, Result, StateError};
 use crate::judge::evidence::WindowEvidence;
 use crate::profile::codec::{Content, decode, encode};
@@ -31,6 +31,43 @@ impl ModelStore {
             })
         });
         decoded.collect()
+    }
+}
+
+impl ModelStore {
+    /// Forgets what closed windows of all names left: of one feature, by its place in the
+    /// reference, or of all. How many windows had it.
+    pub fn reset_history(&self, feature: Option<usize>) -> Result<usize, StateError> {
+        let mut connection = self.store.connection();
+        let mut reset = || {
+            let transaction = connection.transaction()?;
+            let sql = "SELECT id, body FROM window_evidence WHERE model = ?1";
+            let mut select = transaction.prepare(sql)?;
+            let rows = select.query_map(params![self.model], |row| Ok((row.get(0)?, row.get(1)?)));
+            let rows: Vec<(i64, Vec<u8>)> = rows?.collect::<rusqlite::Result<_>>()?;
+            drop(select);
+            let (sum, delete) =
+                (WINDOW_EVIDENCE.sum(), "DELETE FROM window_evidence WHERE id = ?1");
+            for (id, body) in &rows {
+                // What cannot be read is of no use.
+                let kept = feature.and_then(|feature| {
+                    let own: WindowEvidence = decode(Content::Evidence, body).ok()?;
+                    Some(encode(Content::Evidence, &own.without(feature)))
+                });
+                match kept {
+                    None => transaction.execute(delete, params![id])?,
+                    Some(body) => {
+                        let sql = "UPDATE window_evidence SET body = ?2 WHERE id = ?1";
+                        transaction.execute(sql, params![id, body])?;
+                        let sql = format!("UPDATE window_evidence SET sum = {sum} WHERE id = ?1");
+                        transaction.execute(&sql, params![id])?
+                    }
+                };
+            }
+            transaction.commit()?;
+            Ok(rows.len())
+        };
+        reset().map_err(|error| self.store.named(failed("write", &error)))
     }
 }
 

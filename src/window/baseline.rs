@@ -16,6 +16,8 @@ pub struct BaselineConfig {
     /// Label `baseline`.
     pub name: String,
     pub kind: BaselineKind,
+    /// Whether it decides in place of the reference; one does at most.
+    pub decides: bool,
 }
 
 /// Which windows are merged.

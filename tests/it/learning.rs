@@ -2,6 +2,7 @@
 //! with another reference.
 
 use crate::support::daemon::{Daemon, config};
+use crate::support::run;
 use crate::support::table::{floats, write};
 use driftd::daemon::replay::replay;
 use driftd::monitor::figures::FeatureFigures;
@@ -126,4 +127,39 @@ fn windows_that_are_cut_otherwise_start_anew() {
     let windows = closed(folder.path());
     assert_eq!((windows.len(), steps(&windows[22])), (26, Some(21)));
     assert!(windows[23..].iter().all(|feature| steps(feature).is_none()));
+}
+
+#[test]
+fn what_is_learned_can_be_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    logs(folder.path());
+    let path = config(folder.path(), MORE);
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 0..23, &mut daemon);
+    let config = path.to_str().unwrap();
+    let reset =
+        |more: &[&str]| run(&[&["reference", "reset-history", "--config", config], more].concat());
+    let (status, _, err) = reset(&["m"]);
+    assert!(status == 2 && err.contains("in use by another driftd"), "{err}");
+    daemon.stop();
+    let (status, _, err) = reset(&["other"]);
+    assert!(status == 2 && err.contains("\"m\" version \"\""), "{err}");
+    let (status, _, err) = reset(&["m", "--feature", "y"]);
+    assert!(status == 2 && err.contains("no feature \"y\"; it has: x"), "{err}");
+    let (status, out, _) = reset(&["m", "--feature", "x"]);
+    assert!(status == 0 && out.contains("23 windows forgotten of \"x\""), "{out}");
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 23..25, &mut daemon);
+    daemon.stop();
+    let (status, out, _) = reset(&["m"]);
+    assert!(status == 0 && out.contains("25 windows forgotten"), "{out}");
+    let (status, ..) = run(&["state", "check", folder.path().join("driftd.db").to_str().unwrap()]);
+    assert_eq!(status, 0);
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 25..50, &mut daemon);
+    daemon.stop();
+    let learned: Vec<Option<u64>> = closed(folder.path()).iter().map(steps).collect();
+    assert_eq!(learned[22], Some(21));
+    assert!(learned[23..46].iter().all(Option::is_none), "{learned:?}");
+    assert_eq!(learned[46], Some(20));
 }

@@ -35,8 +35,12 @@ fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
         let start = end.map(|end| Timestamp(end.0 - HOUR));
         let label = WindowLabel { window, slot, start, end, closed: end };
         let pane = pane(reference, &table(slot as f64 * 200.0, more));
-        let baselines =
-            [Some(before.clone()), None].map(|pane| Baseline { name: "before".to_owned(), pane });
+        let baselines = [Some(before.clone()), None].map(|pane| Baseline {
+            name: "before".to_owned(),
+            pane,
+            decides: false,
+            is_seasonal: false,
+        });
         let variation = VariationConfig::None;
         let config = DriftConfig { variation, ..DriftConfig::default() };
         let scored = score(reference, &pane, &baselines, &[], &config, label).unwrap();

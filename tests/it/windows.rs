@@ -70,7 +70,12 @@ fn expected(reference: &Reference, rows: &[Row]) -> Vec<WindowFigures> {
         for start in (-180 / slide..2_000 / slide).map(|k| k * slide + offset) {
             let Some(current) = inside(start, start + size) else { continue };
             let before = inside(start - 2 * size, start);
-            let baseline = Baseline { name: "two_before".into(), pane: before };
+            let baseline = Baseline {
+                name: "two_before".into(),
+                pane: before,
+                decides: false,
+                is_seasonal: false,
+            };
             let figures = figures_against(reference, &current, &[baseline]);
             all.push(WindowFigures { window: name.into(), ..figures });
         }

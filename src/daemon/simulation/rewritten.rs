@@ -27,7 +27,8 @@ fn files_that_are_rewritten_sixty_times_count_every_row_once() {
         }
     }
     let kind = BaselineKind::Rolling { windows: 3 };
-    simulation.model.baselines = vec![BaselineConfig { name: "before".to_owned(), kind }];
+    simulation.model.baselines =
+        vec![BaselineConfig { name: "before".to_owned(), kind, decides: false }];
     let mut files = [Vec::new(), Vec::new()];
     for version in 0..60u16 {
         for (name, rows) in files.iter_mut().enumerate() {
