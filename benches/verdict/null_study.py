@@ -1,11 +1,12 @@
 """How often driftd calls drift where there is none, by the binary itself.
 
-    python null_study.py DRIFTD FOLDER [--seeds N] [--first]     numpy, scipy and pyarrow
+    python null_study.py DRIFTD FOLDER [--seeds N] [--first | --check]     numpy, scipy and pyarrow
 
 Every family is a way in which rows come about without drift, a column of it is a feature, and a file is a window.
 `driftd replay` judges the files in their order, each from those before it. Printed are feature-windows, how many of
 them were judged and how many called, with an upper bound of the rate (Clopper and Pearson, one-sided, 95 per cent).
-With --first, replays end before anything is learned.
+With --first, replays end before anything is learned; with --check, windows are judged as `driftd check` does, by the
+order of rows alone, and a line per family follows.
 """
 
 import argparse
@@ -163,9 +164,9 @@ VERDICT = re.compile(r'driftd_drift_detected\{.*?feature="([^"]*) #.*\} ([01]) (
 CALLED = re.compile(r'driftd_drift_called\{.*?feature="([^"]*) #.*measure="([a-z_]*)"\} 1 ')
 
 
-def replay(driftd, folder):
+def replay(driftd, folder, options):
     """Verdicts by family, in the order of windows, and what called."""
-    command = [driftd, "replay", "--config", folder / "driftd.toml"]
+    command = [driftd, "replay", "--config", folder / "driftd.toml", *options]
     page = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     verdicts, called = collections.defaultdict(list), collections.Counter()
     for line in page.splitlines():
@@ -187,16 +188,18 @@ def main():
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=20_261_127)
     parser.add_argument("--first", action="store_true")
+    parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
+    options = ["--variation", "rows"] if arguments.check else []
     totals = collections.defaultdict(lambda: [0, 0, 0])
     by_family, by_measure = collections.defaultdict(lambda: [0, 0]), collections.Counter()
     for reference_rows, rows, windows in SIZES:
-        if arguments.first:
+        if arguments.first or arguments.check:
             windows = BEFORE_LEARNING
         for seed in range(arguments.seeds):
             rng = np.random.default_rng([arguments.seed, reference_rows, rows, seed])
             draw(arguments.folder, rng, reference_rows, rows, windows)
-            verdicts, called = replay(arguments.driftd, arguments.folder)
+            verdicts, called = replay(arguments.driftd, arguments.folder, options)
             by_measure.update(called)
             for kind, families in [("independent", INDEPENDENT), ("dependent", DEPENDENT)]:
                 for family in families:
@@ -214,6 +217,10 @@ def main():
     for kind in "independent", "dependent":
         of, judged, called = totals[kind, "all", "all"]
         print(f"| all | all | {kind} | {of} | {judged / of:.0%} | {called} | {bound(called, of):.1e} |")
+    if arguments.check:
+        for family, (judged, called) in by_family.items():
+            share = called / judged if judged else 0.0
+            print(f"| {family} | {judged} | {called} | {share:.2%} |")
     print(json.dumps({family: own for family, own in by_family.items() if own[1]}, ensure_ascii=False))
     print({" ".join(key): n for key, n in by_measure.items()})
 
