@@ -135,12 +135,13 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     section.finish();
     let time = columns.time.clone();
     let (windows, baselines) = (windows?, baselines?);
-    let (reference_source, page_bytes_max) = reference_source?;
+    let (reference_source, page_bytes_max, is_ordered) = reference_source?;
     Some(Model {
         model: ModelConfig { name: name?, version, windows, baselines, drift, sampling, time },
         reference_source,
         reference: ReferenceConfig { columns, features },
         page_bytes_max,
+        is_ordered,
         sources: sources?,
     })
 }
@@ -149,7 +150,7 @@ fn reference(
     model: &Section<'_>,
     folder: &Path,
     sources: Option<&[SourceConfig]>,
-) -> Option<(ReferenceSource, u64)> {
+) -> Option<(ReferenceSource, u64, bool)> {
     let Some(section) = model.section("reference") else {
         model.fault("reference", "is missing: there is nothing to compare with");
         return None;
@@ -177,8 +178,12 @@ fn reference(
         }
         _ => PAGE_BYTES_MAX,
     });
+    let is_ordered = section.boolean("ordered").unwrap_or(false);
+    if is_ordered && matches!(source, Some(ReferenceSource::WarmUp(_))) {
+        section.fault("ordered", "is of files that are there, and not of a warm-up");
+    }
     section.finish();
-    Some((source?, page_bytes_max))
+    Some((source?, page_bytes_max, is_ordered))
 }
 
 fn columns(model: &Section<'_>) -> ColumnsConfig {

@@ -43,6 +43,8 @@ pub struct Model {
     pub reference: ReferenceConfig,
     /// Bytes that a page of the reference's files may unpack to.
     pub page_bytes_max: u64,
+    /// The rows of the reference's files are in the order of time.
+    pub is_ordered: bool,
     pub sources: Vec<SourceConfig>,
 }
 

@@ -85,7 +85,8 @@ fn model(model: &Model) -> Value {
 }
 
 fn reference(model: &Model) -> Value {
-    let mut shown = vec![("page_max", text(bytes_text(model.page_bytes_max)))];
+    let page_max = text(bytes_text(model.page_bytes_max));
+    let mut shown = vec![("page_max", page_max), ("ordered", Value::Boolean(model.is_ordered))];
     match &model.reference_source {
         ReferenceSource::Path(path) => shown.push(("path", path_text(path))),
         ReferenceSource::WarmUp(WarmUp { rows, files }) => {

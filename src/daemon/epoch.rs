@@ -8,6 +8,7 @@
 
 use super::loaded_reference::{LoadedReference, contents, stored};
 use crate::error::{Result, StateError};
+use crate::judge::evidence::WindowEvidence;
 use crate::monitor::close::ClosedWindow;
 use crate::monitor::model::{ModelConfig, Monitor, Restored};
 use crate::monitor::reference::Reference;
@@ -30,6 +31,7 @@ use tracing::warn;
 pub fn resume(
     config: &ModelConfig,
     loaded: LoadedReference,
+    ordered: Option<&OrderedReference<'_>>,
     store: &ModelStore,
     now: Timestamp,
 ) -> Result<(Arc<Reference>, Restored), StateError> {
@@ -57,8 +59,20 @@ pub fn resume(
         commit.epoch = Some(Epoch { windows, reference: record, profile, renamed, left });
         store.commit(&commit)?;
     }
-    Ok((reference, restored(config, store)?))
+    let mut restored = restored(config, store)?;
+    if let Some(read) = ordered {
+        restored.of_reference = store.evidence_of_reference()?;
+        if restored.of_reference.is_empty() {
+            restored.of_reference = read(&reference);
+            let of_reference = Some(restored.of_reference.clone());
+            store.commit(&Commit { of_reference, ..Commit::default() })?;
+        }
+    }
+    Ok((reference, restored))
 }
+
+/// Reads what stretches of a reference in the order of time leave; none where that fails.
+pub type OrderedReference<'a> = dyn Fn(&Arc<Reference>) -> Vec<WindowEvidence> + 'a;
 
 fn restored(config: &ModelConfig, store: &ModelStore) -> Result<Restored, StateError> {
     let mut restored = Restored { panes: store.panes()?, ..Restored::default() };

@@ -6,8 +6,10 @@ use crate::config::{Model, ReferenceSource};
 use crate::error::{Error, Fault, Result, StateError};
 use crate::format::parquet::ParquetTable;
 use crate::format::{FileTable, OpenFile};
+use crate::judge::evidence::WindowEvidence;
+use crate::monitor::ordered_reference::evidence;
 use crate::monitor::reference::Reference;
-use crate::monitor::table::ProgressTable;
+use crate::monitor::table::{ProgressTable, Table};
 use crate::net::stop::Stop;
 use crate::profile::codec;
 use crate::source::SourceConfig;
@@ -226,6 +228,29 @@ impl ReferenceLoader<'_> {
             tables.iter().map(|table| ProgressTable { table, on_read: &on_read }).collect();
         inputs::build(&tables, &model.reference, &|_| {})
     }
+}
+
+/// What stretches of a reference in the order of time leave for judging windows; none where that
+/// cannot be read, since windows tell it in time.
+pub fn ordered(model: &Model, reference: &Arc<Reference>) -> Vec<WindowEvidence> {
+    let read = || -> Result<Vec<WindowEvidence>> {
+        let ReferenceSource::Path(path) = &model.reference_source else { return Ok(Vec::new()) };
+        let Input::Parquet(paths) = inputs::resolve(path)? else {
+            return Err(Error::new("a profile does not have the order of rows; name the files"));
+        };
+        let files = open_all(&paths)?;
+        let tables = hashing(&files, model.page_bytes_max)?;
+        let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
+        let evidence = evidence(&model.model, reference, &tables)?;
+        files.iter().try_for_each(OpenFile::check_untouched)?;
+        Ok(evidence)
+    };
+    let (name, found) = (&model.model.name, read());
+    match &found {
+        Ok(stretches) => info!(model = name, stretches = stretches.len(), "reference in order"),
+        Err(error) => warn!(model = name, %error, "nothing is learned from the reference's order"),
+    }
+    found.unwrap_or_default()
 }
 
 /// The reference whose profile is in the state, or one of the same content that another model has.

@@ -2,7 +2,7 @@
 //! for time.
 
 use super::bound::{BoundModel, ModelSource};
-use super::loaded_reference::{LoadedReference, ReferenceLoader};
+use super::loaded_reference::{LoadedReference, ReferenceLoader, ordered};
 use super::pipeline::{COMMIT_BYTES, Pipeline, PipelineSource};
 use super::{Shared, epoch};
 use crate::config::Model;
@@ -125,7 +125,9 @@ pub fn open(
 ) -> Result<Pipeline> {
     let BoundModel { model, store, sources, .. } = bound;
     let now = shared.clock.now();
-    let (reference, restored) = epoch::resume(&model.model, loaded, &store, now)?;
+    let read = |reference: &Arc<Reference>| ordered(&model, reference);
+    let in_order: Option<&epoch::OrderedReference<'_>> = model.is_ordered.then_some(&read);
+    let (reference, restored) = epoch::resume(&model.model, loaded, in_order, &store, now)?;
     let columns = model.reference.columns.clone();
     let schema = Arc::new(LineSchema::new(line_features(&reference, &model.model), columns));
     let mut monitor = Monitor::new(model.model, Arc::clone(&reference), restored);

@@ -15,6 +15,7 @@ mod horizons;
 pub mod lateness;
 mod merge;
 pub mod model;
+pub mod ordered_reference;
 mod pane_splitter;
 pub mod pieces;
 pub mod reference;

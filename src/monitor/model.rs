@@ -54,6 +54,8 @@ pub struct Restored {
     pub latest: Vec<Option<WindowFigures>>,
     /// What closed windows have left, oldest first.
     pub evidence: Vec<Vec<WindowEvidence>>,
+    /// The same of stretches of a reference in the order of time.
+    pub of_reference: Vec<WindowEvidence>,
     pub recent: Vec<RecentVerdicts>,
 }
 
@@ -116,8 +118,10 @@ impl Monitor {
         let cursors: Vec<Cursor> = cursors.collect();
         let mut evidence = restored.evidence.into_iter();
         let steps = config.drift.history;
+        let of_reference: Arc<[_]> = restored.of_reference.into_iter().map(Arc::new).collect();
         let histories = config.windows.iter().map(|window| {
-            WindowHistory::new(window.kind, steps, evidence.next().unwrap_or_default())
+            let windows = evidence.next().unwrap_or_default();
+            WindowHistory::new(window.kind, steps, Arc::clone(&of_reference), windows)
         });
         let histories = histories.collect();
         let mut recent = restored.recent;

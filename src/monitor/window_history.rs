@@ -8,6 +8,8 @@ use std::sync::Arc;
 /// The last closed windows of one name, oldest first, no two of which have rows in common.
 #[derive(Debug, Clone)]
 pub struct WindowHistory {
+    /// Stretches of a reference in the order of time, before all windows.
+    reference: Arc<[Arc<WindowEvidence>]>,
     windows: VecDeque<Arc<WindowEvidence>>,
     /// How many windows further on one has none of a window's rows.
     apart: u64,
@@ -25,21 +27,30 @@ pub struct Remembered {
 
 impl WindowHistory {
     /// What is remembered goes on from `windows`, oldest first.
-    pub fn new(kind: WindowKind, steps: usize, windows: Vec<WindowEvidence>) -> WindowHistory {
+    pub fn new(
+        kind: WindowKind,
+        steps: usize,
+        reference: Arc<[Arc<WindowEvidence>]>,
+        windows: Vec<WindowEvidence>,
+    ) -> WindowHistory {
         let apart = match kind {
             WindowKind::Time(period) => period.overlapping(),
             WindowKind::Batch { .. } | WindowKind::Rows { .. } => 1,
         };
-        let mut history = WindowHistory { windows: VecDeque::new(), apart, steps };
+        let mut history = WindowHistory { reference, windows: VecDeque::new(), apart, steps };
         for window in windows {
             history.push(window);
         }
         history
     }
 
-    /// Those that have no rows in common with the window of this number, and came before it.
+    /// Those that have no rows in common with the window of this number, and came before it; before
+    /// them, as many stretches of the reference as are still to be learned from.
     pub fn before(&self, slot: u64) -> impl Iterator<Item = &Arc<WindowEvidence>> {
-        self.windows.iter().filter(move |window| window.slot + self.apart <= slot)
+        let known = self.reference.len();
+        let older = (self.steps + 1).saturating_sub(self.windows.len()).min(known);
+        let windows = self.windows.iter().filter(move |window| window.slot + self.apart <= slot);
+        self.reference[known - older..].iter().chain(windows)
     }
 
     /// Remembers a window, unless it has rows in common with one that is remembered.
@@ -74,12 +85,23 @@ mod tests {
 
     #[test]
     fn windows_of_rows_all_count() {
-        let mut history = WindowHistory::new(WindowKind::Rows { size: 9 }, 3, vec![]);
+        let mut history = WindowHistory::new(WindowKind::Rows { size: 9 }, 3, Arc::new([]), vec![]);
         (0..7).for_each(|slot| assert!(history.push(window(slot)).is_some()));
         assert_eq!(slots(&history, 7), [3, 4, 5, 6]);
         assert_eq!(slots(&history, 5), [3, 4]);
         // One that was closed anew teaches nothing.
         assert!(history.push(window(6)).is_none());
+    }
+
+    /// The last stretches of the reference make up for windows that there are not yet.
+    #[test]
+    fn a_reference_in_order_comes_before_all() {
+        let stretches: Vec<Arc<WindowEvidence>> = (90..99).map(|n| Arc::new(window(n))).collect();
+        let kind = WindowKind::Rows { size: 9 };
+        let mut history = WindowHistory::new(kind, 3, stretches.into(), vec![window(0)]);
+        assert_eq!(slots(&history, 1), [96, 97, 98, 0]);
+        (1..4).for_each(|slot| assert!(history.push(window(slot)).is_some()));
+        assert_eq!(slots(&history, 4), [0, 1, 2, 3]);
     }
 
     #[test]
@@ -92,7 +114,7 @@ mod tests {
             lateness: hours(0),
             idle_timeout: hours(1),
         };
-        let mut history = WindowHistory::new(WindowKind::Time(period), 50, vec![]);
+        let mut history = WindowHistory::new(WindowKind::Time(period), 50, Arc::new([]), vec![]);
         let kept: Vec<u64> = (0..9).filter(|slot| history.push(window(*slot)).is_some()).collect();
         assert_eq!(kept, [0, 3, 6]);
         assert_eq!(slots(&history, 9), [0, 3, 6]);

@@ -3,6 +3,7 @@
 use super::reference_record::Epoch;
 use crate::error::Fault;
 use crate::identity::{Identity, Stat};
+use crate::judge::evidence::WindowEvidence;
 use crate::monitor::close::ClosedWindow;
 use crate::position::Position;
 use crate::profile::codec::{Content, decode};
@@ -34,6 +35,8 @@ pub struct Commit {
     /// Window and place.
     pub places: Vec<(String, Place)>,
     pub closed: Vec<ClosedWindow>,
+    /// What stretches of a reference in the order of time leave for judging windows.
+    pub of_reference: Option<Vec<WindowEvidence>>,
     pub totals: Totals,
     /// From where on panes are still needed; none when nothing is to be dropped or merged.
     pub horizons: Option<Horizons>,

@@ -9,7 +9,15 @@ use crate::judge::evidence::WindowEvidence;
 use crate::profile::codec::{Content, decode, encode};
 use rusqlite::{Transaction, params};
 
+/// Stands in place of a window's name, which is never empty.
+const OF_REFERENCE: &str = "";
+
 impl ModelStore {
+    /// Of stretches of a reference in the order of time.
+    pub fn evidence_of_reference(&self) -> Result<Vec<WindowEvidence>, StateError> {
+        self.window_evidence(OF_REFERENCE)
+    }
+
     /// Of the windows of one name, oldest first.
     pub fn window_evidence(&self, window: &str) -> Result<Vec<WindowEvidence>, StateError> {
         let sql = format!(
@@ -35,15 +43,16 @@ impl ModelStore {
 }
 
 impl ModelStore {
-    /// Forgets what closed windows of all names left: of one feature, by its place in the
-    /// reference, or of all. How many windows had it.
+    /// Forgets what closed windows of all names left, and not what is known of the reference: of
+    /// one feature, by its place in the reference, or of all. How many windows had it.
     pub fn reset_history(&self, feature: Option<usize>) -> Result<usize, StateError> {
         let mut connection = self.store.connection();
         let mut reset = || {
             let transaction = connection.transaction()?;
-            let sql = "SELECT id, body FROM window_evidence WHERE model = ?1";
+            let sql = "SELECT id, body FROM window_evidence WHERE model = ?1 AND window != ?2";
             let mut select = transaction.prepare(sql)?;
-            let rows = select.query_map(params![self.model], |row| Ok((row.get(0)?, row.get(1)?)));
+            let rows = select
+                .query_map(params![self.model, OF_REFERENCE], |row| Ok((row.get(0)?, row.get(1)?)));
             let rows: Vec<(i64, Vec<u8>)> = rows?.collect::<rusqlite::Result<_>>()?;
             drop(select);
             let (sum, delete) =
@@ -93,6 +102,14 @@ pub(super) fn write(
     commit: &Commit,
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(&WINDOW_EVIDENCE.insert())?;
+    if let Some(stretches) = &commit.of_reference {
+        let sql = "DELETE FROM window_evidence WHERE model = ?1 AND window = ?2";
+        transaction.execute(sql, params![model, OF_REFERENCE])?;
+        for own in stretches {
+            let body = encode(Content::Evidence, own);
+            insert.execute(params![model, OF_REFERENCE, own.slot as i64, body])?;
+        }
+    }
     let mut prune = transaction.prepare_cached(
         "DELETE FROM window_evidence WHERE model = ?1 AND window = ?2 AND slot < ?3",
     )?;

@@ -163,3 +163,47 @@ fn what_is_learned_can_be_forgotten() {
     assert!(learned[23..46].iter().all(Option::is_none), "{learned:?}");
     assert_eq!(learned[46], Some(20));
 }
+
+/// A reference of sixty days one after the other tells at once what windows tell in three weeks.
+#[test]
+fn a_reference_in_order_is_a_history() {
+    let folder = tempfile::tempdir().unwrap();
+    logs(folder.path());
+    let mut random = StdRng::seed_from_u64(10);
+    for part in 0..3 {
+        let days = (0..20).flat_map(|_| {
+            let centre = normal(&mut random, 0.0, 1)[0] / 10.0;
+            normal(&mut random, centre, ROWS)
+        });
+        let days = floats(days.collect::<Vec<f64>>());
+        write(&folder.path().join(format!("train/{part}.parquet")), vec![("x", days)]);
+    }
+    let path = config(folder.path(), MORE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let reference = "path = \"reference.parquet\"";
+    assert!(text.contains(reference));
+    let ordered = text.replace(reference, "path = \"train\"\nordered = true");
+    std::fs::write(&path, ordered).unwrap();
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 0..5, &mut daemon);
+    daemon.stop();
+    let mut daemon = Daemon::start(&path);
+    give(folder.path(), 5..30, &mut daemon);
+    daemon.stop();
+    let windows = closed(folder.path());
+    // From fifty-one stretches of about a day, and fewer of them with every window.
+    assert!(windows.iter().all(|feature| steps(feature) == Some(50)), "{windows:?}");
+    let effects: Vec<f64> = windows.iter().map(|own| own.variation.unwrap().centre).collect();
+    assert!(effects.iter().all(|effect| (2.0..40.0).contains(effect)), "{effects:?}");
+    assert!(windows.iter().all(|feature| feature.drifted == Some(false)));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut model = driftd::config::parse(&text, folder.path()).unwrap().models.remove(0);
+    let replayed = replay(model.clone(), 1 << 20).unwrap().windows("w", &Query::default()).unwrap();
+    let replayed: Vec<FeatureFigures> =
+        replayed.into_iter().map(|mut window| window.features.remove(0)).collect();
+    assert_eq!(replayed, windows);
+    // Without its order the same reference tells nothing of days.
+    model.is_ordered = false;
+    let plain = replay(model, 1 << 20).unwrap().windows("w", &Query::default()).unwrap();
+    assert_eq!(steps(&plain[0].features[0]), None);
+}

@@ -184,7 +184,7 @@ impl Simulation {
             record: ReferenceRecord { files: Vec::new(), settings: 0 },
         };
         let now = self.clock.now();
-        let (_, restored) = epoch::resume(&self.model, loaded, &store, now).unwrap();
+        let (_, restored) = epoch::resume(&self.model, loaded, None, &store, now).unwrap();
         // Nothing stays in memory, so that everything comes back from the state.
         let shared = Shared::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Stop::default());
         let writer = Writer {

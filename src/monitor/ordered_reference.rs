@@ -1,0 +1,78 @@
+//! A reference whose rows are in the order of time: cut into stretches, it is a history from which
+//! it is known how much a feature varies before the first window closes.
+
+use super::model::{ArrivalTime, ModelConfig, Monitor, Restored};
+use super::reference::Reference;
+use super::table::{Table, rows};
+use crate::error::{Fault, StateError};
+use crate::judge::drift_config::STEPS_MIN;
+use crate::judge::evidence::WindowEvidence;
+use crate::position::Arrival;
+use crate::time::Timestamp;
+use crate::window::baseline::BaselineConfig;
+use crate::window::open::{DeltaId, PaneCounts};
+use crate::window::pane::{Pane, PaneRange};
+use crate::window::{WindowConfig, WindowKind};
+use std::sync::Arc;
+
+/// Rows of a stretch, at least.
+const ROWS_MIN: u64 = 100;
+
+/// Counts of features in stretches that are held at a time.
+const COUNTS_MAX: u64 = 250_000;
+
+/// Everything is held in memory.
+struct InMemory;
+
+impl PaneCounts for InMemory {
+    fn deltas(&mut self, _ranges: &[PaneRange]) -> Result<Vec<DeltaId>, StateError> {
+        Ok(Vec::new())
+    }
+
+    fn read(&self, _delta: &DeltaId) -> Result<Pane, StateError> {
+        unreachable!("nothing is anywhere else")
+    }
+}
+
+/// What stretches of the reference's rows leave for judging windows, as if they had been windows:
+/// of the size of the windows where these are cut by rows, else as many as are learned from. Empty
+/// where there are too few rows, or very many features.
+pub fn evidence(
+    config: &ModelConfig,
+    reference: &Arc<Reference>,
+    tables: &[&dyn Table],
+) -> Result<Vec<WindowEvidence>, Fault> {
+    let all = tables.iter().map(|table| rows(*table)).sum::<u64>();
+    let wanted = config.drift.history as u64 + 1;
+    let held = COUNTS_MAX / reference.features.len().max(1) as u64;
+    let least = STEPS_MIN as u64 + 1;
+    let of_rows = config.windows.iter().find_map(|window| match window.kind {
+        WindowKind::Rows { size } if size * least <= all => Some(size),
+        _ => None,
+    });
+    let size = of_rows.unwrap_or(all / wanted).max(ROWS_MIN).max(all.div_ceil(held.max(1)));
+    if size * least > all {
+        return Ok(Vec::new());
+    }
+    let stretches = ModelConfig {
+        windows: vec![WindowConfig { name: "rows".into(), kind: WindowKind::Rows { size } }],
+        baselines: Vec::<BaselineConfig>::new(),
+        sampling: None,
+        time: None,
+        ..config.clone()
+    };
+    let mut monitor = Monitor::new(stretches, Arc::clone(reference), Restored::default());
+    let now = Timestamp(1);
+    let time = ArrivalTime { arrival: Arrival::File, fallback: now, now };
+    let mut evidence = Vec::new();
+    for table in tables {
+        let counted = monitor.count(*table, time, None, false)?;
+        let completed = monitor.add("reference", counted, now);
+        let closing = monitor.close(&completed, now, &mut InMemory);
+        let closing = closing.map_err(|error| Fault::unreadable(error.to_string()))?;
+        let remembered = closing.closed.into_iter().filter_map(|closed| closed.remembered);
+        evidence.extend(remembered.map(|own| own.evidence.as_ref().clone()));
+    }
+    let older = evidence.len().saturating_sub(wanted as usize);
+    Ok(evidence.split_off(older))
+}
