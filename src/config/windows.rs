@@ -4,7 +4,7 @@ use super::raw::Section;
 use crate::position::Arrival;
 use crate::settings::units::duration_text;
 use crate::source::SourceConfig;
-use crate::window::baseline::{BaselineConfig, BaselineKind};
+use crate::window::baseline::{BaselineConfig, BaselineKind, REFERENCE, WEEK};
 use crate::window::period::Period;
 use crate::window::{WindowConfig, WindowKind};
 use std::collections::BTreeSet;
@@ -133,12 +133,26 @@ pub fn baselines(
 ) -> Option<Vec<BaselineConfig>> {
     let is_time = |window: &WindowConfig| matches!(window.kind, WindowKind::Time(_));
     let has_time = windows.is_none_or(|windows| windows.iter().any(is_time));
-    let mut names = BTreeSet::from(["reference".to_owned()]);
+    let mut names = BTreeSet::from([REFERENCE.to_owned()]);
     let mut is_decided = false;
     let baselines = model.sections("baseline").into_iter().map(|section| {
         let name = name(&section, &mut names, "baseline");
         let kind = baseline_kind(&section, has_time);
         let decides = section.boolean("decides").unwrap_or(false);
+        let is_seasonal = matches!(kind, Some(BaselineKind::SameHourOfWeek { .. }));
+        let windows = || windows.into_iter().flatten();
+        if decides && is_seasonal && !windows().all(is_time) {
+            section
+                .fault("decides", "needs all windows to be of type \"time\"; others have no week");
+        }
+        let is_long = |window: &WindowConfig| match window.kind {
+            WindowKind::Time(period) => period.size > WEEK,
+            _ => false,
+        };
+        if is_seasonal && windows().any(is_long) {
+            section
+                .fault("type", "would have rows of the window itself, which is longer than a week");
+        }
         if decides && std::mem::replace(&mut is_decided, true) {
             section.fault("decides", "is true of another baseline, too; one can decide");
         }

@@ -10,13 +10,16 @@ use super::loaded_reference::{LoadedReference, contents, stored};
 use crate::error::{Result, StateError};
 use crate::judge::evidence::WindowEvidence;
 use crate::monitor::close::ClosedWindow;
+use crate::monitor::figures::ReferenceFigures;
 use crate::monitor::model::{ModelConfig, Monitor, Restored};
+use crate::monitor::ordered_reference::is_current;
 use crate::monitor::reference::Reference;
 use crate::store::ModelStore;
 use crate::store::commit::Commit;
 use crate::store::reference_record::{Epoch, ReferenceRecord};
 use crate::time::Timestamp;
 use crate::totals::OF_WINDOWS;
+use crate::window::baseline::REFERENCE;
 use crate::window::cursor::{PaneLayout, Place};
 use crate::window::open::{DeltaId, PaneCounts};
 use crate::window::pane::{Axis, CLOSED, Pane, PaneKey, PaneRange};
@@ -59,10 +62,10 @@ pub fn resume(
         commit.epoch = Some(Epoch { windows, reference: record, profile, renamed, left });
         store.commit(&commit)?;
     }
-    let mut restored = restored(config, store)?;
+    let mut restored = restored(config, &reference, store)?;
     if let Some(read) = ordered {
         restored.of_reference = store.evidence_of_reference()?;
-        if restored.of_reference.is_empty() {
+        if !is_current(&restored.of_reference, config, &reference) {
             restored.of_reference = read(&reference);
             let of_reference = Some(restored.of_reference.clone());
             store.commit(&Commit { of_reference, ..Commit::default() })?;
@@ -74,14 +77,21 @@ pub fn resume(
 /// Reads what stretches of a reference in the order of time leave; none where that fails.
 pub type OrderedReference<'a> = dyn Fn(&Arc<Reference>) -> Vec<WindowEvidence> + 'a;
 
-fn restored(config: &ModelConfig, store: &ModelStore) -> Result<Restored, StateError> {
+fn restored(
+    config: &ModelConfig,
+    reference: &Reference,
+    store: &ModelStore,
+) -> Result<Restored, StateError> {
     let mut restored = Restored { panes: store.panes()?, ..Restored::default() };
+    let figures = config.drift.persistence.map(|_| ReferenceFigures::of(reference));
     for window in &config.windows {
         restored.places.push(store.place(&window.name)?);
         restored.latest.push(store.latest(&window.name)?);
         restored.evidence.push(store.window_evidence(&window.name)?);
-        if config.drift.persistence.is_some() {
-            restored.recent.push(store.recent_verdicts(&window.name)?);
+        if let Some(figures) = &figures {
+            let deciding = config.baselines.iter().find(|baseline| baseline.decides);
+            let deciding = deciding.map_or(REFERENCE, |baseline| &baseline.name);
+            restored.recent.push(store.recent_verdicts(&window.name, figures, deciding)?);
         }
     }
     Ok(restored)
@@ -128,7 +138,7 @@ impl Transition<'_> {
             .map(|window| self.survivor(window).filter(|_| keeps_grids))
             .collect();
         let config = ModelConfig { windows: self.before.to_vec(), ..self.config.clone() };
-        let restored = restored(&config, store)?;
+        let restored = restored(&config, &self.earlier, store)?;
         let (panes, places) = (restored.panes.clone(), restored.places.clone());
         let mut monitor = Monitor::new(config, Arc::clone(&self.earlier), restored);
         let leaving = survivors.iter().enumerate().filter(|(_, survivor)| survivor.is_none());

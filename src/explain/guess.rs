@@ -61,6 +61,8 @@ const SHARE_MIN: f64 = 0.005;
 const NARROW: f64 = 0.01;
 /// One value has all rows, as far as matters.
 const ALL: f64 = 0.999;
+/// So many rows are no chance: with none by chance at odds of e^-12, 6 in 1,000,000.
+const ROWS_MIN: f64 = 12.0;
 /// What gaps are filled with besides the mean and the median.
 const FILLINGS: [f64; 8] = [0.0, -1.0, 99.0, 999.0, 9_999.0, -99.0, -999.0, -9_999.0];
 
@@ -95,17 +97,19 @@ impl Guess {
     ) -> Option<Guess> {
         let Some(sides) = Numbers::of(comparison) else {
             let constant = values.iter().find(|own| own.shares.current >= ALL)?;
-            return Some(Guess::Constant(constant.bin.clone()));
+            let is_news = comparison.present().1 >= OUTSIDE_MIN;
+            return is_news.then(|| Guess::Constant(constant.bin.clone()));
         };
-        let extremes = sides.current.extremes();
-        if let Some(only) = extremes.min().filter(|min| extremes.max() == Some(*min)) {
-            return Some(Guess::Constant(Bin::Value(only)));
+        let (was_constant, constant) = (only(sides.reference).is_some(), only(sides.current));
+        if let Some(only) = constant {
+            let is_news = !was_constant && n_finite(sides.current) >= OUTSIDE_MIN;
+            return is_news.then_some(Guess::Constant(Bin::Value(only)));
         }
         let points = sides.points();
         sides
             .scaled(&points)
             .or_else(|| sides.clipped(comparison))
-            .or_else(|| sides.filled(missing, values))
+            .or_else(|| sides.filled(missing, values, comparison.present().1))
             .or_else(|| sides.outside(&points))
     }
 }
@@ -174,10 +178,15 @@ impl<'a> Numbers<'a> {
             true => Stretch { below: c - above, rows: above },
             false => Stretch { below: 0, rows: below },
         };
-        if outside.rows < OUTSIDE_MIN {
+        // Rows before a window, which it is compared with, may lie out there as well.
+        let (_, of_reference) = self.reference.cells(self.frame);
+        let known = of_reference.counts();
+        let known = known.iter().sum::<u64>() - known[inside].iter().sum::<u64>();
+        let share = outside.rows as f64 / c as f64;
+        let is_known = known as f64 / n_finite(self.reference) as f64 > share / 2.0;
+        if outside.rows < OUTSIDE_MIN || is_known {
             return None;
         }
-        let share = outside.rows as f64 / c as f64;
         let own = self.current.of_ranks(self.frame, &outside.quartiles());
         let extremes = self.current.extremes();
         let extreme = if is_above { extremes.max()? } else { extremes.min()? };
@@ -201,8 +210,9 @@ impl<'a> Numbers<'a> {
     }
 
     /// One value that stands for gaps, or has the place of a mean.
-    fn filled(&self, missing: Sides, values: &[ShareChange]) -> Option<Guess> {
-        let found = values.iter().find(|own| own.gain() >= SHARE_MIN)?;
+    fn filled(&self, missing: Sides, values: &[ShareChange], present: u64) -> Option<Guess> {
+        let is_news = |gain: f64| gain >= SHARE_MIN && gain * present as f64 >= ROWS_MIN;
+        let found = values.iter().find(|own| is_news(own.gain()))?;
         let gained = found.gain();
         let gaps = missing.reference - missing.current;
         let median = self.reference.percentiles(self.frame).map(|all| all[3]);
@@ -232,7 +242,8 @@ impl<'a> Numbers<'a> {
             let now = cells.current[limit] as f64 / c as f64;
             let gain = now - cells.reference[limit] as f64 / r as f64;
             let within = beyond * 0.3 + 3.0 * (beyond / c as f64).sqrt();
-            beyond >= SHARE_MIN && gain >= SHARE_MIN && (gain - beyond).abs() <= within
+            let is_news = beyond * c as f64 >= ROWS_MIN && gain * c as f64 >= ROWS_MIN;
+            is_news && beyond >= SHARE_MIN && gain >= SHARE_MIN && (gain - beyond).abs() <= within
         };
         let extremes = self.current.extremes();
         let (min, max) = (extremes.min()?, extremes.max()?);
@@ -246,6 +257,12 @@ impl<'a> Numbers<'a> {
             () => None,
         }
     }
+}
+
+/// The only finite value.
+fn only(own: &NumericProfile) -> Option<f64> {
+    let extremes = own.extremes();
+    extremes.min().filter(|min| extremes.max() == Some(*min))
 }
 
 fn n_finite(own: &NumericProfile) -> u64 {

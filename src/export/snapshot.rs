@@ -10,9 +10,7 @@ use crate::monitor::figures::{
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
 use crate::totals::{OF_WINDOWS, ROWS_LATE};
-
-/// The baseline that is always there.
-const REFERENCE: &str = "reference";
+use crate::window::baseline::REFERENCE;
 
 /// The samples of one feature of one window, kept apart until the series are counted.
 struct FeatureSamples<'a> {

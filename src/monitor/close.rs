@@ -6,6 +6,7 @@ use super::model::Monitor;
 use super::score::{Baseline, ScoredWindow, WindowLabel, score};
 use super::window_history::Remembered;
 use crate::error::{Result, StateError};
+use crate::feature::Status;
 use crate::time::Timestamp;
 use crate::window::baseline::{BaselineConfig, BaselineKind};
 use crate::window::cursor::Cursor;
@@ -177,7 +178,9 @@ impl Monitor {
         if let Some(persistence) = self.config.drift.persistence {
             for feature in &mut figures.features {
                 let (name, drifted) = (&feature.name, feature.drifted);
-                feature.persistent = self.recent[window].add(name, drifted, persistence);
+                if feature.status != Status::Muted {
+                    feature.persistent = self.recent[window].add(name, drifted, persistence);
+                }
             }
         }
         let figures = Arc::new(figures);

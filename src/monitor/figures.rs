@@ -11,9 +11,9 @@ use crate::explain::phrases::ShownValues;
 use crate::feature::{Kind, Status};
 use crate::judge::variation::Variation;
 use crate::judge::verdict::Verdict;
+use crate::profile::codec::append;
 use crate::profile::extremes::Exact;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
-use crate::profile::grid::GridId;
 use crate::profile::numeric::NumericProfile;
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::percentiles::PERCENTILES;
@@ -21,6 +21,7 @@ use crate::time::Timestamp;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Statistics of one feature on one side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -152,6 +153,8 @@ pub struct WindowSummary {
 #[derive(Debug, Clone, Default)]
 pub struct ReferenceFigures {
     pub rows: u64,
+    /// Hash of all features.
+    pub content: u128,
     /// In the reference's order.
     pub features: Vec<ReferenceFeatureFigures>,
 }
@@ -160,7 +163,8 @@ pub struct ReferenceFigures {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceFeatureFigures {
     pub name: String,
-    pub grid: GridId,
+    /// Hash of all the rest, and of the grid.
+    pub content: u128,
     pub kind: Kind,
     pub statistics: Statistics,
     /// The bins of `psi` and the rows in each.
@@ -170,20 +174,22 @@ pub struct ReferenceFeatureFigures {
 impl ReferenceFigures {
     pub fn of(reference: &Reference) -> ReferenceFigures {
         let features = reference.features.par_iter().map(ReferenceFeatureFigures::of);
-        ReferenceFigures { rows: reference.rows, features: features.collect() }
+        let features: Vec<ReferenceFeatureFigures> = features.collect();
+        let contents: Vec<u8> =
+            features.iter().flat_map(|feature| feature.content.to_le_bytes()).collect();
+        ReferenceFigures { rows: reference.rows, content: xxh3_128(&contents), features }
     }
 }
 
 impl ReferenceFeatureFigures {
     fn of(ReferenceFeature { grid, profile }: &ReferenceFeature) -> ReferenceFeatureFigures {
-        let bins = Bin::all(grid).into_iter().zip(profile.bins(grid)).collect();
-        ReferenceFeatureFigures {
-            name: grid.name.clone(),
-            grid: grid.id,
-            kind: grid.kind,
-            statistics: Statistics::of(grid, profile),
-            bins,
-        }
+        let bins: Vec<(Bin, u64)> = Bin::all(grid).into_iter().zip(profile.bins(grid)).collect();
+        let (name, kind) = (grid.name.clone(), grid.kind);
+        let statistics = Statistics::of(grid, profile);
+        let mut bytes = Vec::new();
+        append(&(&name, kind.name(), grid.id, &statistics, &bins), &mut bytes);
+        let content = xxh3_128(&bytes);
+        ReferenceFeatureFigures { name, content, kind, statistics, bins }
     }
 }
 
@@ -253,11 +259,26 @@ impl FeatureFigures {
 
     /// Takes the verdict of a baseline, the last that was added, for its own; none of rows where
     /// there are no windows yet that it is made of.
-    pub fn decide_by(&mut self, at: usize, comparison: Option<&Comparison<'_>>) {
+    pub fn decide_by(
+        &mut self,
+        at: usize,
+        comparison: Option<&Comparison<'_>>,
+        variation: Option<VariationFigures>,
+    ) {
+        self.variation = self.variation.and(variation).or(self.variation);
         self.measures.iter_mut().for_each(|measured| measured.calls = None);
         let ComparisonFigures { status, drifted, measures } = &self.others[at];
-        (self.status, self.drifted, self.decided_by) = (*status, *drifted, Some(at));
+        self.decided_by = Some(at);
         let is_told = *drifted == Some(true) && !measures.is_empty();
+        match (self.status, *status) {
+            // A feature that is gone is so whatever it is compared with.
+            (Status::Absent | Status::NoValues | Status::Retyped | Status::Muted, _) => {}
+            (Status::Ok, Status::NoReference) => {
+                (self.status, self.drifted) = (Status::TooFewRows, None);
+            }
+            (_, Status::NoReference) => self.drifted = None,
+            (_, status) => (self.status, self.drifted) = (status, *drifted),
+        }
         let explained = comparison.filter(|_| is_told);
         self.explanation = explained.map(|own| Box::new(Explanation::of(own)));
     }

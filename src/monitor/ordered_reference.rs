@@ -3,13 +3,12 @@
 
 use super::model::{ArrivalTime, ModelConfig, Monitor, Restored};
 use super::reference::Reference;
-use super::table::{Table, rows};
+use super::table::Table;
 use crate::error::{Fault, StateError};
 use crate::judge::drift_config::STEPS_MIN;
 use crate::judge::evidence::WindowEvidence;
 use crate::position::Arrival;
 use crate::time::Timestamp;
-use crate::window::baseline::BaselineConfig;
 use crate::window::open::{DeltaId, PaneCounts};
 use crate::window::pane::{Pane, PaneRange};
 use crate::window::{WindowConfig, WindowKind};
@@ -20,6 +19,9 @@ const ROWS_MIN: u64 = 100;
 
 /// Counts of features in stretches that are held at a time.
 const COUNTS_MAX: u64 = 250_000;
+
+/// Stretches that are counted at a time.
+const STRETCHES_MAX: u64 = 10_000;
 
 /// Everything is held in memory.
 struct InMemory;
@@ -42,26 +44,15 @@ pub fn evidence(
     reference: &Arc<Reference>,
     tables: &[&dyn Table],
 ) -> Result<Vec<WindowEvidence>, Fault> {
-    let all = tables.iter().map(|table| rows(*table)).sum::<u64>();
-    let wanted = config.drift.history as u64 + 1;
-    let held = COUNTS_MAX / reference.features.len().max(1) as u64;
-    let least = STEPS_MIN as u64 + 1;
-    let of_rows = config.windows.iter().find_map(|window| match window.kind {
-        WindowKind::Rows { size } if size * least <= all => Some(size),
-        _ => None,
-    });
-    let size = of_rows.unwrap_or(all / wanted).max(ROWS_MIN).max(all.div_ceil(held.max(1)));
-    if size * least > all {
-        return Ok(Vec::new());
-    }
-    let stretches = ModelConfig {
+    let Some((size, wanted)) = stretches(config, reference) else { return Ok(Vec::new()) };
+    let windows = ModelConfig {
         windows: vec![WindowConfig { name: "rows".into(), kind: WindowKind::Rows { size } }],
-        baselines: Vec::<BaselineConfig>::new(),
+        baselines: Vec::new(),
         sampling: None,
         time: None,
         ..config.clone()
     };
-    let mut monitor = Monitor::new(stretches, Arc::clone(reference), Restored::default());
+    let mut monitor = Monitor::new(windows, Arc::clone(reference), Restored::default());
     let now = Timestamp(1);
     let time = ArrivalTime { arrival: Arrival::File, fallback: now, now };
     let mut evidence = Vec::new();
@@ -73,6 +64,36 @@ pub fn evidence(
         let remembered = closing.closed.into_iter().filter_map(|closed| closed.remembered);
         evidence.extend(remembered.map(|own| own.evidence.as_ref().clone()));
     }
-    let older = evidence.len().saturating_sub(wanted as usize);
+    let older = evidence.len().saturating_sub(wanted);
     Ok(evidence.split_off(older))
+}
+
+/// Whether this is what stretches of the reference would leave now, and not under other windows.
+pub fn is_current(
+    known: &[WindowEvidence],
+    config: &ModelConfig,
+    reference: &Arc<Reference>,
+) -> bool {
+    match stretches(config, reference) {
+        None => known.is_empty(),
+        Some((size, wanted)) => {
+            let own = known.first().and_then(|window| window.feature(0));
+            known.len() == wanted && own.is_some_and(|own| own.rows == size)
+        }
+    }
+}
+
+/// The rows of a stretch, and how many are kept; none where there are too few rows.
+fn stretches(config: &ModelConfig, reference: &Reference) -> Option<(u64, usize)> {
+    let (all, features) = (reference.rows, reference.features.len() as u64);
+    let most = config.drift.history as u64 + 1;
+    let held = (COUNTS_MAX / features.max(1)).clamp(1, STRETCHES_MAX);
+    let least = STEPS_MIN as u64 + 1;
+    let of_rows = config.windows.iter().find_map(|window| match window.kind {
+        WindowKind::Rows { size } if size.saturating_mul(least) <= all => Some(size),
+        _ => None,
+    });
+    let size = of_rows.unwrap_or(all / most).max(ROWS_MIN).max(all.div_ceil(held));
+    let n = all / size;
+    (n >= least).then_some((size, n.min(most) as usize))
 }

@@ -95,12 +95,9 @@ impl Scoring<'_> {
         let current = &self.pane.features[index];
         current.assert_complete();
         let compared = Comparison::new(&feature.grid, &feature.profile, current)?;
-        let variation = self.variation(index, &compared);
-        let clustered = |compared: &Comparison<'_>| {
-            let factor = self.cluster_factor(index, compared);
-            variation.clone().times(factor)
-        };
-        let own = clustered(&compared);
+        let factor = |compared: &Comparison<'_>| self.cluster_factor(index, compared);
+        let variation = self.variation(index, &compared, false);
+        let own = variation.clone().times(factor(&compared));
         let is_muted = self.config.muted.contains(&feature.grid.name);
         let said = |verdict: Verdict| if is_muted { verdict.muted() } else { verdict };
         let verdict = judge(&compared, &own, self.config);
@@ -109,54 +106,55 @@ impl Scoring<'_> {
         let (mut called, mut beside) = (verdict.drifted, None);
         let mut figures = FeatureFigures::new(&compared, said(verdict), known);
         for (at, baseline) in self.baselines.iter().enumerate() {
-            let before = baseline.pane.as_ref().map(|pane| &pane.features[index]);
-            let against = before.map(|before| {
-                let compared = Comparison::with_window(&feature.grid, before, current)?;
-                Ok((judge(&compared, &clustered(&compared), self.config), compared))
-            });
-            let against = against.transpose()?;
-            let verdict = against.as_ref().map(|(verdict, _)| verdict.clone());
-            let drifted = verdict.as_ref().and_then(|verdict| verdict.drifted);
-            figures.others.push(
-                verdict.map_or_else(ComparisonFigures::without_baseline, |own| said(own).into()),
-            );
-            if baseline.decides {
-                called = drifted;
-                figures.decide_by(at, against.as_ref().map(|(_, compared)| compared));
-                if let Some(before) = before.filter(|_| baseline.is_seasonal) {
-                    let of_season = Comparison::new(&feature.grid, &feature.profile, before)?;
-                    beside = Some(Box::new(Evidence::of(&of_season, false)));
+            let Some(pane) = &baseline.pane else {
+                figures.others.push(ComparisonFigures::without_baseline());
+                if baseline.decides {
+                    figures.decide_by(at, None, None);
+                    called = None;
                 }
+                continue;
+            };
+            let before = &pane.features[index];
+            let against = Comparison::with_window(&feature.grid, before, current)?;
+            let is_seasonal = baseline.decides && baseline.is_seasonal;
+            let own = match is_seasonal {
+                true => self.variation(index, &compared, true),
+                false => variation.clone(),
+            };
+            let own = own.times(factor(&against));
+            let verdict = judge(&against, &own, self.config);
+            if baseline.decides {
+                called = verdict.drifted;
+            }
+            figures.others.push(said(verdict).into());
+            if baseline.decides {
+                let known = VariationFigures::new(&own, against.effective_rows());
+                figures.decide_by(at, Some(&against), Some(known));
+            }
+            if is_seasonal {
+                let of_season = Comparison::new(&feature.grid, &feature.profile, before)?;
+                beside = Some(Box::new(Evidence::of(&of_season, false)));
             }
         }
         let evidence = Evidence::of(&compared, called == Some(true));
         Ok((figures, Evidence { beside, ..evidence }))
     }
 
-    /// How much the rows of a feature tell, as far as is known.
-    fn variation(&self, index: usize, compared: &Comparison<'_>) -> Variation {
+    /// How much the rows of a feature tell, as far as is known: of windows, or of what is left of
+    /// them when the season before is taken away.
+    fn variation(&self, index: usize, compared: &Comparison<'_>, is_seasonal: bool) -> Variation {
         match self.config.variation {
             VariationConfig::None => Variation::of_rows(1.0),
             VariationConfig::Rows => Variation::of_rows(compared.effect_of_order()),
             VariationConfig::Learned => {
                 let past = self.past.iter().filter_map(|window| window.feature(index));
-                let past: Vec<Evidence> = past.map(|own| self.comparable(own)).collect();
+                let past: Vec<Evidence> = past.map(|own| comparable(own, is_seasonal)).collect();
                 let (variances, bins) = varying(compared);
                 let learned =
                     learn(&past, variances, (compared.present().1, bins), self.config.history);
                 let first = || Variation::first(compared.effect_of_order());
                 learned.map_or_else(first, Variation::learned)
             }
-        }
-    }
-
-    /// What a closed window left, as far as windows are compared with the same thing as then.
-    fn comparable(&self, own: Evidence) -> Evidence {
-        let is_seasonal = self.baselines.iter().any(|own| own.decides && own.is_seasonal);
-        match (is_seasonal, own.beside.is_some()) {
-            (true, false) => Evidence::default(),
-            (false, true) => Evidence { beside: None, ..own },
-            _ => own,
         }
     }
 
@@ -169,6 +167,15 @@ impl Scoring<'_> {
         let (r, c) = (reference as f64, current as f64);
         // RC/(R+C) with all rows, over the same with C/effect of them.
         if r + c > 0.0 { (effect * r + c) / (r + c) } else { 1.0 }
+    }
+}
+
+/// What a closed window left, with the season before it or without; nothing of one that had none.
+fn comparable(own: Evidence, is_seasonal: bool) -> Evidence {
+    match (is_seasonal, own.beside.is_some()) {
+        (true, false) => Evidence::default(),
+        (false, _) => Evidence { beside: None, ..own },
+        (true, true) => own,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::monitor::figures::{
 use crate::profile::extremes::Exact;
 use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
+use crate::window::baseline::REFERENCE;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
@@ -276,7 +277,7 @@ impl<'a> Feature<'a> {
 
 fn deciding(figures: &WindowFigures) -> &str {
     let deciding = figures.baselines.iter().find(|baseline| baseline.decides);
-    deciding.map_or("reference", |baseline| &baseline.name)
+    deciding.map_or(REFERENCE, |baseline| &baseline.name)
 }
 
 fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {

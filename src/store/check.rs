@@ -37,11 +37,7 @@ const INDEXES: [Index; 12] = [
     Index::of_all("pane_delta_pane", "pane_delta", "model, bucket, slots, rows, id"),
     Index::of_all("window_evidence_slot", "window_evidence", "model, window, slot"),
     Index::of_all("closed_window_latest", "closed_window", "model, window, \"end\", id"),
-    Index::of_all("feature_name", "feature", "model, name, grid, id"),
-    Index {
-        condition: "drifted = 1",
-        ..Index::of_all("feature_window_drifted", "feature_window", "window, feature")
-    },
+    Index::of_all("feature_name", "feature", "model, name, kind, content, id"),
     Index {
         condition: "content IS NOT NULL",
         ..Index::of_all("path_content", "path", "source, content, path")
@@ -54,7 +50,14 @@ const INDEXES: [Index; 12] = [
         condition: "content IS NULL",
         ..Index::of_all("pane_delta_level", "pane_delta", "model, level, id")
     },
+    Index {
+        condition: "drifted = 1",
+        ..Index::of_all("feature_window_drifted", "feature_window", "window, feature")
+    },
 ];
+
+/// Those that are compared at every start: the last is of the history, which may be large.
+const INDEXES_OF_START: &[Index] = INDEXES.split_at(INDEXES.len() - 1).0;
 
 impl Index {
     const fn of_all(name: &'static str, table: &'static str, columns: &'static str) -> Index {
@@ -92,7 +95,7 @@ pub fn mend_indexes(connection: &Connection) -> Result<(), StateError> {
     if connection.is_readonly(MAIN_DB).map_err(tried)? {
         return Err(StateError::damaged("it", "it says that it must not be written"));
     }
-    let faults = page_faults(connection, 1).map_err(tried)?;
+    let faults = page_faults(connection, 1, INDEXES_OF_START).map_err(tried)?;
     if faults.is_empty() {
         return Ok(());
     }
@@ -101,7 +104,7 @@ pub fn mend_indexes(connection: &Connection) -> Result<(), StateError> {
         let is_damage = error.sqlite_error_code().is_some_and(|code| of_content.contains(&code));
         return Err(if is_damage { damaged(&faults) } else { failed("repair", &error) });
     }
-    let left = page_faults(connection, 1).map_err(tried)?;
+    let left = page_faults(connection, 1, INDEXES_OF_START).map_err(tried)?;
     if !left.is_empty() {
         return Err(damaged(&left));
     }
@@ -132,10 +135,14 @@ pub fn expect_whole(connection: &Connection) -> Result<(), StateError> {
 
 /// What is wrong with pages, at most `limit` things, and with indexes. SQLite's own check of
 /// indexes looks every row up in each of them, and takes 5 s of a ledger of a million files.
-fn page_faults(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<String>> {
+fn page_faults(
+    connection: &Connection,
+    limit: u32,
+    indexes: &[Index],
+) -> rusqlite::Result<Vec<String>> {
     let mut faults = quick_check(connection, limit)?;
     if faults.is_empty() {
-        for index in &INDEXES {
+        for index in indexes {
             faults.extend(index.fault(connection)?);
         }
     }
@@ -161,7 +168,7 @@ impl Store {
 
     fn check_all(self: &Arc<Store>) -> Result<StateCheck, StateError> {
         let faults = self.read(|connection| {
-            let mut faults = page_faults(connection, 100)?;
+            let mut faults = page_faults(connection, 100, &INDEXES)?;
             faults.extend(row_sums::faults(connection)?);
             faults.extend(self.feature_windows.fault(connection)?);
             Ok(faults)

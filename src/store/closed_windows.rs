@@ -7,10 +7,11 @@ use super::row_sums::CLOSED_WINDOW;
 use super::{ModelStore, StateConfig, to_text};
 use crate::error::{Fault, Result, StateError};
 use crate::monitor::figures::{
-    FeatureFigures, ReferenceFeatureFigures, WindowFigures, WindowSummary,
+    FeatureFigures, ReferenceFeatureFigures, ReferenceFigures, WindowFigures, WindowSummary,
 };
 use crate::time::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::BTreeSet;
 
 /// Which closed windows are wanted: those that end in a stretch of time, by event time or, where
 /// windows have none, by the clock.
@@ -131,13 +132,22 @@ impl ModelStore {
             let features = self.features_of(id)?;
             let features = features.into_iter().collect::<Result<Vec<_>, Fault>>();
             let features = features.and_then(|features| match features.len() as i64 {
-                found if found == written => Ok(features),
+                found if found == written => Ok(Some(features)),
+                // It may have been dropped since it was listed.
+                0 if !self.has_window(id).unwrap_or(true) => Ok(None),
                 found => Err(Fault::unreadable(format!("it has {found} of {written} features"))),
             });
-            figures.features = self.undamaged(window, features)?;
-            f(figures);
+            if let Some(features) = self.undamaged(window, features)? {
+                figures.features = features;
+                f(figures);
+            }
         }
         Ok(())
+    }
+
+    fn has_window(&self, id: i64) -> Result<bool, StateError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM closed_window WHERE id = ?1)";
+        self.store.read(|connection| connection.query_row(sql, [id], |row| row.get(0)))
     }
 
     /// All features of a window, in their order.
@@ -264,17 +274,15 @@ pub(super) fn write(
     commit: &Commit,
 ) -> rusqlite::Result<()> {
     let (id, config) = (model.model, &model.store.config);
-    let mut is_pruned = false;
+    let mut old = Vec::new();
     for closed in &commit.closed {
-        let (figures, reference) = (&closed.figures, &closed.reference.features);
-        write_window(transaction, &model.store.feature_windows, id, figures, reference)?;
-        is_pruned |= prune_windows(transaction, id, &figures.window, config)?;
+        let (figures, reference) = (&closed.figures, &closed.reference);
+        write_window(transaction, &model.store.feature_windows, id, figures, Some(reference))?;
+        old.extend(beyond_number(transaction, id, &figures.window, config)?);
     }
+    drop_windows(transaction, &old)?;
     if !commit.closed.is_empty() {
-        is_pruned |= prune_bytes(transaction, config)?;
-    }
-    if is_pruned {
-        compared_features::forget(transaction, id)?;
+        drop_windows(transaction, &beyond_bytes(transaction, config)?)?;
     }
     Ok(())
 }
@@ -285,7 +293,7 @@ pub(super) fn write_window(
     columns: &FeatureWindows,
     model: i64,
     figures: &WindowFigures,
-    reference: &[ReferenceFeatureFigures],
+    reference: Option<&ReferenceFigures>,
 ) -> rusqlite::Result<()> {
     transaction.prepare_cached(&CLOSED_WINDOW.insert())?.execute(params![
         model,
@@ -301,9 +309,11 @@ pub(super) fn write_window(
         figures.drifted() as i64,
         figures.features.len() as i64,
         to_text(&figures.baselines),
+        reference.map(|own| own.content.to_le_bytes().to_vec()).unwrap_or_default(),
     ])?;
     let window = transaction.last_insert_rowid();
-    let features = compared_features::ids(transaction, model, figures, reference)?;
+    let compared = reference.map_or(&[][..], |reference| &reference.features);
+    let features = compared_features::ids(transaction, model, figures, compared)?;
     let mut insert = transaction.prepare_cached(&columns.table().insert())?;
     let mut bytes = 0;
     for (position, (feature, id)) in figures.features.iter().zip(features).enumerate() {
@@ -313,46 +323,65 @@ pub(super) fn write_window(
     transaction.prepare_cached(sized)?.execute(params![bytes as i64, window]).map(|_| ())
 }
 
-/// Drops the oldest windows of one name where there are more than are wanted.
-fn prune_windows(
+/// The oldest windows of one name, where there are more than are wanted.
+fn beyond_number(
     transaction: &Transaction<'_>,
     model: i64,
     window: &str,
     config: &StateConfig,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Vec<i64>> {
+    let Ok(most) = i64::try_from(config.windows_max) else { return Ok(Vec::new()) };
     let sql = "SELECT id FROM closed_window WHERE model = ?1 AND window = ?2
                ORDER BY id DESC LIMIT -1 OFFSET ?3";
     let mut select = transaction.prepare_cached(sql)?;
-    let values = params![model, window, config.windows_max.min(i64::MAX as u64) as i64];
-    let ids = select.query_map(values, |row| row.get(0))?;
-    drop_windows(transaction, &ids.collect::<rusqlite::Result<Vec<i64>>>()?)
+    let ids = select.query_map(params![model, window, most], |row| row.get(0))?;
+    ids.collect()
 }
 
-/// Drops the oldest windows of all models where they take more than is wanted; the newest of each
-/// name stays, since it is shown.
-fn prune_bytes(transaction: &Transaction<'_>, config: &StateConfig) -> rusqlite::Result<bool> {
+/// The oldest windows of all models, where they take more bytes than is wanted; that of each name
+/// which is shown stays.
+fn beyond_bytes(transaction: &Transaction<'_>, config: &StateConfig) -> rusqlite::Result<Vec<i64>> {
+    let Ok(most) = i64::try_from(config.history_max) else { return Ok(Vec::new()) };
     let sum = "SELECT coalesce(sum(bytes), 0) FROM closed_window";
     let all: i64 = transaction.prepare_cached(sum)?.query_row([], |row| row.get(0))?;
-    let mut excess = all - config.history_max.min(i64::MAX as u64) as i64;
+    let (mut excess, mut ids) = (all - most, Vec::new());
     if excess <= 0 {
-        return Ok(false);
+        return Ok(ids);
     }
-    let sql = "SELECT id, bytes FROM closed_window
-               WHERE id NOT IN (SELECT max(id) FROM closed_window GROUP BY model, window)
-               ORDER BY id";
+    let sql = "SELECT id, bytes FROM (
+                   SELECT id, bytes, row_number() OVER (PARTITION BY model, window
+                       ORDER BY coalesce(\"end\", closed) DESC, id DESC) AS place
+                   FROM closed_window)
+               WHERE place > 1 ORDER BY id";
     let mut select = transaction.prepare_cached(sql)?;
-    let (mut rows, mut ids) = (select.query([])?, Vec::new());
+    let mut rows = select.query([])?;
     while let Some(row) = rows.next()?.filter(|_| excess > 0) {
         ids.push(row.get(0)?);
         excess -= row.get::<_, i64>(1)?;
     }
-    drop_windows(transaction, &ids)
+    Ok(ids)
 }
 
-fn drop_windows(transaction: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<bool> {
-    for table in ["feature_window WHERE window", "closed_window WHERE id"] {
-        let mut delete = transaction.prepare_cached(&format!("DELETE FROM {table} = ?1"))?;
-        ids.iter().try_for_each(|id| delete.execute(params![id]).map(|_| ()))?;
+/// Drops windows, and what they alone were compared with.
+fn drop_windows(transaction: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<()> {
+    let mut compared = BTreeSet::new();
+    let select = "SELECT model, compared FROM closed_window WHERE id = ?1";
+    let mut select = transaction.prepare_cached(select)?;
+    for id in ids {
+        let own = select.query_row(params![id], |row| Ok((row.get(0)?, row.get(1)?)));
+        compared.extend(own.optional()?);
+        for table in ["feature_window WHERE window", "closed_window WHERE id"] {
+            let sql = format!("DELETE FROM {table} = ?1");
+            transaction.prepare_cached(&sql)?.execute(params![id])?;
+        }
     }
-    Ok(!ids.is_empty())
+    let is_left = "SELECT EXISTS (SELECT 1 FROM closed_window WHERE model = ?1 AND compared = ?2)";
+    let compared: BTreeSet<(i64, Vec<u8>)> = compared;
+    for (model, reference) in compared {
+        let mut is_left = transaction.prepare_cached(is_left)?;
+        if !is_left.query_row(params![model, reference], |row| row.get::<_, bool>(0))? {
+            compared_features::forget(transaction, model)?;
+        }
+    }
+    Ok(())
 }

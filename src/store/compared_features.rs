@@ -5,12 +5,11 @@ use super::row_sums::FEATURE;
 use crate::error::Fault;
 use crate::feature::Kind;
 use crate::monitor::figures::{ReferenceFeatureFigures, WindowFigures};
-use crate::profile::grid::GridId;
 use rusqlite::{Row, Transaction, params};
 use std::collections::HashMap;
 
-/// A feature by name and grid; no grid where none was kept.
-type FeatureKey = (String, Vec<u8>);
+/// A feature by name, kind and content; no content where none was kept.
+type FeatureKey = (String, String, Vec<u8>);
 
 /// The ids of a window's features, in their order; those that are new are written.
 pub fn ids(
@@ -20,29 +19,28 @@ pub fn ids(
     reference: &[ReferenceFeatureFigures],
 ) -> rusqlite::Result<Vec<i64>> {
     let mut known: HashMap<FeatureKey, i64> = HashMap::new();
-    let mut select =
-        transaction.prepare_cached("SELECT name, grid, id FROM feature WHERE model = ?1")?;
+    let mut select = transaction
+        .prepare_cached("SELECT name, kind, content, id FROM feature WHERE model = ?1")?;
     let mut rows = select.query(params![model])?;
     while let Some(row) = rows.next()? {
-        known.insert((row.get(0)?, row.get(1)?), row.get(2)?);
+        known.insert((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?);
     }
     let mut insert = transaction.prepare_cached(&FEATURE.insert())?;
     let ids = figures.features.iter().enumerate().map(|(index, feature)| {
         let own = reference.get(index).filter(|own| own.name == feature.name);
-        let grid = own.map(|own| own.grid.0.to_le_bytes().to_vec()).unwrap_or_default();
-        let key = (feature.name.clone(), grid);
+        let content = own.map(|own| own.content.to_le_bytes().to_vec()).unwrap_or_default();
+        let key = (feature.name.clone(), feature.kind.name().to_owned(), content);
         if let Some(id) = known.get(&key) {
             return Ok(*id);
         }
         let details = own.map(ReferenceDetails::encode);
-        insert.execute(params![model, feature.name, feature.kind.name(), key.1, details])?;
+        insert.execute(params![model, key.0, key.1, key.2, details])?;
         Ok(transaction.last_insert_rowid())
     });
     ids.collect()
 }
 
-/// Drops those that no window is left of. The features of an old reference are found at once in the
-/// oldest window, as long as there is one.
+/// Drops those that no window is left of.
 pub fn forget(transaction: &Transaction<'_>, model: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM feature WHERE model = ?1 AND NOT EXISTS (
                    SELECT 1 FROM closed_window w CROSS JOIN feature_window v
@@ -52,7 +50,7 @@ pub fn forget(transaction: &Transaction<'_>, model: i64) -> rusqlite::Result<()>
 
 /// Columns that [`read`] reads, of a table named `f`.
 pub fn selected() -> String {
-    format!("f.name, f.kind, f.grid, f.reference, {}", FEATURE.is_whole_in("f"))
+    format!("f.name, f.kind, f.content, f.reference, {}", FEATURE.is_whole_in("f"))
 }
 
 /// How many columns those are.
@@ -72,13 +70,13 @@ pub fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Result<ComparedFeature
         Ok(known) => known,
         Err(fault) => return Ok(Err(fault)),
     };
-    let (grid, reference): (Vec<u8>, Option<Vec<u8>>) = (row.get(at + 2)?, row.get(at + 3)?);
-    let Some((grid, bytes)) = grid.try_into().ok().zip(reference) else {
+    let (content, reference): (Vec<u8>, Option<Vec<u8>>) = (row.get(at + 2)?, row.get(at + 3)?);
+    let Some((content, bytes)) = content.try_into().ok().zip(reference) else {
         return Ok(Ok(ComparedFeature { name, kind, reference: None }));
     };
     Ok(ReferenceDetails::decode(&bytes).map(|ReferenceDetails { statistics, bins }| {
-        let grid = GridId(u128::from_le_bytes(grid));
-        let own = ReferenceFeatureFigures { name: name.clone(), grid, kind, statistics, bins };
+        let content = u128::from_le_bytes(content);
+        let own = ReferenceFeatureFigures { name: name.clone(), content, kind, statistics, bins };
         ComparedFeature { name, kind, reference: Some(own) }
     }))
 }

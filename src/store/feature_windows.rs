@@ -152,7 +152,8 @@ impl FeatureWindows {
             details.push(MeasureDetails { column, decides, calls, error, p_value_min });
         }
         let details = FeatureDetails::encode(figures, &details);
-        let number = |value: Option<f64>| value.map_or(Value::Null, Value::Real);
+        // The table gives 0 for −0.
+        let number = |value: Option<f64>| value.map_or(Value::Null, |own| Value::Real(own + 0.0));
         let integer = |value: i64| ToSqlOutput::Owned(Value::Integer(value));
         let text = |text| ToSqlOutput::Borrowed(ValueRef::Text(str::as_bytes(text)));
         let null = || ToSqlOutput::Owned(Value::Null);

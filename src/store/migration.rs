@@ -179,7 +179,7 @@ fn spread_windows(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             let fault = format!("a closed window: {fault}");
             rusqlite::Error::UserFunctionError(fault.into())
         })?;
-        write_window(transaction, &columns, model, &figures, &[])?;
+        write_window(transaction, &columns, model, &figures, None)?;
     }
     drop(rows);
     drop(select);

@@ -41,13 +41,14 @@ pub const PANE_DELTA: SummedTable =
 pub const CLOSED_WINDOW: SummedTable = SummedTable::new(
     "closed_window",
     "model, window, slot, start, \"end\", closed, rows, rows_kept, verdict, judged, drifted, \
-     features, baselines",
+     features, baselines, compared",
 );
 
 pub const WINDOW_EVIDENCE: SummedTable =
     SummedTable::new("window_evidence", "model, window, slot, body");
 
-pub const FEATURE: SummedTable = SummedTable::new("feature", "model, name, kind, grid, reference");
+pub const FEATURE: SummedTable =
+    SummedTable::new("feature", "model, name, kind, content, reference");
 
 const TABLES: [SummedTable; 14] = [
     MODEL,

@@ -8,7 +8,10 @@ use crate::time::Timestamp;
 use std::ops::Range;
 use std::time::Duration;
 
-const WEEK: Duration = Duration::from_hours(7 * 24);
+/// The baseline that is always there.
+pub const REFERENCE: &str = "reference";
+
+pub const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// `[[model.baseline]]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

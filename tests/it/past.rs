@@ -184,6 +184,29 @@ fn windows_are_shown_beside_the_reference_that_they_had() {
     assert_eq!(means("stays").len(), 3);
     commit(&model, &windows(&other, 6, 0)[5..]);
     assert_eq!(means("moves"), [5_999.5; 3]);
+    // The same cells, of other rows.
+    let twice = |n: usize| floats((0..n).map(|row| (row % 1_000) as f64));
+    let of_rows = |n| reference(&MemoryTable::new(vec![("moves", twice(n)), ("stays", twice(n))]));
+    let (two, four) = (of_rows(2_000), of_rows(4_000));
+    assert_eq!(two.features[0].grid.id, four.features[0].grid.id);
+    let compared = |reference: &Reference, slot: u64| {
+        let end = Some(Timestamp(1_800_000_000_000_000 + slot as i64 * HOUR));
+        let label = WindowLabel { window: "same".into(), slot, start: None, end, closed: end };
+        let pane =
+            pane(reference, &MemoryTable::new(vec![("moves", twice(500)), ("stays", twice(500))]));
+        let scored = score(reference, &pane, &[], &[], &DriftConfig::default(), label).unwrap();
+        let figures = Arc::new(scored.figures);
+        ClosedWindow {
+            figures,
+            reference: Arc::new(ReferenceFigures::of(reference)),
+            remembered: None,
+        }
+    };
+    commit(&model, &[compared(&two, 0), compared(&four, 1)]);
+    let past = model.past_of_feature("stays", Some("same"), &Query::default()).unwrap();
+    let rows: Vec<u64> =
+        past.iter().map(|(_, own)| own.as_ref().unwrap().statistics.rows).collect();
+    assert_eq!(rows, [2_000, 4_000]);
 }
 
 #[test]

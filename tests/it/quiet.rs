@@ -58,9 +58,30 @@ fn drift_that_lasts_is_told_over_a_restart() {
     // The third day back counts no longer.
     assert_eq!(expected, [false, false, false, true, false, false]);
     daemon.stop();
+    // Two days of drift, and then nothing is to be said any more; or the reference is another.
+    let mut daemon = Daemon::start(&config);
+    give(folder.path(), 6, 900.0, &mut daemon);
+    give(folder.path(), 7, 900.0, &mut daemon);
+    let persistent = ["driftd_drift_persistent", "feature=\"loud\""];
+    assert_eq!(daemon.sample(&persistent), Some(1.0));
+    daemon.stop();
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.clone() + "[model.feature.loud]\nmute = true\n").unwrap();
+    let mut daemon = Daemon::start(&config);
+    write(&folder.path().join("logs/muted.parquet"), column(901.0));
+    daemon.wait_for_sample(&["driftd_windows_closed_total", "\"unjudged\""], 1.0);
+    assert_eq!(daemon.sample(&persistent), None);
+    daemon.stop();
+    std::fs::write(&config, text).unwrap();
+    write(&folder.path().join("reference.parquet"), column(900.0));
+    let mut daemon = Daemon::start(&config);
+    give(folder.path(), 8, 0.0, &mut daemon);
+    assert_eq!(daemon.sample(&persistent), Some(0.0), "the first against another reference");
+    daemon.stop();
+    write(&folder.path().join("reference.parquet"), column(0.0));
     let arguments = ["replay", "--config", config.to_str().unwrap(), "--format", "json"];
     let (status, out, err) = run(&arguments);
-    assert_eq!((status, out.matches("\"drifted\":[\"loud\"]").count()), (0, 2), "{err}");
+    assert_eq!((status, out.matches("\"drifted\":[\"loud\"]").count()), (0, 5), "{err}");
 }
 
 /// It keeps its figures, and is in no verdict, count or alert.

@@ -81,6 +81,25 @@ fn a_shift_is_no_unit() {
     }
 }
 
+/// In a hundred rows a greatest value, or a value that came twice, is chance.
+#[test]
+fn small_windows_have_no_limits() {
+    let reference = floats(normal(12, 20.0, 4.0));
+    let mut explained = 0;
+    for (window, values) in normal(13, 26.0, 4.0).chunks(100).enumerate().take(50) {
+        let figures = compare(Arc::clone(&reference), floats(values.to_vec()));
+        let Some(own) = &figures.explanation else { continue };
+        explained += 1;
+        assert_eq!(own.guess, None, "window {window}");
+    }
+    assert!(explained > 40, "{explained}");
+    // What always was one value is no news.
+    let constant = |n: usize| floats(vec![5.0; n]);
+    let gaps = (0..1_000).map(|row| (row % 2 == 0).then_some(5.0)).collect::<Float64Array>();
+    let figures = compare(constant(5_000), Arc::new(gaps));
+    assert_eq!(told(&figures), ["missing 0 → 50 %"]);
+}
+
 #[test]
 fn limits_and_fillings_are_guessed() {
     let (before, now) = (normal(5, 50.0, 10.0), normal(6, 50.0, 10.0));

@@ -20,8 +20,9 @@ CREATE TABLE closed_window (
     drifted   INTEGER NOT NULL,
     features  INTEGER NOT NULL, -- how many rows of feature_window it has
     baselines TEXT NOT NULL,    -- JSON: what it was compared with besides the reference
+    compared  BLOB NOT NULL,    -- hash of the reference, as in feature
     sum       INTEGER NOT NULL,
-    bytes     INTEGER NOT NULL DEFAULT 0 -- what those take, about
+    bytes     INTEGER NOT NULL DEFAULT 0 -- what its features take, about
 );
 CREATE INDEX closed_window_latest ON closed_window (model, window, "end", id);
 -- What windows were compared with: a row per feature of each reference.
@@ -30,16 +31,16 @@ CREATE TABLE feature (
     model     INTEGER NOT NULL REFERENCES model,
     name      TEXT NOT NULL,
     kind      TEXT NOT NULL,
-    grid      BLOB NOT NULL, -- empty of windows that were closed before this was kept
+    content   BLOB NOT NULL, -- hash of all of it; empty of windows that were closed before it was kept
     sum       INTEGER NOT NULL,
     reference BLOB           -- its figures and its bins
 );
-CREATE UNIQUE INDEX feature_name ON feature (model, name, grid);
+CREATE UNIQUE INDEX feature_name ON feature (model, name, kind, content);
 -- One feature of one window. Columns of measures stand after all others: a driftd that knows more
 -- measures adds theirs at the end.
 CREATE TABLE feature_window (
-    window             INTEGER NOT NULL REFERENCES closed_window,
-    feature            INTEGER NOT NULL REFERENCES feature,
+    window             INTEGER NOT NULL,
+    feature            INTEGER NOT NULL, -- no REFERENCES: nothing is to look for it here
     position           INTEGER NOT NULL, -- among the features of the window
     status             TEXT NOT NULL,
     drifted            INTEGER,
