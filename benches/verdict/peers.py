@@ -1,4 +1,4 @@
-"""How other tools score a column, from their definitions (versions and sources in fixtures/oracle's peers).
+"""How other tools score a column, written from the definitions in their documentation.
 
 Each is given what it needs: thresholds are its own, raised where it would call more than one in a thousand undrifted
 windows of the same reference, which no user could know.
