@@ -349,6 +349,12 @@ fn readme_rows() -> BTreeMap<String, String> {
 }
 
 #[test]
+fn the_help_of_reasons_lists_them_all() {
+    let reasons = driftd::explain::reason::REASONS.join(", ");
+    assert!(driftd::export::metrics::DRIFT_REASON.help.contains(&reasons));
+}
+
+#[test]
 fn the_readme_lists_every_metric() {
     let rows = readme_rows();
     for metric in all() {

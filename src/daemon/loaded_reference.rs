@@ -326,7 +326,6 @@ pub fn contents(files: &[ReferenceFile]) -> impl Iterator<Item = &str> {
     files.iter().map(|file| file.content.as_str())
 }
 
-/// All that a profile depends on beside the files. Another driftd may cut other grids.
 /// The same files, profiled by an earlier version: where their grids have become others, those that
 /// open windows are counted on stay.
 fn on_known_grids(
@@ -351,6 +350,7 @@ fn settings_of_files(model: &Model) -> u128 {
     settings(model) ^ u128::from(codec::VERSION)
 }
 
+/// All that a profile depends on beside the files. Another driftd may cut other grids.
 fn settings(model: &Model) -> u128 {
     let text = format!("{} {:?}", env!("CARGO_PKG_VERSION"), model.reference);
     xxh3_128(text.as_bytes())

@@ -34,8 +34,7 @@ impl Measure for Ks {
         score: &Score,
         effects: &DesignEffects,
     ) -> Option<f64> {
-        let n = comparison.effective_rows() / effects.of_values();
-        Some(survival(stephens_lambda(score.score, n)))
+        Some(p_value(score.score, comparison, effects))
     }
 
     /// That of the distance that the cells leave possible.
@@ -45,10 +44,13 @@ impl Measure for Ks {
         score: &Score,
         effects: &DesignEffects,
     ) -> Option<f64> {
-        let n = comparison.effective_rows() / effects.of_values();
         let error = score.error.filter(|error| *error > 0.0)?;
-        Some(survival(stephens_lambda((score.score + error).min(1.0), n)))
+        Some(p_value((score.score + error).min(1.0), comparison, effects))
     }
+}
+
+fn p_value(distance: f64, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+    survival(stephens_lambda(distance, comparison.effective_rows() / effects.of_values()))
 }
 
 /// The largest difference of the distribution functions at an edge.

@@ -37,11 +37,6 @@ impl Bin {
         let (lower, upper) = grid.bounds(cell);
         grid.atom(cell).map_or_else(|| between(lower, upper), Bin::Value)
     }
-
-    /// Whether it is a category's name.
-    pub fn is_text(&self) -> bool {
-        matches!(self, Bin::Text(_))
-    }
 }
 
 /// The bins of `psi` of a numeric grid.
@@ -55,6 +50,13 @@ pub fn of_numbers(grid: &NumericGrid) -> Vec<Bin> {
             true => Bin::Value(upper),
             false => between(lower, upper),
         })
+        .collect()
+}
+
+/// A text that cannot break a line, or a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
         .collect()
 }
 
@@ -76,15 +78,7 @@ impl fmt::Display for Bin {
                     false => write!(f, "{lower} to {upper}"),
                 }
             }
-            // It cannot break a line, or a terminal.
-            Bin::Text(text) => {
-                let plain = text.chars().flat_map(|c| {
-                    let escaped = c.is_control().then(|| c.escape_default());
-                    let own = escaped.is_none().then_some(c);
-                    escaped.into_iter().flatten().chain(own)
-                });
-                plain.into_iter().try_for_each(|c| write!(f, "{c}"))
-            }
+            Bin::Text(text) => f.write_str(&printable(text)),
             Bin::Other => f.write_str("all other values"),
         }
     }

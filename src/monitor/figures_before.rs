@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 /// The figures of a closed window.
 pub fn decode(body: &[u8]) -> Result<WindowFigures, Fault> {
     match version(body) {
-        Some(..5) => of_version::<FeatureFiguresOf4>(3, 4, body),
+        Some(..5) => of_version::<FeatureFiguresBefore<MeasureFiguresOf4>>(3, 4, body),
         _ => of_version::<FeatureFiguresOf5>(5, 5, body),
     }
 }
@@ -52,28 +52,21 @@ impl From<BaselineFiguresBefore> for BaselineFigures {
     }
 }
 
-/// Versions 3 and 4: nobody noted which measures called.
-#[derive(Deserialize)]
-struct FeatureFiguresOf4 {
-    name: String,
-    kind: Kind,
-    status: Status,
-    drifted: Option<bool>,
-    statistics: Statistics,
-    measures: Vec<MeasureFiguresOf4>,
-    others: Vec<ComparisonFiguresBefore<MeasureFiguresOf4>>,
-}
-
 /// Nobody kept the bins, or said what moved.
 #[derive(Deserialize)]
-struct FeatureFiguresOf5 {
+struct FeatureFiguresBefore<M> {
     name: String,
     kind: Kind,
     status: Status,
     drifted: Option<bool>,
     statistics: Statistics,
-    measures: Vec<MeasureFiguresOf5>,
-    others: Vec<ComparisonFiguresBefore<MeasureFiguresOf5>>,
+    measures: Vec<M>,
+    others: Vec<ComparisonFiguresBefore<M>>,
+}
+
+#[derive(Deserialize)]
+struct FeatureFiguresOf5 {
+    before: FeatureFiguresBefore<MeasureFiguresOf5>,
     variation: Option<VariationFigures>,
 }
 
@@ -119,9 +112,9 @@ impl<F: Into<FeatureFigures>> From<WindowFiguresBefore<F>> for WindowFigures {
     }
 }
 
-impl From<FeatureFiguresOf4> for FeatureFigures {
-    fn from(before: FeatureFiguresOf4) -> FeatureFigures {
-        let FeatureFiguresOf4 { name, kind, status, drifted, statistics, measures, others } =
+impl<M: Into<MeasureFigures>> From<FeatureFiguresBefore<M>> for FeatureFigures {
+    fn from(before: FeatureFiguresBefore<M>) -> FeatureFigures {
+        let FeatureFiguresBefore { name, kind, status, drifted, statistics, measures, others } =
             before;
         FeatureFigures {
             name,
@@ -141,31 +134,8 @@ impl From<FeatureFiguresOf4> for FeatureFigures {
 }
 
 impl From<FeatureFiguresOf5> for FeatureFigures {
-    fn from(before: FeatureFiguresOf5) -> FeatureFigures {
-        let FeatureFiguresOf5 {
-            name,
-            kind,
-            status,
-            drifted,
-            statistics,
-            measures,
-            others,
-            variation,
-        } = before;
-        FeatureFigures {
-            name,
-            kind,
-            status,
-            drifted,
-            persistent: None,
-            statistics,
-            measures: of_all(measures),
-            others: of_all(others),
-            decided_by: None,
-            variation,
-            bins: Vec::new(),
-            explanation: None,
-        }
+    fn from(FeatureFiguresOf5 { before, variation }: FeatureFiguresOf5) -> FeatureFigures {
+        FeatureFigures { variation, ..before.into() }
     }
 }
 

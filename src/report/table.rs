@@ -1,6 +1,7 @@
 //! The report as a table for people: what drifted first, by how much, against what.
 
 use super::Report;
+use crate::explain::bin::printable;
 use crate::explain::number::{percent, significant};
 use crate::explain::phrases::ShownValues;
 use crate::feature::Status;
@@ -139,11 +140,4 @@ fn what_moved(feature: &FeatureFigures, shown: ShownValues) -> String {
 fn score(feature: &FeatureFigures, measure: &str) -> String {
     let found = feature.measures.iter().find(|measured| measured.measure == measure);
     found.map(|measured| format!("{:.3}", measured.score)).unwrap_or_default()
-}
-
-/// A name cannot break the table, or the terminal.
-fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
 }

@@ -2,6 +2,9 @@ use crate::metrics::{HOSTILE_NAMES, demo, hostile};
 use crate::support::daemon::{Daemon, PATIENCE, config};
 use crate::support::repository;
 use crate::support::table::{floats, times, write};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -214,6 +217,33 @@ fn no_counter_falls_when_the_daemon_is_killed() {
     daemon.stop();
 }
 
+/// The numbers of one column of a Parquet file.
+fn column_of(path: &Path, name: &str) -> Vec<f64> {
+    let file = std::fs::File::open(path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let batches = reader.map(|batch| batch.unwrap().column_by_name(name).unwrap().clone());
+    batches.flat_map(|own| own.as_primitive::<Float64Type>().values().to_vec()).collect()
+}
+
+/// The rows of the history in Parquet, and the bins of its windows over HTTP.
+fn expect_rows(daemon: &Daemon, folder: &Path, arguments: &[&str], means: &[f64]) {
+    let rows = folder.join("history.parquet");
+    let parquet = ["--format", "parquet"];
+    let (status, _, err) =
+        crate::support::run(&[arguments, &[rows.to_str().unwrap()], &parquet].concat());
+    assert_eq!(status, 0, "{err}");
+    let exported: Vec<f64> = column_of(&rows, "mean");
+    assert_eq!(exported.len(), means.len());
+    assert!(exported.iter().zip(means).all(|(got, mean)| (got - mean).abs() < 1e-12));
+    let (_, answer) = daemon.get("/api/v1/models/m/features/x?window=hour&bins=true");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    for window in answer["windows"].as_array().unwrap() {
+        let bins = window["feature"]["bins"].as_array().unwrap();
+        let rows = |side: &str| bins.iter().map(|bin| bin[side].as_u64().unwrap()).sum::<u64>();
+        assert_eq!((rows("reference"), rows("current")), (5_000, 1_500));
+    }
+}
+
 /// The samples of a series stand together and in order: Python's client asks for that.
 fn expect_strict(page: &Path) {
     let program = "import sys; from prometheus_client.openmetrics import parser; \
@@ -252,6 +282,7 @@ fn a_history_is_backfilled_into_prometheus() {
     let (status, _, err) =
         crate::support::run(&[&arguments[..], &[page.to_str().unwrap()]].concat());
     assert_eq!(status, 0, "while the daemon runs: {err}");
+    expect_rows(&daemon, folder.path(), &arguments, &means);
     daemon.stop();
     let blocks = Command::new("promtool")
         .args(["tsdb", "create-blocks-from", "openmetrics"])
