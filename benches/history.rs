@@ -65,7 +65,7 @@ fn fill(store: &Arc<Store>, features: usize, windows: usize) -> (f64, f64) {
     for slot in 0..windows {
         let time = Some(Timestamp(1_700_000_000_000_000 + slot as i64 * 3_600_000_000));
         let (window, slot) = ("hour".to_owned(), slot as u64);
-        let label = WindowLabel { window, slot, start: None, end: time, closed: time };
+        let label = WindowLabel { window, slot, end: time, closed: time, ..WindowLabel::default() };
         let (pane, config) = (&panes[slot as usize % 3], &DriftConfig::default());
         let begun = Instant::now();
         let scored = score(&reference, pane, &[], &[], config, label).unwrap();

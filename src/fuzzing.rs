@@ -351,7 +351,7 @@ mod tests {
         let reference = Reference::build(&[&table], &ReferenceConfig::default(), &|| {}).unwrap();
         let pane = count_whole(&reference, &table, None, None).unwrap();
         let window = "w".to_owned();
-        let label = WindowLabel { window, slot: 1, start: None, end: None, closed: None };
+        let label = WindowLabel { window, slot: 1, ..WindowLabel::default() };
         let figures =
             score(&reference, &pane, &[], &[], &DriftConfig::default(), label).unwrap().figures;
         let windows =

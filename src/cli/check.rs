@@ -6,6 +6,7 @@ use super::progress::bar;
 use super::{DRIFT, FAILURE, UNJUDGED, output};
 use crate::export::page::openmetrics;
 use crate::judge::drift_config::VariationConfig;
+use crate::monitor::clustered_table::ClusteredTable;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
 use crate::monitor::score::{WindowLabel, score};
@@ -73,7 +74,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let path = arguments.reference.as_ref().or(settings.reference_path.as_ref());
     let path = path.context("name the reference with --reference")?;
     let inputs = std::iter::once(path).chain(&arguments.current);
-    arguments.config.check_excluded(inputs.map(PathBuf::as_path))?;
+    arguments.config.check_columns(inputs.map(PathBuf::as_path))?;
     let reference = load_reference(path, &settings)?;
     if reference.rows == 0 || reference.features.is_empty() {
         let (path, rows, features) = (path.display(), reference.rows, reference.features.len());
@@ -120,7 +121,7 @@ fn windows(
 ) -> Result<(Vec<WindowFigures>, Vec<anyhow::Error>)> {
     let close = |name: &str, slot: usize, pane: &Pane| {
         let (window, slot) = (name.to_owned(), slot as u64);
-        let label = WindowLabel { window, slot, start: None, end: None, closed: None };
+        let label = WindowLabel { window, slot, ..WindowLabel::default() };
         score(reference, pane, &[], &[], &settings.drift, label)
             .map(|scored| scored.figures)
             .map_err(|error| anyhow!("{name}: {error}"))
@@ -162,12 +163,15 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// How files are counted: what is sampled, of how large a window, and how large pages may be.
+/// How files are counted: what is sampled, of how large a window, how large pages may be, and what
+/// names clusters.
 pub struct Counting<'a> {
     sampling: Option<&'a SamplingConfig>,
     /// None where each file is a window.
     window_rows: Option<u64>,
     page_bytes_max: u64,
+    /// The column that names the cluster of each row.
+    cluster: Option<&'a str>,
 }
 
 impl Counting<'_> {
@@ -188,7 +192,8 @@ impl Counting<'_> {
                 }
             }
         }
-        Ok(Counting { sampling, window_rows, page_bytes_max })
+        let cluster = settings.reference.columns.cluster.as_deref();
+        Ok(Counting { sampling, window_rows, page_bytes_max, cluster })
     }
 }
 
@@ -214,7 +219,12 @@ pub fn pane(reference: &Reference, path: &Path, counting: &Counting<'_>) -> Resu
         Ok(())
     };
     let table = ProgressTable { table: &table, on_read: &on_read };
-    let counted = count_whole(reference, &table, counting.sampling, counting.window_rows);
+    let counted = match counting.cluster {
+        Some(column) => ClusteredTable::new(&table, column).and_then(|clustered| {
+            count_whole(reference, &clustered, counting.sampling, counting.window_rows)
+        }),
+        None => count_whole(reference, &table, counting.sampling, counting.window_rows),
+    };
     bar.finish_and_clear();
     Ok(counted.map_err(|fault| fault.context(path.display()))?)
 }

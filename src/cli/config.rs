@@ -67,7 +67,7 @@ fn check(config: &Config) -> Result<String> {
                     continue;
                 }
             };
-        faults.extend(missing_time(model, path)?);
+        faults.extend(missing_columns(model, path)?);
         let (rows, features) = (reference.rows, reference.features.len());
         if rows == 0 || features == 0 {
             faults.push(format!(
@@ -115,41 +115,44 @@ fn check(config: &Config) -> Result<String> {
 /// Files of a directory that are asked for a column.
 const FILES_ASKED: usize = 100;
 
-/// Says that nobody has the column with the time of each row, as far as there is anybody to ask:
-/// every row would be given the time of its file.
-fn missing_time(model: &Model, reference: &Path) -> Result<Option<String>> {
-    let Some(time) = &model.model.time else { return Ok(None) };
+/// Says that nobody has the column with the time of each row, or with its cluster, as far as there
+/// is anybody to ask: every row would be given the time of its file.
+fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
+    let time = model.model.time.as_ref().map(|time| ("time", &time.name));
+    let cluster = model.model.cluster.as_ref().map(|name| ("cluster", name));
+    let mut missing: Vec<(&str, &String)> = time.into_iter().chain(cluster).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut directories = Vec::new();
     for source in &model.sources {
         match source.directory() {
             Some(directory) => directories.push(directory),
             // Nobody knows what will come.
-            None => return Ok(None),
+            None => return Ok(Vec::new()),
         }
     }
-    let has_time = |names: &[String]| names.contains(&time.name);
-    if has_time(&inputs::column_names(reference)?) {
-        return Ok(None);
-    }
+    let known = inputs::column_names(reference)?;
+    missing.retain(|(_, name)| !known.contains(name));
     let mut is_any = false;
     for directory in directories {
         // One that cannot be listed was told of.
         let files = listing::list(&directory).map(|listing| listing.files).unwrap_or_default();
         for file in files.into_iter().take(FILES_ASKED) {
             let names = inputs::names_below(&directory, &file.path);
-            if has_time(&names) {
-                return Ok(None);
-            }
+            missing.retain(|(_, name)| !names.contains(name));
             is_any |= !names.is_empty();
         }
     }
-    Ok(is_any.then(|| {
+    let missing = missing.into_iter().filter(|_| is_any);
+    let said = missing.map(|(role, name)| {
         format!(
-            "model {:?}: columns.time: neither the reference nor any file of the sources has a \
-             column {:?}",
-            model.model.name, time.name
+            "model {:?}: columns.{role}: neither the reference nor any file of the sources has a \
+             column {name:?}",
+            model.model.name
         )
-    }))
+    });
+    Ok(said.collect())
 }
 
 /// Says which files of a directory are left out.

@@ -23,6 +23,9 @@ pub struct ConfigChoice {
     /// Columns that are no features, such as the label; names with * and ?, may be repeated
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
+    /// Rows come in clusters that this column names, such as requests or users
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
     /// Refuse a file that has a page which unpacks to more [default: that of the reference in the
     /// configuration, or 256MB]
     #[arg(long, value_name = "SIZE", value_parser = page_max)]
@@ -50,19 +53,25 @@ impl ConfigChoice {
     pub fn settings(&self) -> Result<CheckOptions> {
         let mut settings = self.configured()?;
         settings.page_bytes_max = self.page_max.unwrap_or(settings.page_bytes_max);
+        if let Some(cluster) = &self.cluster {
+            settings.reference.columns.cluster = Some(cluster.clone());
+        }
         for name in &self.exclude {
             settings.reference.columns.exclude.push(NamePattern::new(name));
         }
         Ok(settings)
     }
 
-    /// Fails when `--exclude` names no column of these inputs: most likely a typing error, after
-    /// which a label would be watched.
-    pub fn check_excluded<'a>(&self, inputs: impl Iterator<Item = &'a Path>) -> Result<()> {
-        if self.exclude.is_empty() {
+    /// Fails when `--exclude` or `--cluster` names no column of these inputs: most likely a typing
+    /// error, after which a label would be watched.
+    pub fn check_columns<'a>(&self, inputs: impl Iterator<Item = &'a Path>) -> Result<()> {
+        if self.exclude.is_empty() && self.cluster.is_none() {
             return Ok(());
         }
         let names = inputs.map(inputs::column_names).collect::<Result<Vec<_>, _>>()?.concat();
+        if let Some(cluster) = self.cluster.as_ref().filter(|own| !names.contains(own)) {
+            bail!("--cluster {cluster:?} names no column");
+        }
         for written in &self.exclude {
             let pattern = NamePattern::new(written);
             if !names.iter().any(|name| pattern.matches(name)) {

@@ -29,7 +29,7 @@ pub struct ProfileArguments {
 pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
     let files = parquet_files(&arguments.inputs)?;
     let settings = arguments.config.settings()?;
-    arguments.config.check_excluded(files.iter().map(PathBuf::as_path))?;
+    arguments.config.check_columns(files.iter().map(PathBuf::as_path))?;
     let profile = match &arguments.grid {
         Some(grid) => current(grid, &files, &settings)?,
         None if files.len() == 1 => Profile::Reference(load_reference(&files[0], &settings)?),

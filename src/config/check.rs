@@ -133,11 +133,20 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
     let baselines = baselines(section, windows.as_deref());
     let sampling = sampling(section, windows.as_deref());
     section.finish();
-    let time = columns.time.clone();
+    let (time, cluster) = (columns.time.clone(), columns.cluster.clone());
     let (windows, baselines) = (windows?, baselines?);
     let (reference_source, page_bytes_max, is_ordered) = reference_source?;
     Some(Model {
-        model: ModelConfig { name: name?, version, windows, baselines, drift, sampling, time },
+        model: ModelConfig {
+            name: name?,
+            version,
+            windows,
+            baselines,
+            drift,
+            sampling,
+            time,
+            cluster,
+        },
         reference_source,
         reference: ReferenceConfig { columns, features },
         page_bytes_max,
@@ -198,6 +207,7 @@ fn columns(model: &Section<'_>) -> ColumnsConfig {
         id: section.string("id"),
         label: section.string("label"),
         time: time_column(&section),
+        cluster: section.string("cluster"),
     };
     section.finish();
     config

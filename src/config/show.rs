@@ -59,6 +59,7 @@ fn model(model: &Model) -> Value {
     shown_columns.extend(columns.include.as_deref().map(|include| ("include", patterns(include))));
     shown_columns.extend(columns.id.as_ref().map(|id| ("id", text(id))));
     shown_columns.extend(columns.label.as_ref().map(|label| ("label", text(label))));
+    shown_columns.extend(columns.cluster.as_ref().map(|own| ("cluster", text(own))));
     if let Some(time) = &columns.time {
         shown_columns.push(("time", text(&time.name)));
         shown_columns

@@ -199,8 +199,9 @@ impl Pipeline {
         info!(model, source, path = %record.path.display(), rows = counted.rows, "counted");
         let now = self.now();
         let windows = &self.monitor.config().windows;
+        let path = record.path.display().to_string();
         self.journal.record_file(&from.label, record, &mut counted, windows, now);
-        self.add(&from.label.name, counted, now)
+        self.add(&from.label.name, Some(&path), counted, now)
     }
 
     /// What to do with a file, by what is known of it.
@@ -266,7 +267,7 @@ impl Pipeline {
         let batch = BatchRecord { delivery: from.id, positions, counts: from.counts };
         let windows = &self.monitor.config().windows;
         self.journal.record_batch(&from.label, &batch, counted.as_mut(), windows, now);
-        counted.map_or(Ok(()), |counted| self.add(&from.label.name, counted, now))
+        counted.map_or(Ok(()), |counted| self.add(&from.label.name, None, counted, now))
     }
 
     /// Adds what was counted and recorded to the open panes, and closes the windows that it
@@ -274,11 +275,12 @@ impl Pipeline {
     fn add(
         &mut self,
         source: &str,
+        file: Option<&str>,
         counted: CountedTable,
         now: Timestamp,
     ) -> Result<(), StateError> {
         let completed = self.monitor.add(source, counted, now);
-        let closing = self.monitor.close(&completed, now, &mut self.journal)?;
+        let closing = self.monitor.close(&completed, file, now, &mut self.journal)?;
         self.record_closing(closing, now);
         Ok(())
     }
@@ -447,6 +449,7 @@ fn log_window(model: &str, figures: &WindowFigures) {
     info!(
         model,
         window = figures.window,
+        file = figures.file,
         end = figures.end.map(tracing::field::display),
         rows = figures.rows,
         verdict = figures.verdict().name(),

@@ -160,15 +160,17 @@ fn open_journal(store: &ModelStore, reference: Arc<Reference>, shared: &Shared) 
     Ok(Journal::open(writer, reference)?)
 }
 
-/// What a line of a stream is read for: the features, the time of its row, and the key that it is
-/// sampled by.
+/// What a line of a stream is read for: the features, the time of its row, the key that it is
+/// sampled by, and the name of its cluster.
 fn line_features(reference: &Reference, model: &ModelConfig) -> Vec<LineFeature> {
     let features = reference.grids().map(LineFeature::from);
     let is_feature = |name: &&String| reference.grids().any(|grid| grid.name == **name);
     let time = model.time.as_ref().map(|time| &time.name);
     let key = model.sampling.as_ref().and_then(|sampling| sampling.key.as_ref());
     let key = key.filter(|key| !is_feature(key) && Some(*key) != time);
-    features.chain(time.into_iter().chain(key).map(|name| LineFeature::key(name))).collect()
+    let cluster = model.cluster.as_ref().filter(|name| Some(*name) != time && Some(*name) != key);
+    let others = time.into_iter().chain(key).chain(cluster);
+    features.chain(others.map(|name| LineFeature::key(name))).collect()
 }
 
 /// Waits for sources and time, and lets the pipeline work, until it is stopped and its sources have

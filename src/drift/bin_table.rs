@@ -9,6 +9,12 @@ pub fn table(reference: &[u64], current: &[u64]) -> Array2<u64> {
     Array2::from_shape_vec((2, reference.len()), counts).expect("two rows of equal length")
 }
 
+/// One less than there are bins with rows.
+pub fn freedom(table: ArrayView2<'_, u64>) -> f64 {
+    let used = table.columns().into_iter().filter(|bin| bin[0] + bin[1] > 0).count();
+    used.saturating_sub(1) as f64
+}
+
 /// The shares (p, q) of each bin, in bin order.
 pub fn shares(table: ArrayView2<'_, u64>) -> impl Iterator<Item = (f64, f64)> {
     let totals = table.sum_axis(Axis(1));

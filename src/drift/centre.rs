@@ -32,4 +32,9 @@ impl Measure for Centre {
         let rows = comparison.effective_rows() / effects.centre;
         Some(comparison.ranks()?.ranks.p_value(score.score, rows))
     }
+
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        let rows = comparison.effective_rows() / effects.centre;
+        comparison.ranks()?.ranks.noise(rows)
+    }
 }

@@ -32,6 +32,11 @@ impl Measure for Chi2 {
         let (chi2, _, freedom) = statistic(comparison.bins()?);
         Some(p_value(chi2 / effects.of_values(), freedom))
     }
+
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        let (_, rows, freedom) = statistic(comparison.bins()?);
+        Some((freedom as f64 * effects.bins / rows).sqrt())
+    }
 }
 
 /// χ², all rows, and the degrees of freedom.

@@ -232,7 +232,12 @@ impl<'a> Comparison<'a> {
     pub fn unseen(&self) -> Option<(u64, RareValues)> {
         let Counts::Categorical { grid, cells: Some(own) } = &self.counts else { return None };
         let Values::Categorical(counts) = &self.current.values else { return None };
-        (self.is_reference && grid.knows_unseen()).then(|| (counts.unseen(), own.rare))
+        let mut rare = own.rare;
+        // A value of one cluster is in many rows, and tells of as many that nobody knows.
+        if let Some(groups) = self.reference.known_groups() {
+            (rare.once, rare.twice) = (groups.alone, 0);
+        }
+        (self.is_reference && grid.knows_unseen()).then(|| (counts.unseen(), rare))
     }
 
     /// Values of both sides beyond the reference's least and greatest finite one; none where it

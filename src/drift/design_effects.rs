@@ -40,6 +40,14 @@ impl DesignEffects {
         }
     }
 
+    /// Those of bins, on average and each by itself; 1 for all else.
+    pub fn of_bins(bins: f64, by_bin: Vec<f64>) -> DesignEffects {
+        let squares: f64 = by_bin.iter().map(|effect| effect * effect).sum();
+        let sum: f64 = by_bin.iter().sum();
+        let all_bins = if sum > 0.0 { bins.max(squares / sum) } else { bins };
+        DesignEffects { bins, all_bins, by_bin, ..DesignEffects::default() }
+    }
+
     /// The largest of values: of measures that a change of any kind moves.
     pub fn of_values(&self) -> f64 {
         self.all_bins.max(self.centre).max(self.spread)

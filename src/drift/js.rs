@@ -3,11 +3,12 @@
 //! J. Lin, "Divergence measures based on the Shannon entropy" (1991); a metric by D. M. Endres and
 //! J. E. Schindelin (2003).
 
-use super::bin_table::shares;
+use super::bin_table::{freedom, shares};
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
 use ndarray::ArrayView2;
+use std::f64::consts::LN_2;
 
 pub struct Js;
 
@@ -26,6 +27,12 @@ impl Measure for Js {
 
     fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
         None
+    }
+
+    /// The divergence is an eighth of psi where both are small, and in bits.
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        let psi = freedom(comparison.bins()?) * effects.bins / comparison.effective_rows();
+        Some((psi / (8.0 * LN_2)).sqrt())
     }
 }
 

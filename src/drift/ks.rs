@@ -9,6 +9,7 @@ use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
 use crate::profile::grid::NumericGrid;
 use crate::stats::kolmogorov::{stephens_lambda, survival};
+use std::f64::consts::{FRAC_PI_2, LN_2};
 
 pub struct Ks;
 
@@ -35,6 +36,13 @@ impl Measure for Ks {
         effects: &DesignEffects,
     ) -> Option<f64> {
         Some(p_value(score.score, comparison, effects))
+    }
+
+    /// The mean of A. N. Kolmogorov's law, √(π/2)·ln 2.
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        comparison.cells()?;
+        let rows = comparison.effective_rows() / effects.of_values();
+        Some(FRAC_PI_2.sqrt() * LN_2 / rows.sqrt())
     }
 
     /// That of the distance that the cells leave possible.

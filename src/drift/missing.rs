@@ -6,6 +6,7 @@ use super::design_effects::DesignEffects;
 use super::threshold::{RateChange, Threshold};
 use super::{About, Comparison, Measure, Score, effective_rows};
 use crate::stats::rates::{Rate, p_of_change};
+use std::f64::consts::FRAC_2_PI;
 
 pub struct Missing;
 
@@ -31,6 +32,15 @@ impl Measure for Missing {
             false => effects.missing,
         };
         Some(p_of_change(change.now, change.before, effect))
+    }
+
+    /// Of a normal law with both sides' ratio in common.
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        let (reference, current) = comparison.tallies();
+        let rows = self.effective_rows(comparison, effects);
+        let missing = (reference.missing() + current.missing()) as f64;
+        let ratio = missing / (reference.rows + current.rows) as f64;
+        Some((FRAC_2_PI * ratio * (1.0 - ratio) / rows).sqrt())
     }
 
     /// All rows speak, not only those with a value.

@@ -81,6 +81,11 @@ pub trait Measure: Sync {
         None
     }
 
+    /// What the score comes to by chance alone, on average and about; none where that is not known.
+    fn noise(&self, _comparison: &Comparison<'_>, _effects: &DesignEffects) -> Option<f64> {
+        None
+    }
+
     /// RC/(R+C) of the rows that it speaks of, divided by their design effect.
     fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
         comparison.effective_rows() / effects.bins

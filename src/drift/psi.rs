@@ -4,7 +4,7 @@
 //! scoring gave it. A share below 1e-4 counts as 1e-4, so that one empty bin is a finite surprise;
 //! nothing is renormalised, and a bin that is empty on both sides adds nothing.
 
-use super::bin_table::shares;
+use super::bin_table::{freedom, shares};
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
@@ -50,6 +50,12 @@ impl Measure for Psi {
         let n = comparison.effective_rows() / effect;
         let groups = grouped(&reference, &current, n, EXPECTED_MIN);
         Some(Homogeneity::of(groups.into_iter()).p_value(effect))
+    }
+
+    /// RC/(R+C) times psi is nearly χ² of one degree less than there are bins: B. Yurdakul and J.
+    /// Naranjo, "Statistical properties of the population stability index" (2020).
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        Some(freedom(comparison.bins()?) * effects.bins / comparison.effective_rows())
     }
 }
 

@@ -5,6 +5,7 @@
 //! ungrouped values the mean rank of a window is what F. Wilcoxon (1945) tests.
 
 use statrs::function::erf::erfc;
+use std::f64::consts::FRAC_2_PI;
 
 /// A number per row, by its cell: its mean and variance over the reference, and how far the mean
 /// of other rows lies from the reference's.
@@ -59,6 +60,12 @@ impl RankMoments {
     /// has one value only.
     pub fn shift(&self) -> Option<f64> {
         (self.variance > VARIANCE_MIN).then_some(self.shift)
+    }
+
+    /// The mean distance of other rows' mean from the reference's by chance alone, of a normal law.
+    pub fn noise(&self, effective_rows: f64) -> Option<f64> {
+        self.shift()?;
+        Some((FRAC_2_PI * self.variance / effective_rows).sqrt())
     }
 
     /// The two-sided p-value of a shift, by the normal law, at so many effective rows RC/(R+C).

@@ -33,4 +33,9 @@ impl Measure for Spread {
         let rows = comparison.effective_rows() / effects.spread;
         Some(comparison.ranks()?.distances.p_value(score.score, rows))
     }
+
+    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
+        let rows = comparison.effective_rows() / effects.spread;
+        comparison.ranks()?.distances.noise(rows)
+    }
 }

@@ -22,6 +22,7 @@ struct Columns {
     model: StringBuilder,
     version: StringBuilder,
     window: StringBuilder,
+    file: StringBuilder,
     start: Instants,
     end: Instants,
     closed: Instants,
@@ -112,6 +113,7 @@ impl Columns {
         self.model.append_value(model);
         self.version.append_value(version);
         self.window.append_value(&window.window);
+        self.file.append_option(window.file.as_deref());
         for (column, time) in [
             (&mut self.start, window.start),
             (&mut self.end, window.end),
@@ -148,6 +150,7 @@ impl Columns {
             ("model", texts(&mut self.model), false),
             ("version", texts(&mut self.version), false),
             ("window", texts(&mut self.window), false),
+            ("file", texts(&mut self.file), true),
             ("start", instants(&mut self.start), true),
             ("end", instants(&mut self.end), true),
             ("closed", instants(&mut self.closed), true),

@@ -164,6 +164,12 @@ pub const DRIFT_P_VALUE: Metric = gauge(
     "Probability of such a score without drift, given how much the feature varies; of the measures \
      that do not decide only with the family p_values.",
 );
+pub const DRIFT_NOISE: Metric = gauge(
+    "driftd_drift_noise",
+    Some(Family::Evidence),
+    MEASURE,
+    "What a score comes to by chance alone, about: what rows so few give on average without drift.",
+);
 pub const FEATURE_PERCENTILE: Metric = gauge(
     "driftd_feature_percentile",
     Some(Family::Percentiles),
@@ -414,6 +420,7 @@ const SCORES: &[&Metric] = &[
     &DRIFT_REASON,
     &FEATURE_STATUS,
     &DESIGN_EFFECT,
+    &DRIFT_NOISE,
     &HISTORY_STEPS,
 ];
 

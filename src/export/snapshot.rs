@@ -146,6 +146,9 @@ impl<'a> FeatureSamples<'a> {
             if let Some(p_value) = measured.p_value.filter(|_| measured.decides || self.all_p) {
                 self.push(&metrics::DRIFT_P_VALUE, window, &labels, p_value);
             }
+            if let Some(noise) = measured.noise {
+                self.push(&metrics::DRIFT_NOISE, window, &labels, noise);
+            }
             if let Some(calls) = measured.calls {
                 let value = f64::from(u8::from(calls));
                 self.push(&metrics::DRIFT_CALLED, window, &labels, value);

@@ -6,6 +6,7 @@
 //! from the steps between closed windows ([`steps`]) or, before there are enough, from the order of
 //! rows.
 
+pub mod cluster_effects;
 pub mod drift_config;
 pub mod evidence;
 pub mod persistence;

@@ -92,12 +92,8 @@ pub fn learn(
         let n_bins = values.iter().map(|step| step.by_bin.len()).max().unwrap_or(0);
         let of_bin =
             |bin: usize| effect(excess(&|step| step.by_bin.get(bin).copied().unwrap_or(0.0)));
-        effects.by_bin = (0..n_bins).map(of_bin).collect();
+        effects = DesignEffects::of_bins(effect(bins), (0..n_bins).map(of_bin).collect());
         (effects.centre, effects.spread) = (effect(centre), effect(spread));
-        effects.bins = effect(bins);
-        let squares: f64 = effects.by_bin.iter().map(|effect| effect * effect).sum();
-        let sum: f64 = effects.by_bin.iter().sum();
-        effects.all_bins = if sum > 0.0 { effects.bins.max(squares / sum) } else { effects.bins };
     }
     let of_missing = self::excess(missing.iter().map(|step| step.missing));
     if missing.len() < history || of_missing > GATE * (3.0 / missing.len() as f64).sqrt() {
@@ -197,7 +193,7 @@ fn scale(values: &[&ValueStep], current: u64) -> f64 {
 
 /// (t/z)², of the quantiles for 1 in 100,000 of Student's law with a third of the steps as its
 /// degrees of freedom, and of the normal one.
-fn student(steps: usize) -> f64 {
+pub(super) fn student(steps: usize) -> f64 {
     static FACTORS_BY_STEPS: LazyLock<Vec<f64>> = LazyLock::new(|| {
         // `scipy.stats.norm.isf(5e-6)`.
         const NORMAL: f64 = 4.417_173_413_467_604;

@@ -18,14 +18,14 @@ pub struct Variation {
 const LOSS_OF_FIRST: f64 = 20.0;
 
 impl Variation {
-    /// Windows differ no more than rows do, of which `effect` tell as much as one.
-    pub fn of_rows(effect: f64) -> Variation {
-        Variation { stage: Stage::Learned, effects: DesignEffects::same(effect), steps: None }
+    /// Windows differ no more than their rows, or clusters of rows, do.
+    pub fn of_rows(effects: DesignEffects) -> Variation {
+        Variation { stage: Stage::Learned, effects, steps: None }
     }
 
     /// There are not enough closed windows to tell how much they differ.
-    pub fn first(effect: f64) -> Variation {
-        let effects = DesignEffects { loss: LOSS_OF_FIRST, ..DesignEffects::same(effect) };
+    pub fn first(effects: DesignEffects) -> Variation {
+        let effects = DesignEffects { loss: LOSS_OF_FIRST, ..effects };
         Variation { stage: Stage::First, effects, steps: None }
     }
 

@@ -18,6 +18,8 @@ pub struct Measured {
     pub p_value: Option<f64>,
     /// The least that it may be without the cells' loss of detail.
     pub p_value_min: Option<f64>,
+    /// What the score comes to by chance alone.
+    pub noise: Option<f64>,
     pub threshold: Option<f64>,
     /// Whether it can call the feature drifted.
     pub decides: bool,
@@ -83,13 +85,14 @@ fn measured_by(
     let of_known = |p: Option<f64>| p.filter(|p| is_known && !p.is_nan());
     let p_value = of_known(measure.p_value(comparison, &score, effects));
     let p_value_min = of_known(measure.p_value_min(comparison, &score, effects));
+    let noise = measure.noise(comparison, effects).filter(|noise| noise.is_finite());
     let threshold = config.threshold(&comparison.grid().name, measure, &score, *stage);
     let decides = config.decide.contains(&measure.name());
     let is_judged = decides && config.suffices(measure.effective_rows(comparison, effects), *stage);
     let is_rare = p_value.is_none_or(|p| p <= config.p_max);
     let calls = threshold.filter(|_| is_judged);
     let calls = calls.map(|threshold| score.score >= threshold && is_rare);
-    Some(Measured { measure, score, p_value, p_value_min, threshold, decides, calls })
+    Some(Measured { measure, score, p_value, p_value_min, noise, threshold, decides, calls })
 }
 
 /// Of a type that is not scored, only that it is gone can be said. An identifier or a date may

@@ -18,6 +18,7 @@ use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric_frame::{NumericFrame, NumericOrigin};
 use crate::profile::row_order::RowOrder;
 use crate::profile::tally::Tally;
+use crate::profile::texts::row_names;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -46,6 +47,8 @@ pub(super) struct Column {
     pub are_bytes: bool,
     /// Count distinct values of floats too.
     pub distinct: bool,
+    /// Rows come in clusters that a column names.
+    pub is_clustered: bool,
     /// Its number in each of the reference's files; none where it is absent.
     pub places: Vec<Option<usize>>,
 }
@@ -68,6 +71,9 @@ pub(super) fn build_feature(tables: &[&dyn Table], column: &Column) -> Result<Bu
             (grid, profile)
         }
     };
+    if column.is_clustered && profile.groups.is_none() {
+        count_groups(tables, column, &grid, &mut profile)?;
+    }
     let absent = tables.iter().zip(&column.places).filter(|(_, place)| place.is_none());
     profile.add_absent(absent.map(|(table, _)| rows(*table)).sum());
     profile.assert_complete();
@@ -110,6 +116,34 @@ fn count(
         profile.update(FeatureInput { grid, width, block, scratch: &mut scratch });
     })?;
     Ok(profile)
+}
+
+/// Counts the rows again by their clusters, and those of values that hardly more than one cluster
+/// has: others like it will come with values that nobody knows.
+fn count_groups(
+    tables: &[&dyn Table],
+    column: &Column,
+    grid: &FeatureGrid,
+    profile: &mut FeatureProfile,
+) -> Result<(), Fault> {
+    // By hash: rows, and a bit for every group.
+    let mut values: HashMap<u64, (u64, u64)> = HashMap::new();
+    for_each_block(tables, column, |block| {
+        profile.update_groups(grid, block);
+        let (Frame::Categorical(_), Some(groups)) = (&grid.frame, block.groups()) else { return };
+        row_names(&*block.by_row(), &mut |row, name| {
+            if let Some(name) = name {
+                let (rows, of_groups) = values.entry(xxh3_64(name)).or_default();
+                *rows += 1;
+                *of_groups |= 1 << groups[row];
+            }
+        });
+    })?;
+    if let Some(groups) = &mut profile.groups {
+        let alone = values.values().filter(|(_, of_groups)| of_groups.is_power_of_two());
+        groups.alone = alone.map(|(rows, _)| rows).sum();
+    }
+    Ok(())
 }
 
 fn for_each_block(

@@ -8,6 +8,7 @@ use super::window_history::Remembered;
 use crate::error::{Result, StateError};
 use crate::feature::Status;
 use crate::time::Timestamp;
+use crate::window::WindowKind;
 use crate::window::baseline::{BaselineConfig, BaselineKind};
 use crate::window::cursor::Cursor;
 use crate::window::open::PaneCounts;
@@ -41,16 +42,20 @@ pub struct Closing {
 }
 
 impl Monitor {
-    /// Closes the windows of rows that a plan completed.
+    /// Closes the windows of rows that a plan completed; of those that are a file each, which.
     pub fn close(
         &mut self,
         completed: &[(usize, u64)],
+        file: Option<&str>,
         now: Timestamp,
         counts: &mut dyn PaneCounts,
     ) -> Result<Closing, StateError> {
         let mut closing = Closing::default();
         for &(window, slot) in completed {
-            let scored = self.slot_window(window, slot, now, counts)?;
+            let mut scored = self.slot_window(window, slot, now, counts)?;
+            if let WindowKind::Batch { .. } = self.config.windows[window].kind {
+                scored.figures.file = file.map(str::to_owned);
+            }
             self.note_closed(window, scored, &mut closing);
         }
         self.windows_moved();
@@ -233,7 +238,7 @@ impl Monitor {
 
     fn label(&self, window: usize, slot: u64, now: Timestamp) -> WindowLabel {
         let window = self.config.windows[window].name.clone();
-        WindowLabel { window, slot, start: None, end: None, closed: Some(now) }
+        WindowLabel { window, slot, closed: Some(now), ..WindowLabel::default() }
     }
 
     fn scored(

@@ -1,6 +1,6 @@
 //! When the rows of a table happened, as buckets of time, read once before any feature is.
 
-use super::table::{Table, guarded};
+use super::table::{Table, read_by_row};
 use crate::error::{Fault, Result};
 use crate::profile::instants::instants;
 use crate::schema::columns::TimeColumn;
@@ -48,10 +48,7 @@ pub fn event_times(table: &dyn Table, timing: Timing<'_>) -> Result<EventTimes, 
     let row_groups = (0..table.row_groups().len()).into_par_iter();
     let parts = row_groups.map(|row_group| match named {
         None => Ok(untimed(timing, table.row_groups()[row_group])),
-        Some((index, column)) => {
-            let read = guarded(|| read(table, (row_group, index), column, timing));
-            read.map_err(|error| error.context(format_args!("column {:?}", column.name)))
-        }
+        Some((index, column)) => read(table, (row_group, index), column, timing),
     });
     let parts = parts.collect::<Result<Vec<Part>, Fault>>()?;
     let mut times = EventTimes { row_groups: Vec::new(), youngest: None, untimed: 0 };
@@ -82,13 +79,12 @@ fn read(
     column: &TimeColumn,
     timing: Timing<'_>,
 ) -> Result<Part, Fault> {
-    let expected = table.row_groups()[row_group];
     let latest = timing.now.plus(AHEAD_MAX);
     let mut buckets = BucketReader::default();
     let mut youngest: Option<Timestamp> = None;
     let mut untimed = 0;
-    for block in table.read(row_group, index)? {
-        instants(&*block?.by_row(), column.unit, &mut |time| {
+    read_by_row(table, (row_group, index), |times| {
+        instants(times, column.unit, &mut |time| {
             let own = time.filter(|time| *time <= latest);
             untimed += u64::from(own.is_none());
             // A clock that is wrong somewhere else makes nobody late here.
@@ -101,13 +97,8 @@ fn read(
                  slide have fewer"
             )));
         }
-    }
-    if buckets.rows.len() as u64 != expected {
-        let found = buckets.rows.len();
-        return Err(Fault::unreadable(format!(
-            "{found} values for the {expected} rows of a row group"
-        )));
-    }
+        Ok(())
+    })?;
     let BucketReader { numbers, rows, .. } = buckets;
     Ok(Part { times: Times { numbers, rows: Assignment::of(rows) }, youngest, untimed })
 }

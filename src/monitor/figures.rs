@@ -59,6 +59,9 @@ pub struct MeasureFigures {
     pub error: Option<f64>,
     /// The least that the p-value may be, for the same reason as `error`.
     pub p_value_min: Option<f64>,
+    /// What the score comes to by chance alone, about.
+    #[serde(skip)]
+    pub noise: Option<f64>,
     /// Whether it calls the feature drifted; absent unless it decides and there are rows enough.
     pub calls: Option<bool>,
 }
@@ -126,6 +129,8 @@ pub struct WindowFigures {
     pub window: String,
     /// Numbered from 0 per window.
     pub slot: u64,
+    /// The file that it was made of; none of what is no one file.
+    pub file: Option<String>,
     /// Event time; none without a time column.
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -351,6 +356,7 @@ impl From<Verdict> for ComparisonFigures {
             decides: measured.decides,
             error: measured.score.error,
             p_value_min: measured.p_value_min,
+            noise: measured.noise,
             calls: measured.calls,
         });
         let measures = measures.collect();

@@ -108,7 +108,19 @@ impl<F: Into<FeatureFigures>> From<WindowFiguresBefore<F>> for WindowFigures {
         } = before;
         let features = features.into_iter().map(F::into).collect();
         let baselines = of_all(baselines);
-        WindowFigures { window, slot, start, end, closed, rows, rows_kept, baselines, features }
+        let file = None;
+        WindowFigures {
+            window,
+            slot,
+            file,
+            start,
+            end,
+            closed,
+            rows,
+            rows_kept,
+            baselines,
+            features,
+        }
     }
 }
 
@@ -161,6 +173,7 @@ impl From<MeasureFiguresOf4> for MeasureFigures {
             decides,
             error,
             p_value_min: None,
+            noise: None,
             calls: None,
         }
     }

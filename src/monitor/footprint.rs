@@ -2,8 +2,9 @@
 
 use super::model::ModelConfig;
 use super::reference::Reference;
-use crate::profile::feature::FeatureProfile;
+use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use crate::profile::numeric::NumericProfile;
+use crate::profile::random_groups::RandomGroups;
 use crate::window::WindowKind;
 use crate::window::cursor::PaneLayout;
 
@@ -38,7 +39,14 @@ pub fn footprint(reference: &Reference, config: &ModelConfig, threads: usize) ->
         .grids()
         .fold((0, 0), |(features, cells), grid| (features + 1, cells + grid.n_cells() as u64));
     let fixed = size_of::<FeatureProfile>() + size_of::<NumericProfile>();
-    let pane = cells * 8 + features * fixed as u64;
+    let groups: u64 = match config.cluster {
+        Some(_) => {
+            let of_feature = |grid: &FeatureGrid| RandomGroups::bytes_of(grid.n_bins() + 1) as u64;
+            reference.grids().map(of_feature).sum()
+        }
+        None => 0,
+    };
+    let pane = cells * 8 + features * fixed as u64 + groups;
     let panes = panes(config);
     // A file's own counts, those of the pane, the merged window per thread, and its baselines.
     let at_once = 2 + threads as u64 + config.baselines.len() as u64;

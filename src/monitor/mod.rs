@@ -5,6 +5,7 @@
 
 mod build;
 pub mod close;
+pub mod clustered_table;
 pub mod count;
 mod encoded;
 pub mod event_time;

@@ -1,5 +1,6 @@
 //! One model: plans and adds what arrives, knows where its windows stand.
 
+use super::clustered_table::ClusteredTable;
 use super::count::{Delta, check_rows, count, count_and_encode};
 use super::event_time::{Timing, event_times};
 use super::figures::{ReferenceFigures, WindowFigures};
@@ -42,6 +43,8 @@ pub struct ModelConfig {
     pub sampling: Option<SamplingConfig>,
     /// The column with the time of each row.
     pub time: Option<TimeColumn>,
+    /// The column that names the cluster of each row.
+    pub cluster: Option<String>,
 }
 
 /// What the state has of a model.
@@ -173,6 +176,9 @@ impl Monitor {
     ) -> Result<CountedTable, Fault> {
         let retracted = earlier.map_or_else(Vec::new, |earlier| self.open_panes(earlier));
         let plan = self.plan(table, time, &retracted)?;
+        let clustered = self.config.cluster.as_ref();
+        let clustered = clustered.map(|column| ClusteredTable::new(table, column)).transpose()?;
+        let table = clustered.as_ref().map_or(table, |clustered| clustered as &dyn Table);
         let delta = match panes_per_piece(&plan, self.reference.features.len()) {
             Some(panes) => count_in_pieces(&self.reference, table, &plan, panes),
             None if encode => count_and_encode(&self.reference, table, &plan),

@@ -50,6 +50,7 @@ pub fn evidence(
         baselines: Vec::new(),
         sampling: None,
         time: None,
+        cluster: None,
         ..config.clone()
     };
     let mut monitor = Monitor::new(windows, Arc::clone(reference), Restored::default());
@@ -59,7 +60,7 @@ pub fn evidence(
     for table in tables {
         let counted = monitor.count(*table, time, None, false)?;
         let completed = monitor.add("reference", counted, now);
-        let closing = monitor.close(&completed, now, &mut InMemory);
+        let closing = monitor.close(&completed, None, now, &mut InMemory);
         let closing = closing.map_err(|error| Fault::unreadable(error.to_string()))?;
         let remembered = closing.closed.into_iter().filter_map(|closed| closed.remembered);
         evidence.extend(remembered.map(|own| own.evidence.as_ref().clone()));

@@ -4,6 +4,7 @@
 //! while its grid is cut.
 
 use super::build::{Column, build_feature};
+use super::clustered_table::ClusteredTable;
 use super::table::{Table, guarded};
 use crate::error::{Error, Fault, Result};
 use crate::feature::{Kind, Status};
@@ -154,6 +155,13 @@ impl Reference {
         if tables.is_empty() {
             return Err(Error::new("the reference has no files"));
         }
+        let clustered = config.columns.cluster.as_ref().map(|column| {
+            let clustered = tables.iter().map(|table| ClusteredTable::new(*table, column));
+            clustered.collect::<Result<Vec<_>, Fault>>()
+        });
+        let clustered = clustered.transpose()?.unwrap_or_default();
+        let of_clusters: Vec<&dyn Table> = clustered.iter().map(|own| own as &dyn Table).collect();
+        let tables = if of_clusters.is_empty() { tables } else { &of_clusters };
         let columns = columns(tables, config)?;
         let features = columns
             .into_par_iter()
@@ -294,6 +302,7 @@ fn columns(tables: &[&dyn Table], config: &ReferenceConfig) -> Result<Vec<Column
             is_double: column_type.is_double(),
             are_bytes: declared.is_none() && column_type.are_bytes(),
             distinct: own.distinct,
+            is_clustered: config.columns.cluster.is_some(),
             places,
         });
     }

@@ -1,9 +1,9 @@
 //! Which rows of a table are counted, decided before any feature is decoded.
 
-use super::table::{Table, guarded};
+use super::table::{Table, first_rows, read_by_row};
 use crate::error::{Fault, Result};
 use crate::profile::texts::names;
-use crate::window::sampling::{Draw, Kept, RowSample, SamplingConfig, SamplingMode};
+use crate::window::sampling::{Kept, RowSample, SamplingConfig, SamplingMode};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use rayon::prelude::*;
 
@@ -27,44 +27,22 @@ pub fn sample(
         return Ok(RowSample::of_row_groups(kept));
     }
     let key = config.key.as_ref().and_then(|key| table.schema().column_with_name(key));
-    let starts = table.row_groups().iter().scan(0, |next, rows| {
-        let start = *next;
-        *next += rows;
-        Some(start)
-    });
-    let starts: Vec<u64> = starts.collect();
+    let starts = first_rows(table);
     let row_groups = (0..n_groups).into_par_iter().map(|row_group| {
         let numbered = |row| draw.keeps_numbered(fingerprint, starts[row_group] + row as u64);
-        let Some((column, field)) = key else {
+        let Some((column, _)) = key else {
             let rows = table.row_groups()[row_group] as usize;
             return Ok(Kept::Rows(BooleanBuffer::collect_bool(rows, numbered)));
         };
-        let kept = guarded(|| by_key(draw, table, (row_group, column), &numbered));
-        kept.map_err(|error| error.context(format_args!("column {:?}", field.name())))
+        let mut kept = BooleanBufferBuilder::new(0);
+        read_by_row(table, (row_group, column), |keys| {
+            let start = kept.len();
+            names(keys, &mut |row, name| {
+                kept.append(name.map_or_else(|| numbered(start + row), |name| draw.keeps(name)));
+            });
+            Ok(())
+        })?;
+        Ok(Kept::Rows(kept.finish()))
     });
     Ok(RowSample::of_rows(row_groups.collect::<Result<_, Fault>>()?))
-}
-
-fn by_key(
-    draw: Draw,
-    table: &dyn Table,
-    (row_group, column): (usize, usize),
-    numbered: &dyn Fn(usize) -> bool,
-) -> Result<Kept, Fault> {
-    let rows = table.row_groups()[row_group] as usize;
-    let mut kept = BooleanBufferBuilder::new(0);
-    for block in table.read(row_group, column)? {
-        let block = block?;
-        let start = kept.len();
-        names(&*block.by_row(), &mut |row, name| {
-            kept.append(name.map_or_else(|| numbered(start + row), |name| draw.keeps(name)));
-        });
-    }
-    if kept.len() != rows {
-        let found = kept.len();
-        return Err(Fault::unreadable(format!(
-            "{found} values for the {rows} rows of a row group"
-        )));
-    }
-    Ok(Kept::Rows(kept.finish()))
 }

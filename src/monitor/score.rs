@@ -5,6 +5,8 @@ use super::figures::{
 };
 use super::reference::{Reference, ReferenceFeature};
 use crate::drift::Comparison;
+use crate::drift::design_effects::DesignEffects;
+use crate::judge::cluster_effects::cluster_effects;
 use crate::judge::drift_config::{DriftConfig, VariationConfig};
 use crate::judge::evidence::{Evidence, WindowEvidence};
 use crate::judge::steps::{RankVariances, learn};
@@ -17,10 +19,12 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Which window the rows are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct WindowLabel {
     pub window: String,
     pub slot: u64,
+    /// The file that it is made of.
+    pub file: Option<String>,
     /// Event time.
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -64,7 +68,7 @@ pub fn score(
         .map(|(index, feature)| scoring.feature(index, feature))
         .collect::<Result<Vec<_>, Mismatch>>()?;
     let (features, evidence): (Vec<_>, Vec<_>) = features.into_iter().unzip();
-    let WindowLabel { window, slot, start, end, closed } = label;
+    let WindowLabel { window, slot, file, start, end, closed } = label;
     let (rows, rows_kept) = (pane.rows, pane.rows_kept);
     let baselines = baselines.iter().map(|baseline| BaselineFigures {
         name: baseline.name.clone(),
@@ -73,8 +77,18 @@ pub fn score(
     });
     let baselines = baselines.collect();
     let evidence = WindowEvidence::new(slot, &evidence);
-    let figures =
-        WindowFigures { window, slot, start, end, closed, rows, rows_kept, baselines, features };
+    let figures = WindowFigures {
+        window,
+        slot,
+        file,
+        start,
+        end,
+        closed,
+        rows,
+        rows_kept,
+        baselines,
+        features,
+    };
     Ok(ScoredWindow { figures, evidence })
 }
 
@@ -144,15 +158,15 @@ impl Scoring<'_> {
     /// them when the season before is taken away.
     fn variation(&self, index: usize, compared: &Comparison<'_>, is_seasonal: bool) -> Variation {
         match self.config.variation {
-            VariationConfig::None => Variation::of_rows(1.0),
-            VariationConfig::Rows => Variation::of_rows(compared.effect_of_order()),
+            VariationConfig::None => Variation::of_rows(DesignEffects::default()),
+            VariationConfig::Rows => Variation::of_rows(effects_of_rows(compared)),
             VariationConfig::Learned => {
                 let past = self.past.iter().filter_map(|window| window.feature(index));
                 let past: Vec<Evidence> = past.map(|own| comparable(own, is_seasonal)).collect();
                 let (variances, bins) = varying(compared);
                 let learned =
                     learn(&past, variances, (compared.present().1, bins), self.config.history);
-                let first = || Variation::first(compared.effect_of_order());
+                let first = || Variation::first(effects_of_rows(compared));
                 learned.map_or_else(first, Variation::learned)
             }
         }
@@ -177,6 +191,12 @@ fn comparable(own: Evidence, is_seasonal: bool) -> Evidence {
         (false, _) => Evidence { beside: None, ..own },
         (true, true) => own,
     }
+}
+
+/// What rows tell by themselves: as their clusters say, where those have a name, or their order.
+fn effects_of_rows(compared: &Comparison<'_>) -> DesignEffects {
+    let of_order = || DesignEffects::same(compared.effect_of_order());
+    cluster_effects(compared).unwrap_or_else(of_order)
 }
 
 /// The variances of the reference's ranks, and how many bins it has rows in.

@@ -3,6 +3,7 @@
 
 use crate::error::{Fault, Result, panic_text};
 use crate::profile::block::Block;
+use arrow_array::Array;
 use arrow_schema::Schema;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,6 +82,42 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     outcome.unwrap_or_else(|panic| {
         let text = panic_text(&*panic);
         Err(Fault::unreadable(format!("the decoder failed: {text}")))
+    })
+}
+
+/// The number of the first row of each row group.
+pub fn first_rows(table: &dyn Table) -> Vec<u64> {
+    let mut next = 0;
+    let first = |rows: &u64| {
+        let first = next;
+        next += rows;
+        first
+    };
+    table.row_groups().iter().map(first).collect()
+}
+
+/// Reads a column that says something of every row; fails when it does not.
+pub fn read_by_row(
+    table: &dyn Table,
+    (row_group, column): (usize, usize),
+    mut f: impl FnMut(&dyn Array) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let expected = table.row_groups()[row_group];
+    guarded(|| {
+        let mut found = 0;
+        for block in table.read(row_group, column)? {
+            let block = block?;
+            found += block.rows() as u64;
+            f(&*block.by_row())?;
+        }
+        if found == expected {
+            return Ok(());
+        }
+        Err(Fault::unreadable(format!("{found} values for the {expected} rows of a row group")))
+    })
+    .map_err(|fault| {
+        let field = table.schema().field(column);
+        fault.context(format_args!("column {:?}", field.name()))
     })
 }
 

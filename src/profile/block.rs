@@ -17,6 +17,8 @@ pub struct Block {
     /// By row, 1 where there is a value and 0 where not, if `values` leaves those out.
     present: Option<ScalarBuffer<i16>>,
     faults: Option<ValueFaults>,
+    /// By row, the group of its cluster.
+    groups: Option<ScalarBuffer<u8>>,
 }
 
 /// Rows whose value is missing for another reason than null.
@@ -29,13 +31,13 @@ pub struct ValueFaults {
 impl Block {
     /// A value or a null for every row.
     pub fn new(values: ArrayRef) -> Block {
-        Block { values, present: None, faults: None }
+        Block { values, present: None, faults: None, groups: None }
     }
 
     /// The values of those rows that `present` has a 1 for; the others are null and have a 0.
     pub fn packed(values: ArrayRef, present: ScalarBuffer<i16>) -> Block {
         debug_assert_eq!(values.len(), n_present(&present), "a value for every 1");
-        Block { values, present: Some(present), faults: None }
+        Block { values, present: Some(present), faults: None, groups: None }
     }
 
     /// The same rows, of which some hold no value of the column's type and are null. Only sources
@@ -43,6 +45,13 @@ impl Block {
     #[must_use]
     pub fn with_faults(self, faults: ValueFaults) -> Block {
         Block { faults: Some(faults), ..self }
+    }
+
+    /// The same rows, each with the group of its cluster.
+    #[must_use]
+    pub fn with_groups(self, groups: ScalarBuffer<u8>) -> Block {
+        debug_assert_eq!(groups.len(), self.rows(), "a group for every row");
+        Block { groups: Some(groups), ..self }
     }
 
     pub fn rows(&self) -> usize {
@@ -73,19 +82,26 @@ impl Block {
         self.faults.as_ref()
     }
 
+    /// By row, the group of its cluster, where clusters are known.
+    pub fn groups(&self) -> Option<&[u8]> {
+        self.groups.as_deref()
+    }
+
     #[must_use]
     pub fn slice(&self, offset: usize, rows: usize) -> Block {
         let faults = self.faults.as_ref().map(|faults| ValueFaults {
             absent: faults.absent.slice(offset, rows),
             wrong_type: faults.wrong_type.slice(offset, rows),
         });
+        let groups = self.groups.as_ref().map(|groups| groups.slice(offset, rows));
         let Some(present) = &self.present else {
-            return Block { values: self.values.slice(offset, rows), present: None, faults };
+            let values = self.values.slice(offset, rows);
+            return Block { values, present: None, faults, groups };
         };
         let before = n_present(&present[..offset]);
         let present = present.slice(offset, rows);
         let values = self.values.slice(before, n_present(&present));
-        Block { values, present: Some(present), faults }
+        Block { values, present: Some(present), faults, groups }
     }
 
     /// The rows whose bit is set.
@@ -95,19 +111,25 @@ impl Block {
             absent: filtered_bits(&faults.absent, kept),
             wrong_type: filtered_bits(&faults.wrong_type, kept),
         });
+        let groups = self.groups.as_ref().map(|groups| {
+            let own = groups.iter().zip(kept).filter(|(_, kept)| *kept);
+            own.map(|(group, _)| *group).collect()
+        });
         let Some(present) = &self.present else {
-            return Block { values: filtered(&*self.values, kept), present: None, faults };
+            return Block { values: filtered(&*self.values, kept), present: None, faults, groups };
         };
         let bits = BooleanBuffer::collect_bool(present.len(), |row| present[row] == 1);
         let values = filtered(&*self.values, &filtered_bits(kept, &bits));
         let kept_rows = present.iter().zip(kept).filter(|(_, kept)| *kept);
         let present = kept_rows.map(|(present, _)| *present).collect();
-        Block { values, present: Some(present), faults }
+        Block { values, present: Some(present), faults, groups }
     }
 
     /// The rows with these numbers, in their order.
     #[must_use]
     pub fn take(&self, rows: &[u32]) -> Block {
+        let groups = self.groups.as_ref();
+        let groups = groups.map(|own| rows.iter().map(|row| own[*row as usize]).collect());
         let rows = UInt32Array::from(rows.to_vec());
         let bits = |bits: &BooleanBuffer| {
             let bits = taken(&BooleanArray::new(bits.clone(), None), &rows);
@@ -117,7 +139,7 @@ impl Block {
             absent: bits(&faults.absent),
             wrong_type: bits(&faults.wrong_type),
         });
-        Block { values: taken(&*self.by_row(), &rows), present: None, faults }
+        Block { values: taken(&*self.by_row(), &rows), present: None, faults, groups }
     }
 }
 

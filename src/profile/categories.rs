@@ -203,6 +203,14 @@ impl CategoryGrid {
         self.seen.is_some()
     }
 
+    /// The bin of a value, as [`category`] has it.
+    pub fn bin(&self, text: &str) -> usize {
+        match self.place(text, xxh3_64(text.as_bytes())) {
+            Place::Kept(cell) => cell.min(self.bins),
+            Place::Seen | Place::Unseen => self.bins,
+        }
+    }
+
     /// Sums counts into the bins of `psi`: the frequent values in order, then all others.
     pub fn bins(&self, counts: &CategoryCounts) -> Vec<u64> {
         let (own, rest) = counts.kept.split_at(self.bins);

@@ -19,6 +19,7 @@
 //! | 4 | 0.1.0 | numbers have exact sums, half floats, and counts by size in wide cells |
 //! | 5 | 0.1.0 | categories without a name have hashed cells, and rows an order; windows tell which measures called, and leave something for judging others |
 //! | 6 | 0.1.0 | values that the reference never had are known by name; windows are no value any more |
+//! | 7 | 0.1.0 | rows are counted by cluster too, where a column names those |
 
 use crate::error::{Fault, Result};
 use serde::Serialize;
@@ -29,7 +30,7 @@ use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: &[u8; 6] = b"driftd";
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 const HEADER_BYTES: usize = 26;
 /// Cells are mostly small numbers: higher levels cost time and save a few per cent.
 const ZSTD_LEVEL: i32 = 3;

@@ -7,10 +7,12 @@ use super::extremes::Span;
 use super::grid::GridId;
 use super::numeric::{NumericInput, NumericProfile, NumericScratch};
 use super::numeric_frame::NumericFrame;
+use super::random_groups::RandomGroups;
+use super::row_bins::{category_bins, number_bins, presence_bins};
 use super::row_order::RowOrder;
 use super::survey::{Survey, survey};
 use super::tally::Tally;
-use super::texts::texts;
+use super::texts::{boolean, texts};
 use super::{Accumulator, Mismatch};
 use crate::feature::{Kind, Status, Width};
 use crate::schema::binding::Wanted;
@@ -121,12 +123,15 @@ impl FeatureGrid {
     }
 }
 
-/// The counts of one feature in a pane, a window or the reference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The counts of one feature in a pane, a window or the reference. How they are stored is
+/// `feature_layout.rs`'s.
+#[derive(Debug, Clone, PartialEq)]
 pub struct FeatureProfile {
     pub grid: GridId,
     pub tally: Tally,
     pub values: Values,
+    /// The same rows by cluster, where a column names those.
+    pub groups: Option<Box<RandomGroups>>,
 }
 
 /// The counts of present values.
@@ -160,7 +165,7 @@ impl FeatureProfile {
             Frame::Categorical(categories) => Values::Categorical(CategoryCounts::new(categories)),
             Frame::Opaque => Values::Opaque(0),
         };
-        FeatureProfile { grid: grid.id, tally: Tally::default(), values }
+        FeatureProfile { grid: grid.id, tally: Tally::default(), values, groups: None }
     }
 
     /// The profile of numbers that were read before, in any order, and stretches of them as they
@@ -233,7 +238,8 @@ impl FeatureProfile {
             Values::Categorical(counts) => counts.bytes(),
             Values::Opaque(_) => 0,
         };
-        size_of::<FeatureProfile>() + values
+        let groups = self.groups.as_ref().map_or(0, |groups| groups.bytes());
+        size_of::<FeatureProfile>() + values + groups
     }
 
     /// Rows of a file that has no such column.
@@ -254,6 +260,23 @@ impl FeatureProfile {
             Values::Categorical(counts) => counts.order.design_effect(),
             Values::Opaque(_) => None,
         }
+    }
+
+    /// Counts rows by their clusters, where these are known.
+    pub fn update_groups(&mut self, grid: &FeatureGrid, block: &Block) {
+        let Some(groups) = block.groups() else { return };
+        let bins = match &grid.frame {
+            Frame::Numeric(frame) => number_bins(frame, block),
+            Frame::Categorical(categories) => category_bins(categories, grid.kind, block),
+            Frame::Opaque => presence_bins(block),
+        };
+        let n_bins = grid.n_bins().max(1) + 1;
+        self.groups.get_or_insert_default().update(groups, &bins, n_bins);
+    }
+
+    /// The rows by cluster, if that is known of all.
+    pub fn known_groups(&self) -> Option<&RandomGroups> {
+        self.groups.as_deref().filter(|groups| groups.total() == self.tally.rows)
     }
 
     /// Every row is counted exactly once, as missing or in a cell.
@@ -372,6 +395,7 @@ impl Accumulator for FeatureProfile {
             _ => unreachable!("a profile is made from its grid"),
         };
         self.tally.update(tally);
+        self.update_groups(grid, block);
     }
 
     fn merge(&mut self, other: &FeatureProfile) -> Result<(), Mismatch> {
@@ -382,15 +406,9 @@ impl Accumulator for FeatureProfile {
             (Values::Opaque(into), Values::Opaque(from)) => *into += from,
             _ => return Err(Mismatch),
         }
+        if let Some(groups) = &other.groups {
+            self.groups.get_or_insert_default().merge(groups);
+        }
         self.tally.merge(&other.tally)
-    }
-}
-
-/// The two texts of a boolean, also for one that is logged as 0 and 1.
-fn boolean(text: &str) -> Option<&str> {
-    match text {
-        "true" | "1" => Some("true"),
-        "false" | "0" => Some("false"),
-        _ => None,
     }
 }

@@ -216,6 +216,25 @@ pub fn names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
     }
 }
 
+/// As [`names`], and what [`texts`] writes of booleans, fractions and times besides.
+pub fn row_names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
+    let data_type = array.data_type();
+    let is_named = !data_type.is_floating()
+        && !data_type.is_decimal()
+        && !data_type.is_temporal()
+        && *data_type != DataType::Boolean;
+    if is_named {
+        return names(array, f);
+    }
+    for row in 0..array.len() {
+        let mut text = None;
+        if array.is_valid(row) {
+            texts_of(&*array.slice(row, 1), &mut |own, _| text = Some(own.to_owned()));
+        }
+        f(row, text.as_deref().map(str::as_bytes));
+    }
+}
+
 fn texts_as_names<T: AsRef<[u8]>>(
     texts: impl Iterator<Item = Option<T>>,
     f: &mut dyn FnMut(usize, Option<&[u8]>),
@@ -234,6 +253,15 @@ fn integers_as_names<T: ArrowPrimitiveType>(
         text.clear();
         let named = value.map(|value| write!(text, "{value}").expect("memory takes every byte"));
         f(row, named.map(|()| text.as_bytes()));
+    }
+}
+
+/// The two texts of a boolean, also for one that is logged as 0 and 1.
+pub fn boolean(text: &str) -> Option<&str> {
+    match text {
+        "true" | "1" => Some("true"),
+        "false" | "0" => Some("false"),
+        _ => None,
     }
 }
 

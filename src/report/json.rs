@@ -58,6 +58,8 @@ pub(super) struct Beside<'a> {
 #[derive(Serialize)]
 pub(super) struct Window<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     start: Option<f64>,
     end: Option<f64>,
     closed: Option<f64>,
@@ -67,6 +69,7 @@ impl<'a> From<&'a WindowFigures> for Window<'a> {
     fn from(figures: &'a WindowFigures) -> Window<'a> {
         Window {
             name: &figures.window,
+            file: figures.file.as_deref(),
             start: figures.start.map(Timestamp::as_seconds),
             end: figures.end.map(Timestamp::as_seconds),
             closed: figures.closed.map(Timestamp::as_seconds),
@@ -198,6 +201,9 @@ struct Measure {
     #[serde(skip_serializing_if = "Option::is_none")]
     p_value_min: Option<f64>,
     threshold: Option<f64>,
+    /// What the score comes to by chance alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noise: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,6 +243,7 @@ impl Serialize for Measures<'_> {
                 p_value: m.p_value,
                 p_value_min: m.p_value_min,
                 threshold: m.threshold,
+                noise: m.noise,
                 error: m.error,
                 calls: m.calls,
             };

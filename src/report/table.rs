@@ -33,8 +33,10 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
             (seen, kept) => format!("{kept} of {seen}"),
         };
         let reference = report.reference.map_or(0, |reference| reference.rows);
+        let file = figures.file.as_ref().map(|file| format!(", {file}")).unwrap_or_default();
         let window = &figures.window;
-        writeln!(text, "{window}: {rows} rows against {reference}: {verdict}").expect("memory");
+        writeln!(text, "{window}{file}: {rows} rows against {reference}: {verdict}")
+            .expect("memory");
         // Of many windows, what moved is enough.
         let is_shown = |f: &&FeatureFigures| reports.len() == 1 || f.drifted == Some(true);
         let shown: Vec<&FeatureFigures> = figures.features.iter().filter(is_shown).collect();

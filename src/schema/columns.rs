@@ -8,9 +8,10 @@ use crate::error::{Error, Result};
 use crate::time::EpochUnit;
 use arrow_schema::Schema;
 use std::collections::HashSet;
+use std::fmt;
 
 /// `[model.columns]`, checked.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct ColumnsConfig {
     /// Only these, when given. Names, with `*` and `?`.
     pub include: Option<Vec<NamePattern>>,
@@ -22,6 +23,9 @@ pub struct ColumnsConfig {
     pub label: Option<String>,
     /// The column with the time of each row; the reference need not have it.
     pub time: Option<TimeColumn>,
+    /// The column that names the cluster of each row, such as its request or user; the reference
+    /// need not have it.
+    pub cluster: Option<String>,
 }
 
 /// The column with the time of each row.
@@ -32,6 +36,21 @@ pub struct TimeColumn {
     pub unit: Option<EpochUnit>,
 }
 
+/// What a stored reference was made with is told by this text, and the files of a warm-up may be
+/// gone: a role that came later stands in it only where it is set.
+impl fmt::Debug for ColumnsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ColumnsConfig { include, exclude, id, label, time, cluster } = self;
+        let mut text = f.debug_struct("ColumnsConfig");
+        text.field("include", include).field("exclude", exclude).field("id", id);
+        text.field("label", label).field("time", time);
+        if let Some(cluster) = cluster {
+            text.field("cluster", cluster);
+        }
+        text.finish()
+    }
+}
+
 impl ColumnsConfig {
     pub fn is_feature(&self, name: &str) -> bool {
         let matches = |patterns: &[NamePattern]| patterns.iter().any(|p| p.matches(name));
@@ -40,6 +59,7 @@ impl ColumnsConfig {
             && self.id.as_deref() != Some(name)
             && self.label.as_deref() != Some(name)
             && self.time.as_ref().is_none_or(|time| time.name != name)
+            && self.cluster.as_deref() != Some(name)
     }
 
     /// Names that the configuration uses and the reference lacks; a typing error, most likely.

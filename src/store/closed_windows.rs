@@ -26,11 +26,12 @@ pub struct Query {
 
 /// Columns that [`read`] reads, of a table named `w`.
 const COLUMNS: &str = "w.window, w.slot, w.start, w.\"end\", w.closed, w.rows, w.rows_kept, \
-    w.baselines, w.judged, w.drifted, w.features, w.id";
+    w.baselines, w.judged, w.drifted, w.features, w.id, w.file";
 /// How many those are, with whether the row is as it was written.
-const N_COLUMNS: usize = 13;
+const N_COLUMNS: usize = 14;
 const FEATURES_COLUMN: usize = 10;
 const ID_COLUMN: usize = 11;
+const FILE_COLUMN: usize = 12;
 
 /// SQL for the closed windows that a query asks for, the newest first.
 fn wanted(from: &str) -> String {
@@ -257,6 +258,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(WindowFigures, i64)> {
     let figures = WindowFigures {
         window: row.get(0)?,
         slot: row.get::<_, i64>(1)? as u64,
+        file: row.get(FILE_COLUMN)?,
         start: time(2)?,
         end: time(3)?,
         closed: time(4)?,
@@ -310,6 +312,7 @@ pub(super) fn write_window(
         figures.features.len() as i64,
         to_text(&figures.baselines),
         reference.map(|own| own.content.to_le_bytes().to_vec()).unwrap_or_default(),
+        figures.file,
     ])?;
     let window = transaction.last_insert_rowid();
     let compared = reference.map_or(&[][..], |reference| &reference.features);

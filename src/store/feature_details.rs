@@ -1,14 +1,17 @@
 //! What the row of a feature and a window has besides its columns, as bytes.
 //!
 //! ```text
-//! version, 1 byte │ postcard(details)
+//! version, 1 byte │ postcard(details) │ postcard(noise)
 //! ```
+//!
+//! Whoever knows fewer parts leaves the rest unread; rows of before have fewer.
 
 use crate::error::Fault;
 use crate::explain::Explanation;
 use crate::explain::bin::Bin;
 use crate::monitor::figures::{
-    ComparisonFigures, FeatureFigures, ReferenceFeatureFigures, Statistics, VariationFigures,
+    ComparisonFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures, Statistics,
+    VariationFigures,
 };
 use crate::profile::codec::append;
 use crate::profile::extremes::Exact;
@@ -39,6 +42,9 @@ pub struct FeatureDetails {
     pub variation: Option<VariationFigures>,
     pub bins: Vec<u64>,
     pub explanation: Option<Box<Explanation>>,
+    /// Of the measures, and then of those of `others`, in their order; empty where nobody wrote it.
+    #[serde(skip)]
+    pub noise: Vec<Option<f64>>,
 }
 
 /// The same, to be written.
@@ -63,7 +69,7 @@ pub struct ReferenceDetails {
 
 impl FeatureDetails {
     pub fn encode(figures: &FeatureFigures, measures: &[MeasureDetails]) -> Vec<u8> {
-        encode(&DetailsOf {
+        let mut bytes = encode(&DetailsOf {
             persistent: figures.persistent,
             exact: &figures.statistics.exact,
             measures,
@@ -72,11 +78,27 @@ impl FeatureDetails {
             variation: &figures.variation,
             bins: &figures.bins,
             explanation: &figures.explanation,
-        })
+        });
+        let others = figures.others.iter().flat_map(|own| &own.measures);
+        let noise: Vec<_> = figures.measures.iter().chain(others).map(|own| own.noise).collect();
+        append(&noise, &mut bytes);
+        bytes
     }
 
     pub fn decode(bytes: &[u8]) -> Result<FeatureDetails, Fault> {
-        decode(bytes)
+        let (mut details, rest): (FeatureDetails, _) = decode(bytes)?;
+        if !rest.is_empty() {
+            details.noise = postcard::from_bytes(rest).map_err(damaged)?;
+        }
+        Ok(details)
+    }
+
+    /// Gives each measure its noise.
+    pub fn take_noise(&mut self, measures: &mut [MeasureFigures]) {
+        let others = self.others.iter_mut().flat_map(|own| &mut own.measures);
+        for (own, noise) in measures.iter_mut().chain(others).zip(&self.noise) {
+            own.noise = *noise;
+        }
     }
 }
 
@@ -87,7 +109,7 @@ impl ReferenceDetails {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<ReferenceDetails, Fault> {
-        decode(bytes)
+        decode(bytes).map(|(details, _)| details)
     }
 }
 
@@ -97,13 +119,15 @@ fn encode(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    let fault = |text: String| Fault::unreadable(text);
+/// The first part, and the bytes of those after it.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Fault> {
     match bytes.split_first() {
-        Some((&VERSION, body)) => {
-            postcard::from_bytes(body).map_err(|error| fault(format!("damaged: {error}")))
-        }
-        Some((version, _)) => Err(fault(format!("details of version {version}"))),
-        None => Err(fault("no details".to_owned())),
+        Some((&VERSION, body)) => postcard::take_from_bytes(body).map_err(damaged),
+        Some((version, _)) => Err(Fault::unreadable(format!("details of version {version}"))),
+        None => Err(Fault::unreadable("no details")),
     }
+}
+
+fn damaged(error: postcard::Error) -> Fault {
+    Fault::unreadable(format!("damaged: {error}"))
 }

@@ -93,7 +93,7 @@ impl FeatureWindows {
             .iter()
             .flat_map(|name| PER_MEASURE.map(|column| format!("\"{name}{column}\"")));
         let columns = columns.chain(of_measures).collect::<Vec<_>>().join(", ");
-        let table = SummedTable::growing("feature_window", columns);
+        let table = SummedTable::of_any("feature_window", columns);
         Ok(FeatureWindows { measures, table })
     }
 
@@ -191,13 +191,14 @@ impl FeatureWindows {
         let (status, drifted): (String, _) = (row.get(at + 3)?, row.get(at + 4)?);
         let (mut statistics, details) = read_statistics(row, at)?;
         let scores = details + 1;
-        let details = match FeatureDetails::decode(row.get_ref(details)?.as_blob()?) {
+        let mut details = match FeatureDetails::decode(row.get_ref(details)?.as_blob()?) {
             Ok(details) => details,
             Err(fault) => return Ok(Err(fault)),
         };
         statistics.exact = details.exact;
         let status = Status::ALL.into_iter().find(|own| own.name() == status);
-        let measures = self.read_measures(row, scores, &details.measures)?;
+        let mut measures = self.read_measures(row, scores, &details.measures)?;
+        details.take_noise(measures.as_deref_mut().unwrap_or_default());
         let is_known = details.decided_by.is_none_or(|at| at < details.others.len());
         let (Some(status), Some(measures), true) = (status, measures, is_known) else {
             return Ok(Err(Fault::unreadable("a status, measure or baseline that is not known")));
@@ -241,6 +242,8 @@ impl FeatureWindows {
                 decides,
                 error,
                 p_value_min,
+                // Comes after, of all comparisons.
+                noise: None,
                 calls,
             }))
         });

@@ -24,14 +24,15 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
     Migration { sql: include_str!("schema/4.sql"), convert: Some(name_panes) },
     Migration { sql: include_str!("schema/5.sql"), convert: Some(keep_sums) },
     Migration { sql: include_str!("schema/6.sql"), convert: Some(keep_evidence_sums) },
-    Migration { sql: include_str!("schema/7.sql"), convert: Some(spread_windows) },
+    Migration { sql: include_str!("schema/7.sql"), convert: Some(keep_window_sums) },
+    Migration { sql: include_str!("schema/8.sql"), convert: Some(spread_windows) },
 ];
 
 /// The version that this driftd reads and writes.
@@ -157,9 +158,17 @@ fn keep_evidence_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     row_sums::keep(transaction, &["window_evidence"])
 }
 
-/// Up to schema 6 all figures of a closed window were one value.
+fn keep_window_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    row_sums::keep(transaction, &["closed_window", "feature"])
+}
+
+/// Up to schema 6 all figures of a closed window were one value; they are written as windows are
+/// now, and so by the last step.
 fn spread_windows(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    row_sums::keep(transaction, &["closed_window", "feature"])?;
+    let is_spread = "SELECT count(*) = 0 FROM sqlite_schema WHERE name = 'closed_window_before'";
+    if transaction.query_row(is_spread, [], |row| row.get(0))? {
+        return Ok(());
+    }
     FeatureWindows::extend(transaction)?;
     let columns = FeatureWindows::of(transaction)?;
     let before = SummedTable::new(

@@ -38,10 +38,10 @@ pub const REFERENCE: SummedTable = SummedTable::new("reference", "model, setting
 pub const REFERENCE_PART: SummedTable = SummedTable::new("reference_part", "model, number, body");
 pub const PANE_DELTA: SummedTable =
     SummedTable::new("pane_delta", "model, bucket, slots, rows, level, source, content, body");
-pub const CLOSED_WINDOW: SummedTable = SummedTable::new(
+pub const CLOSED_WINDOW: SummedTable = SummedTable::growing(
     "closed_window",
     "model, window, slot, start, \"end\", closed, rows, rows_kept, verdict, judged, drifted, \
-     features, baselines, compared",
+     features, baselines, compared, file",
 );
 
 pub const WINDOW_EVIDENCE: SummedTable =
@@ -72,9 +72,14 @@ impl SummedTable {
         SummedTable { name, columns: Cow::Borrowed(columns), grows: false }
     }
 
-    /// One whose columns are added to.
-    pub fn growing(name: &'static str, columns: String) -> SummedTable {
+    /// One whose columns another driftd may have more of.
+    pub fn of_any(name: &'static str, columns: String) -> SummedTable {
         SummedTable { name, columns: Cow::Owned(columns), grows: true }
+    }
+
+    /// One whose columns have been added to since rows were written.
+    const fn growing(name: &'static str, columns: &'static str) -> SummedTable {
+        SummedTable { name, columns: Cow::Borrowed(columns), grows: true }
     }
 
     /// What is summed, in this order.

@@ -284,6 +284,7 @@ fn claimed_rows_are_checked() {
         baselines: vec![],
         sampling: None,
         time: None,
+        cluster: None,
         drift: DriftConfig::default(),
     };
     let monitor = Monitor::new(config, reference, Restored::default());

@@ -5,6 +5,7 @@ mod alerts;
 mod bombs;
 /// The command line as a shell sees it.
 mod cli;
+mod clusters;
 /// Configurations, good and bad.
 mod config;
 /// Kills at any moment.

@@ -1,9 +1,10 @@
 //! Scores of samples that did not drift must stay low, also where categories are many.
 
-use crate::support::table::{compare, measure, strings};
+use crate::support::table::{compare, floats, measure, strings};
+use arrow_array::ArrayRef;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 const CATEGORIES: usize = 5_000;
 const DRAWS: u64 = 20;
@@ -50,4 +51,42 @@ fn a_sentinel_on_both_sides_is_no_drift() {
     let figures = compare(column(0), column(5));
     assert!(measure(&figures, "ks").unwrap() < 0.002);
     assert!(measure(&figures, "psi").unwrap() < 0.001);
+}
+
+/// What chance is said to make of a score is what it makes of it, on average.
+#[test]
+fn noise_is_the_mean_score_without_drift() {
+    let mut random = StdRng::seed_from_u64(7);
+    let mut number = |rows: usize| {
+        let value = |draw: f64| if draw < 0.2 { f64::NAN } else { draw };
+        floats((0..rows).map(|_| value(random.random_range(0.0..1.0))))
+    };
+    let numbers = mean_scores(&mut number);
+    let mut random = StdRng::seed_from_u64(8);
+    let mut letter =
+        |rows: usize| strings((0..rows).map(|_| format!("c{}", random.random_range(0..12))));
+    let letters = mean_scores(&mut letter);
+    let tested: Vec<&str> = numbers.iter().map(|own| own.0.as_str()).collect();
+    assert_eq!(tested, ["psi", "ks", "js", "chi2", "missing", "centre", "spread"]);
+    for (name, score, noise) in numbers.into_iter().chain(letters) {
+        assert!((score / noise - 1.0).abs() < 0.1, "{name}: {score} on average, not {noise}");
+    }
+}
+
+/// Of measures that tell their noise: the mean of score and noise over pairs of samples.
+fn mean_scores(sample: &mut dyn FnMut(usize) -> ArrayRef) -> Vec<(String, f64, f64)> {
+    const PAIRS: usize = 150;
+    let mut sums: Vec<(String, f64, f64)> = Vec::new();
+    for _ in 0..PAIRS {
+        let found = compare(sample(4_000), sample(1_500));
+        let told = found.measures.iter().filter_map(|own| Some((own, own.noise?)));
+        for (place, (own, noise)) in told.filter(|(_, noise)| *noise > 0.0).enumerate() {
+            if place == sums.len() {
+                sums.push((own.measure.to_string(), 0.0, 0.0));
+            }
+            sums[place].1 += own.score / PAIRS as f64;
+            sums[place].2 += noise / PAIRS as f64;
+        }
+    }
+    sums
 }

@@ -33,7 +33,7 @@ fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
         let end = Some(Timestamp(1_700_000_000_000_000 + slot as i64 * HOUR));
         let window = "hour".to_owned();
         let start = end.map(|end| Timestamp(end.0 - HOUR));
-        let label = WindowLabel { window, slot, start, end, closed: end };
+        let label = WindowLabel { window, slot, file: None, start, end, closed: end };
         let pane = pane(reference, &table(slot as f64 * 200.0, more));
         let baselines = [Some(before.clone()), None].map(|pane| Baseline {
             name: "before".to_owned(),
@@ -191,7 +191,8 @@ fn windows_are_shown_beside_the_reference_that_they_had() {
     assert_eq!(two.features[0].grid.id, four.features[0].grid.id);
     let compared = |reference: &Reference, slot: u64| {
         let end = Some(Timestamp(1_800_000_000_000_000 + slot as i64 * HOUR));
-        let label = WindowLabel { window: "same".into(), slot, start: None, end, closed: end };
+        let label =
+            WindowLabel { window: "same".into(), slot, end, closed: end, ..WindowLabel::default() };
         let pane =
             pane(reference, &MemoryTable::new(vec![("moves", twice(500)), ("stays", twice(500))]));
         let scored = score(reference, &pane, &[], &[], &DriftConfig::default(), label).unwrap();

@@ -114,6 +114,7 @@ fn model() -> ModelConfig {
         drift: DriftConfig::default(),
         sampling: None,
         time: Some(TimeColumn { name: "ts".to_owned(), unit: None }),
+        cluster: None,
     }
 }
 

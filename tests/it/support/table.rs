@@ -147,7 +147,7 @@ pub fn figures_against(
     baselines: &[Baseline],
 ) -> WindowFigures {
     let window = "test".into();
-    let label = WindowLabel { window, slot: 0, start: None, end: None, closed: None };
+    let label = WindowLabel { window, ..WindowLabel::default() };
     // What is known of the order of rows is no count.
     let config = DriftConfig { variation: VariationConfig::None, ..DriftConfig::default() };
     score(reference, pane, baselines, &[], &config, label).unwrap().figures
