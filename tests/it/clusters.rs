@@ -109,7 +109,7 @@ fn requests_count_as_one_row_each_where_their_rows_are_alike() {
     let found = score(&reference, &window, &[], &[], &config, label).unwrap().figures;
     let effects = |name: &str| {
         let feature = found.features.iter().find(|own| own.name == name).unwrap();
-        feature.variation.as_ref().unwrap().clone()
+        feature.variation.unwrap()
     };
     let rows = found.rows as f64 * table.row_groups()[0] as f64
         / (found.rows as f64 + table.row_groups()[0] as f64);

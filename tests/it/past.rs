@@ -1,6 +1,7 @@
 //! The history in the state: what was closed is read as it was, in the limits that it has.
 
-use crate::support::table::{MemoryTable, floats, pane, reference, strings};
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{MemoryTable, floats, pane, reference, strings, write};
 use driftd::judge::drift_config::{DriftConfig, VariationConfig};
 use driftd::monitor::close::ClosedWindow;
 use driftd::monitor::figures::{ReferenceFigures, WindowFigures};
@@ -10,6 +11,7 @@ use driftd::store::closed_windows::Query;
 use driftd::store::commit::Commit;
 use driftd::store::{ModelStore, StateConfig, Store};
 use driftd::time::Timestamp;
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +28,11 @@ fn table(shift: f64, more: usize) -> MemoryTable {
     MemoryTable::new(columns)
 }
 
+/// Every other window is of a file.
+fn file(slot: u64) -> Option<String> {
+    (slot % 2 == 0).then(|| format!("day={slot}/a.parquet"))
+}
+
 fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
     let figures = Arc::new(ReferenceFigures::of(reference));
     let before = pane(reference, &table(3.0, more));
@@ -33,7 +40,7 @@ fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
         let end = Some(Timestamp(1_700_000_000_000_000 + slot as i64 * HOUR));
         let window = "hour".to_owned();
         let start = end.map(|end| Timestamp(end.0 - HOUR));
-        let label = WindowLabel { window, slot, file: None, start, end, closed: end };
+        let label = WindowLabel { window, slot, file: file(slot), start, end, closed: end };
         let pane = pane(reference, &table(slot as f64 * 200.0, more));
         let baselines = [Some(before.clone()), None].map(|pane| Baseline {
             name: "before".to_owned(),
@@ -235,4 +242,42 @@ fn a_changed_row_is_noticed_when_it_is_read() {
         );
         assert!(!store.check().unwrap().faults.is_empty());
     }
+}
+
+/// In the log, the report and the history, over a restart; a window of many files names none.
+#[test]
+fn a_window_of_a_file_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "reconcile_interval = \"100ms\"\n\
+        [[model.window]]\nname = \"w\"\ntype = \"batch\"\n\
+        [[model.window]]\nname = \"rows\"\ntype = \"rows\"\nsize = 1000\n\
+        [export]\nfamilies = [\"drift\", \"evidence\"]\n";
+    let config = config(folder.path(), more);
+    let column = || vec![("x", floats((0..1_500).map(|row| f64::from(row * 7_919 % 1_500))))];
+    write(&folder.path().join("reference.parquet"), column());
+    std::fs::create_dir_all(folder.path().join("logs/day=1")).unwrap();
+    write(&folder.path().join("logs/day=1/a.parquet"), column());
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_sample(&["driftd_windows_closed_total", "\"w\"", "\"ok\""], 1.0);
+    let told = |daemon: &Daemon| {
+        let json = |path: &str| -> Value { serde_json::from_str(&daemon.get(path).1).unwrap() };
+        let (report, past) = (json("/api/v1/report"), json("/api/v1/models/m/windows"));
+        let of = |all: &Value| {
+            let named = all.as_array().unwrap().iter().map(|own| &own["window"]);
+            named.map(|own| own["file"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let noise = daemon.sample(&["driftd_drift_noise", "window=\"w\"", "measure=\"psi\""]);
+        (of(&report["reports"]), of(&past["windows"]), noise.unwrap())
+    };
+    let before = told(&daemon);
+    let file = Some(folder.path().join("logs/day=1/a.parquet").display().to_string());
+    assert_eq!(before.0, [file.clone(), None]);
+    assert_eq!(before.1, [None, file], "by name");
+    // Nine degrees of freedom, of 1,500 rows on both sides.
+    assert!((before.2 - 9.0 * 2.0 / 1_500.0).abs() < 1e-12, "{}", before.2);
+    assert!(daemon.log().iter().any(|line| line.contains("a.parquet\",\"rows\":1500")));
+    daemon.stop();
+    let daemon = Daemon::start(&config);
+    assert_eq!(told(&daemon), before);
+    daemon.stop();
 }
