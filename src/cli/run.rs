@@ -11,12 +11,16 @@ pub struct RunArguments {
     /// Configuration file; paths in it are relative to it
     #[arg(long, default_value = "config/driftd.toml", value_name = "FILE")]
     config: PathBuf,
+    /// TLS, users, headers and a rate limit, in the format of Prometheus' exporters; read again when
+    /// it changes
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config: Option<PathBuf>,
 }
 
 pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let config = load(&arguments.config)?;
     let runtime = daemon::runtime().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(daemon::run(config, &arguments.config));
+    let outcome = runtime.block_on(daemon::run(config, &arguments.config, arguments.web_config));
     // What did not end in time must not hold up the end of the process.
     runtime.shutdown_background();
     outcome?;

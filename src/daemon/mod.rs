@@ -30,6 +30,7 @@ use crate::monitor::snapshot::Published;
 use crate::net;
 use crate::net::connections::Connections;
 use crate::net::descriptors::Descriptors;
+use crate::net::guard::Guard;
 use crate::net::http_thread::{ANSWERS_MAX, HttpThread};
 use crate::net::stop::Stop;
 use crate::source::{Listeners, SharedByAll, SourceConfig};
@@ -111,8 +112,9 @@ pub fn runtime() -> std::io::Result<Runtime> {
 
 /// Runs the configuration of `file` until SIGTERM or SIGINT. A file that was begun then is
 /// finished, or counted anew at the next start.
-pub async fn run(config: Config, file: &Path) -> Result<()> {
+pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Result<()> {
     let stop = Stop::on_signal()?;
+    let guard = Arc::new(Guard::open(web_config)?);
     // The ports first: nothing is loaded for a daemon that cannot be reached.
     let listen = config.server.listen;
     let listener = net::bind(listen)
@@ -158,8 +160,8 @@ pub async fn run(config: Config, file: &Path) -> Result<()> {
     // The last windows are there before anyone can ask, however long a reference takes to load:
     // an alert must not resolve because of a restart.
     let bound = supervisor.bind_all(config.models)?;
-    let (routes, server) = (routes::routes(state), config.server);
-    let mut server = HttpThread::start(listener, routes, connections, server, stop.clone())
+    let (answers, server) = ((routes::routes(state), guard), config.server);
+    let mut server = HttpThread::start(listener, answers, connections, server, stop.clone())
         .map_err(|error| Error::new(format!("the HTTP server cannot be started: {error}")))?;
     bound.into_iter().for_each(|bound| supervisor.start(bound));
     let watchdog = tokio::spawn(health::feed_watchdog(health));

@@ -268,14 +268,19 @@ impl<'a> Comparison<'a> {
 
     /// What the order of rows on both sides makes of the design effect, 1 or more: each side adds
     /// to the variance of a difference as its rows do. A side whose order is not known counts as
-    /// the other.
+    /// the other, and a reference of fewer rows than the window as no better than it: few rows show
+    /// little of what is rare.
     pub fn effect_of_order(&self) -> f64 {
         let (reference, current) = self.present();
         let (r, c) = (reference as f64, current as f64);
         let of = |own: &FeatureProfile, other: &FeatureProfile| {
             own.design_effect().or_else(|| other.design_effect()).unwrap_or(1.0)
         };
-        let (before, now) = (of(self.reference, self.current), of(self.current, self.reference));
+        let (mut before, now) =
+            (of(self.reference, self.current), of(self.current, self.reference));
+        if r < c {
+            before = before.max(now);
+        }
         if r + c > 0.0 { ((before * c + now * r) / (r + c)).max(1.0) } else { 1.0 }
     }
 

@@ -2,21 +2,29 @@
 
 use super::ServerConfig;
 use super::connections::{Connection, Connections, Phase};
+use super::guard::{Guard, User};
 use super::listener::{ACCEPT_PAUSE, Listener};
 use super::stop::Stop;
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, error, warn};
 
 /// How long a request that is under way can hold up the end.
@@ -26,9 +34,9 @@ const GRACE: Duration = Duration::from_secs(3);
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Answers requests until the stop, then finishes those under way.
-pub async fn serve<L: Listener>(
-    listener: L,
-    routes: Router,
+pub async fn serve(
+    listener: TcpListener,
+    (routes, guard): (Router, Arc<Guard>),
     connections: Arc<Connections>,
     config: &ServerConfig,
     stop: Stop,
@@ -43,7 +51,7 @@ pub async fn serve<L: Listener>(
                 }
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = Listener::accept(&listener) => accepted,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -58,7 +66,8 @@ pub async fn serve<L: Listener>(
             connection = connections.admit() => connection,
         };
         let timeouts = (config.header_timeout, config.idle_timeout);
-        open.spawn(converse(stream, connection, routes.clone(), timeouts, stop.clone()));
+        let answers = (routes.clone(), Arc::clone(&guard));
+        open.spawn(greet(stream, connection, answers, timeouts, stop.clone()));
     }
     drop(listener);
     let ended = async { while open.join_next().await.is_some() {} };
@@ -66,11 +75,53 @@ pub async fn serve<L: Listener>(
     let _ = timeout(GRACE, ended).await;
 }
 
+/// What somebody is told who speaks HTTP where TLS is spoken; Go's words.
+const NO_TLS: &str = "HTTP/1.0 400 Bad Request\r\n\r\n\
+    Client sent an HTTP request to an HTTPS server.\n";
+
+/// The first byte of a TLS handshake.
+const HANDSHAKE: u8 = 22;
+
+/// Agrees on TLS, where that is asked for, and then answers.
+async fn greet(
+    stream: TcpStream,
+    connection: Connection,
+    answers: (Router, Arc<Guard>),
+    timeouts: (Duration, Duration),
+    stop: Stop,
+) {
+    let Some(tls) = answers.1.config().tls.clone() else {
+        return converse(stream, connection, answers, timeouts, stop).await;
+    };
+    let agreed = tokio::select! {
+        agreed = timeout(timeouts.0, agree(stream, tls)) => agreed,
+        () = connection.gives_way() => return,
+    };
+    match agreed {
+        Ok(Ok(stream)) => converse(stream, connection, answers, timeouts, stop).await,
+        Ok(Err(error)) => debug!(%error, "no TLS with an HTTP connection"),
+        Err(_) => debug!("no TLS with an HTTP connection in time"),
+    }
+}
+
+async fn agree(
+    mut stream: TcpStream,
+    tls: Arc<rustls::ServerConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [HANDSHAKE];
+    if stream.peek(&mut first).await? > 0 && first[0] != HANDSHAKE {
+        stream.write_all(NO_TLS.as_bytes()).await?;
+        stream.shutdown().await?;
+        return Err(io::Error::other("the client speaks plain HTTP"));
+    }
+    TlsAcceptor::from(tls).accept(stream).await
+}
+
 /// Answers the requests of one connection, one after the other.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connection: Connection,
-    routes: Router,
+    (routes, guard): (Router, Arc<Guard>),
     (header_timeout, idle_timeout): (Duration, Duration),
     stop: Stop,
 ) {
@@ -78,9 +129,10 @@ async fn converse(
     let routes = TowerToHyperService::new(routes);
     let service = service_fn(|request| {
         connection.set_phase(Phase::Working);
-        let (response, connection) = (routes.call(request), Arc::clone(&connection));
+        let (routes, guard) = (routes.clone(), Arc::clone(&guard));
+        let connection = Arc::clone(&connection);
         async move {
-            let response = response.await;
+            let response = answer(request, &routes, &guard).await;
             connection.set_phase(Phase::Answering(Instant::now()));
             response
         }
@@ -118,6 +170,24 @@ async fn converse(
             }
         }
     }
+}
+
+/// The answer of the routes to whoever is let in; they are told who it is.
+async fn answer(
+    mut request: Request<Incoming>,
+    routes: &TowerToHyperService<Router>,
+    guard: &Guard,
+) -> Result<Response<axum::body::Body>, Infallible> {
+    let config = guard.config();
+    let mut response = match guard.admit(&config, request.headers()).await {
+        Ok(user) => {
+            request.extensions_mut().insert::<User>(user);
+            routes.call(request).await?
+        }
+        Err(refused) => refused,
+    };
+    response.headers_mut().extend(config.headers.clone());
+    Ok(response)
 }
 
 fn is_overdue(phase: Phase, header_timeout: Duration, idle_timeout: Duration) -> bool {

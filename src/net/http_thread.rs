@@ -3,6 +3,7 @@
 
 use super::ServerConfig;
 use super::connections::Connections;
+use super::guard::Guard;
 use super::http::serve;
 use super::stop::Stop;
 use axum::Router;
@@ -26,7 +27,7 @@ impl HttpThread {
     /// Answers requests until the stop.
     pub fn start(
         listener: TcpListener,
-        routes: Router,
+        answers: (Router, Arc<Guard>),
         connections: Arc<Connections>,
         config: ServerConfig,
         stop: Stop,
@@ -42,7 +43,7 @@ impl HttpThread {
             let _running = running;
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                serve(listener, routes, connections, &config, asked).await;
+                serve(listener, answers, connections, &config, asked).await;
                 Ok::<_, io::Error>(())
             })
         })?;
@@ -93,8 +94,9 @@ mod tests {
             .route("/large", get(async || large))
             .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(2)).await));
         let connections = Connections::new(connections_max, Duration::ZERO, |_| {});
+        let answers = (routes, Arc::new(Guard::open(None).unwrap()));
         let server =
-            HttpThread::start(listener, routes, connections, config, Stop::default()).unwrap();
+            HttpThread::start(listener, answers, connections, config, Stop::default()).unwrap();
         (server, address)
     }
 

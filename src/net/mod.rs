@@ -1,11 +1,17 @@
 //! Listening, letting in, and serving HTTP. Knows no page; the routes are an argument.
 
+mod client_verifier;
 pub mod connections;
 pub mod descriptors;
+pub mod guard;
 pub mod http;
 pub mod http_thread;
 pub mod listener;
+mod passwords;
+mod rate_limit;
 pub mod stop;
+mod tls;
+pub mod web_config;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -54,6 +54,7 @@ mod upgrade;
 /// The rule of the verdict, against numbers of scipy.
 mod verdict;
 /// Windows by event time.
+mod web_config;
 mod why;
 mod windows;
 /// Files of other engines.
