@@ -91,6 +91,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
             version: &settings.version,
             reference: Some(&*reference_figures),
             figures,
+            has_bins: true,
             shown: settings.export.values,
         })
         .collect();

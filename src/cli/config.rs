@@ -7,6 +7,7 @@ use crate::judge::drift_config::DriftConfig;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
 use crate::monitor::reference::Reference;
+use crate::net::web_config::WebConfig;
 use crate::source::directory::listing;
 use crate::source::inputs;
 use anyhow::{Result, bail};
@@ -25,20 +26,42 @@ pub struct ConfigArguments {
 #[derive(clap::Subcommand)]
 enum ConfigCommand {
     /// List everything that is wrong, with file, line and key; then load the references
-    Check { file: PathBuf },
+    Check {
+        file: PathBuf,
+        /// The web configuration that goes with it
+        #[arg(long = "web.config.file", value_name = "FILE")]
+        web_config: Option<PathBuf>,
+    },
     /// Write the configuration with all defaults
     Show { file: PathBuf },
 }
 
 pub fn run(arguments: ConfigArguments) -> Result<ExitCode> {
     match arguments.command {
-        ConfigCommand::Check { file } => {
-            let text = check(&load(&file)?)?;
+        ConfigCommand::Check { file, web_config } => {
+            let config = load(&file)?;
+            let web = web_config.as_deref().map(|file| check_web(&config, file)).transpose()?;
+            let text = check(&config)? + &web.unwrap_or_default();
             output::write(None, text.as_bytes())?;
         }
         ConfigCommand::Show { file } => output::write(None, show(&load(&file)?).as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a web configuration; what it asks for.
+fn check_web(config: &Config, file: &Path) -> Result<String> {
+    let web = WebConfig::load(file)?;
+    let named = config.server.roles.0.values().flatten();
+    if let Some(user) = named.into_iter().find(|user| !web.users.contains_key(*user)) {
+        bail!("server.roles: {user:?} is no user of {}", file.display());
+    }
+    let (users, protocol) = (web.users.len(), if web.tls.is_some() { "TLS" } else { "plain HTTP" });
+    let mut text = format!("web config: {protocol}, {users} users\n");
+    if !web.left_out.is_empty() {
+        text += &format!("  not spoken, left out: {}\n", web.left_out.join(", "));
+    }
+    Ok(text)
 }
 
 /// Looks at what the configuration points to; what was found, with hints.

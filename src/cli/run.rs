@@ -11,8 +11,8 @@ pub struct RunArguments {
     /// Configuration file; paths in it are relative to it
     #[arg(long, default_value = "config/driftd.toml", value_name = "FILE")]
     config: PathBuf,
-    /// TLS, users, headers and a rate limit, in the format of Prometheus' exporters; read again when
-    /// it changes
+    /// TLS, users, headers and a rate limit, in the format of Prometheus' exporters; read again
+    /// when it changes
     #[arg(long = "web.config.file", value_name = "FILE")]
     web_config: Option<PathBuf>,
 }

@@ -13,12 +13,14 @@ use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::ReferenceConfig;
 use crate::net::ServerConfig;
+use crate::net::roles::{Role, Roles};
 use crate::schema::NamePattern;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
 use crate::time::EpochUnit;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -31,6 +33,7 @@ const SERVER_DEFAULT: ServerConfig = ServerConfig {
     connections_max: 256,
     header_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(120),
+    roles: Roles(BTreeMap::new()),
 };
 
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
@@ -69,9 +72,19 @@ fn server(root: &Section<'_>) -> ServerConfig {
         ] {
             *timeout = section.duration(key).unwrap_or(*timeout);
         }
+        config.roles = roles(&section);
         section.finish();
     }
     config
+}
+
+fn roles(server: &Section<'_>) -> Roles {
+    let Some(section) = server.section("roles") else { return Roles::default() };
+    let named = Role::ALL.into_iter();
+    let named = named.filter_map(|role| Some((role, section.strings(role.name())?)));
+    let roles = Roles(named.collect());
+    section.finish();
+    roles
 }
 
 fn socket_address(section: &Section<'_>) -> Option<SocketAddr> {

@@ -19,7 +19,7 @@ use toml::{Table, Value};
 pub fn show(config: &Config) -> String {
     let mut root = Table::new();
     let server = &config.server;
-    let server = [
+    let mut server = vec![
         ("listen", text(server.listen)),
         ("reload", Value::Boolean(server.reload)),
         ("stop_timeout", text(duration_text(server.stop_timeout))),
@@ -27,6 +27,11 @@ pub fn show(config: &Config) -> String {
         ("header_timeout", text(duration_text(server.header_timeout))),
         ("idle_timeout", text(duration_text(server.idle_timeout))),
     ];
+    if !config.server.roles.0.is_empty() {
+        let users = |own: &Vec<String>| Value::Array(own.iter().map(text).collect());
+        let roles = config.server.roles.0.iter().map(|(role, own)| (role.name(), users(own)));
+        server.push(("roles", table(roles)));
+    }
     root.insert("server".into(), table(server));
     let mut state = vec![
         ("windows_max", integer(config.state.windows_max)),

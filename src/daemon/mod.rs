@@ -1,6 +1,7 @@
 //! The daemon: binds, loads, watches, answers, reloads, stops.
 
 mod bound;
+mod caller;
 mod clock;
 mod epoch;
 mod health;
@@ -146,6 +147,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
         state_reads: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
         renders: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
         reload: config.server.reload.then_some(reload),
+        roles: Arc::new(config.server.roles.clone()),
     };
     let descriptors = Descriptors::raise();
     let file_events = Arc::default();

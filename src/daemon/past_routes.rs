@@ -1,8 +1,10 @@
 //! Closed windows over HTTP, out of the state.
 
+use super::caller::Caller;
 use super::server_state::{ServerState, read_state};
 use crate::error::{Result, StateError};
 use crate::explain::phrases::ShownValues;
+use crate::net::roles::Role;
 use crate::profile::instants;
 use crate::report::history::{self, Past};
 use crate::store::ModelStore;
@@ -40,27 +42,36 @@ pub async fn past_windows(
     State(state): State<Arc<ServerState>>,
     Path(model): Path<String>,
     QueryString(query): QueryString<PastQuery>,
+    caller: Caller,
 ) -> Response {
     let read: PastOf<_> = Box::new(ModelStore::past);
-    past(state, model, query, read, |past, _| history::windows(&past)).await
+    past(state, model, query, caller, read, |past, _| history::windows(&past)).await
 }
 
 pub async fn past_feature(
     State(state): State<Arc<ServerState>>,
     Path((model, feature)): Path<(String, String)>,
     QueryString(query): QueryString<PastQuery>,
+    caller: Caller,
 ) -> Response {
+    let has_bins = query.bins;
+    if has_bins && !caller.sees_distributions() {
+        return caller.refusal(Role::Distributions);
+    }
+    if has_bins {
+        caller.note("distributions", &format!("{model}/{feature}"));
+    }
     let read: PastOf<_> =
         Box::new(move |store, window, query| store.past_of_feature(&feature, window, query));
-    let has_bins = query.bins;
     let write = move |past: Vec<_>, shown| history::feature(&past, has_bins, shown);
-    past(state, model, query, read, write).await
+    past(state, model, query, caller, read, write).await
 }
 
 async fn past<T: Send + 'static>(
     state: Arc<ServerState>,
     model: String,
     query: PastQuery,
+    caller: Caller,
     read: PastOf<T>,
     write: impl FnOnce(Vec<Past<T>>, ShownValues) -> String + Send + 'static,
 ) -> Response {
@@ -76,7 +87,7 @@ async fn past<T: Send + 'static>(
         let found = past_of(state, &model, &query, |store, window| read(store, window, &wanted));
         let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
         let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
-        Ok(write(found.ok_or_else(none)?, state.pages.values()))
+        Ok(write(found.ok_or_else(none)?, caller.shown(state.pages.values())))
     };
     match read_state(state, read).await {
         Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),

@@ -1,14 +1,17 @@
 //! What the daemon answers over HTTP.
 
+use super::caller::{Caller, require};
 use super::page_body::PageBody;
 use super::past_routes::{past_feature, past_windows};
 use super::server_state::{ServerState, in_turn, read_state};
 use crate::export::page::{CONTENT_TYPE, Encoding};
+use crate::net::roles::Role;
 use crate::report::Report;
 use crate::report::json::json;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -22,17 +25,25 @@ const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><t
     <li><a href=\"/-/healthy\">Health</a> and <a href=\"/-/ready\">readiness</a></ul></html>";
 
 pub fn routes(state: ServerState) -> Router {
-    Router::new()
+    let state = Arc::new(state);
+    let of = |role: Role, routes: Router<Arc<ServerState>>| {
+        routes.route_layer(from_fn_with_state((Arc::clone(&state), role), require))
+    };
+    let of_metrics = Router::new()
         .route("/", get(|| async { Html(INDEX) }))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/-/reload", post(reload).put(reload))
+        .route("/-/ready", get(ready));
+    let of_reload = Router::new().route("/-/reload", post(reload).put(reload));
+    let of_read = Router::new()
         .route("/api/v1/report", get(report))
         .route("/api/v1/state", get(totals))
         .route("/api/v1/models/{model}/windows", get(past_windows))
-        .route("/api/v1/models/{model}/features/{feature}", get(past_feature))
-        .with_state(Arc::new(state))
+        .route("/api/v1/models/{model}/features/{feature}", get(past_feature));
+    of(Role::Metrics, of_metrics)
+        .merge(of(Role::Reload, of_reload))
+        .merge(of(Role::Read, of_read))
+        .with_state(Arc::clone(&state))
 }
 
 async fn metrics(State(state): State<Arc<ServerState>>, headers: HeaderMap) -> Response {
@@ -78,7 +89,8 @@ async fn ready(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
 }
 
 /// Answers when the new configuration is in force, or with why it is not.
-async fn reload(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
+async fn reload(State(state): State<Arc<ServerState>>, caller: Caller) -> (StatusCode, String) {
+    caller.note("reload", "configuration");
     let Some(reloads) = &state.reload else {
         let text = "reload over HTTP is not enabled; set server.reload, or send SIGHUP\n";
         return (StatusCode::FORBIDDEN, text.to_owned());
@@ -93,8 +105,12 @@ async fn reload(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
     }
 }
 
-async fn report(State(state): State<Arc<ServerState>>) -> Response {
-    let (snapshot, shown) = (state.published.load(), state.pages.values());
+async fn report(State(state): State<Arc<ServerState>>, caller: Caller) -> Response {
+    let (snapshot, shown) = (state.published.load(), caller.shown(state.pages.values()));
+    let has_bins = caller.sees_distributions();
+    if has_bins {
+        caller.note("distributions", "report");
+    }
     let reports = snapshot.models.iter().flat_map(|model| {
         let latest = model.windows.iter().filter_map(|window| window.latest.as_deref());
         latest.map(|figures| Report {
@@ -102,6 +118,7 @@ async fn report(State(state): State<Arc<ServerState>>) -> Response {
             version: &model.version,
             reference: model.reference.as_deref(),
             figures,
+            has_bins,
             shown,
         })
     });

@@ -6,6 +6,7 @@ use super::reloading::ReloadRequest;
 use super::supervisor::WatchedModels;
 use crate::export::page::Pages;
 use crate::monitor::snapshot::Published;
+use crate::net::roles::Roles;
 use axum::http::StatusCode;
 use std::sync::{Arc, RwLock};
 use tokio::sync::{Semaphore, mpsc};
@@ -23,6 +24,7 @@ pub struct ServerState {
     pub renders: Arc<Semaphore>,
     /// Where requests to reload go; none when those are refused.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    pub roles: Arc<Roles>,
 }
 
 impl ServerState {

@@ -152,5 +152,6 @@ fn unauthorized() -> Response {
 /// The status and its words.
 fn refusal(status: StatusCode) -> Response {
     let words = status.canonical_reason().unwrap_or_default();
-    (status, format!("{words}\n")).into_response()
+    let as_text = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, as_text, format!("{words}\n")).into_response()
 }

@@ -69,6 +69,7 @@ impl HttpThread {
 mod tests {
     use super::*;
     use crate::net::bind;
+    use crate::net::roles::Roles;
     use axum::routing::get;
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpStream};
@@ -86,6 +87,7 @@ mod tests {
             connections_max,
             header_timeout: short,
             idle_timeout: short * 8,
+            roles: Roles::default(),
         };
         // Larger than what the system takes for a reader that does not read.
         let large = "x".repeat(32 << 20);

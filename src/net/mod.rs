@@ -9,10 +9,12 @@ pub mod http_thread;
 pub mod listener;
 mod passwords;
 mod rate_limit;
+pub mod roles;
 pub mod stop;
 mod tls;
 pub mod web_config;
 
+use roles::Roles;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -31,6 +33,7 @@ pub struct ServerConfig {
     pub header_timeout: Duration,
     /// For so long a connection may send nothing between requests, or take nothing of an answer.
     pub idle_timeout: Duration,
+    pub roles: Roles,
 }
 
 impl ServerConfig {

@@ -3,7 +3,7 @@
 //! What was right is remembered by a keyed hash, so that a scraper costs a check once. Checks wait
 //! for each other, few at a time, and who comes when many wait is told to come again: a flood of
 //! wrong passwords takes one core at most, and never the place of a user who is known. An unknown
-//! user takes as long as a known one.
+//! user takes as long as most users do.
 
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -58,8 +58,7 @@ impl Passwords {
     ) -> Answer {
         let (is_known, hash) = match users.get(user) {
             Some(hash) => (true, hash),
-            // As slow as somebody's, always the same one's.
-            None => (false, self.stand_in(users, user)),
+            None => (false, stand_in(users)),
         };
         let hash = hash.clone();
         let remembered = self.remembered(user, &hash, password);
@@ -86,12 +85,6 @@ impl Passwords {
         Answer::Right
     }
 
-    fn stand_in<'a>(&self, users: &'a BTreeMap<String, String>, user: &str) -> &'a String {
-        let tag = hmac::sign(&self.key, user.as_bytes());
-        let place = usize::from(tag.as_ref()[0]) % users.len().max(1);
-        users.values().nth(place).expect("nobody is asked for a password where nobody has one")
-    }
-
     /// Nobody can tell the password from it, or find another one with the same.
     fn remembered(&self, user: &str, hash: &str, password: &str) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
@@ -107,9 +100,29 @@ impl Passwords {
     }
 }
 
+/// A hash as slow as most are; two users of one cost cannot be told from one who is not there.
+fn stand_in(users: &BTreeMap<String, String>) -> &String {
+    let mut by_cost: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+    for hash in users.values() {
+        by_cost.entry(hash.split('$').nth(2).unwrap_or_default()).or_default().push(hash);
+    }
+    // Of as many, the least cost.
+    let most = by_cost.into_values().rev().max_by_key(Vec::len);
+    most.expect("nobody is asked for a password where nobody has one")[0]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_user_is_as_slow_as_most() {
+        let hash = |cost: &str, n: u8| (format!("{cost}-{n}"), format!("$2y${cost}$of{n}"));
+        let users = BTreeMap::from([hash("12", 1), hash("18", 2), hash("10", 3), hash("12", 4)]);
+        assert_eq!(stand_in(&users), "$2y$12$of1");
+        let users = BTreeMap::from([hash("18", 2), hash("10", 3)]);
+        assert_eq!(stand_in(&users), "$2y$10$of3");
+    }
 
     #[tokio::test]
     async fn right_wrong_and_unknown() {

@@ -1,5 +1,5 @@
-//! `--web.config.file`, in the format of Prometheus' exporter-toolkit: TLS, users, headers and a rate
-//! limit.
+//! `--web.config.file`, in the format of Prometheus' exporter-toolkit: TLS, users, headers and a
+//! rate limit.
 //!
 //! The words of faults are the toolkit's, so that they are found where people look for them.
 

@@ -288,13 +288,13 @@ fn deciding(figures: &WindowFigures) -> &str {
 }
 
 fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {
-    let Report { figures, shown, .. } = *report;
+    let Report { figures, has_bins, shown, .. } = *report;
     let reference = report.reference.iter().flat_map(|reference| &reference.features);
     let reference: HashMap<&str, &ReferenceFeatureFigures> =
         reference.map(|own| (own.name.as_str(), own)).collect();
     let features = figures.features.iter().map(|feature| {
         let reference = reference.get(feature.name.as_str()).copied();
-        Feature::new(feature, &figures.baselines, Beside { reference, has_bins: true, shown })
+        Feature::new(feature, &figures.baselines, Beside { reference, has_bins, shown })
     });
     features.collect()
 }

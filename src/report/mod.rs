@@ -16,6 +16,8 @@ pub struct Report<'a> {
     /// None while the reference is being loaded.
     pub reference: Option<&'a ReferenceFigures>,
     pub figures: &'a WindowFigures,
+    /// Tell rows by bin, in JSON.
+    pub has_bins: bool,
     /// How values of categories are told.
     pub shown: ShownValues,
 }

@@ -1,8 +1,14 @@
 //! Web configurations, as promtool and the exporters of Prometheus take them.
 
+use crate::support::daemon::{Daemon, config};
 use crate::support::repository;
+use crate::support::table::{floats, strings, write};
 use driftd::net::web_config::WebConfig;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// What of promtool's words tells the fault; the rest is Go's way of saying it.
 const WORDS: [(&str, &str); 4] = [
@@ -40,4 +46,229 @@ fn files_are_judged_as_promtool_judges_them() {
         }
     }
     assert!(others.is_empty(), "{}", others.join("\n"));
+}
+
+/// A daemon of one model that is guarded by a web configuration.
+fn guarded(folder: &Path, web_config: &Path, more: &str) -> Daemon {
+    let rows = || (0..1_500).map(|row| row * 7_919 % 1_500);
+    let column = || {
+        let letters = strings(rows().map(|row| ["a", "b", "c"][row % 3]));
+        vec![("x", floats(rows().map(|row| row as f64))), ("letter", letters)]
+    };
+    write(&folder.join("reference.parquet"), column());
+    let config = config(folder, "reconcile_interval = \"100ms\"\n");
+    write(&folder.join("logs/a.parquet"), column());
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[state]", &format!("{more}[state]"))).unwrap();
+    Daemon::guarded(&config, web_config)
+}
+
+/// What curl is answered: the status and the headers that are asked for, or nothing without TLS.
+fn ask(address: &str, path: &str, has_tls: bool, arguments: &[&str]) -> Option<(u64, Value)> {
+    let is_plain = !has_tls || arguments == ["--plain"];
+    let port = address.rsplit(':').next().unwrap();
+    let scheme = if is_plain { "http" } else { "https" };
+    let told = Command::new("curl")
+        .current_dir(repository("fixtures/exporter-toolkit"))
+        .args(["-sk", "--max-time", "60", "-o", "/dev/null", "-D", "-"])
+        .args(arguments.iter().filter(|own| **own != "--plain"))
+        .arg(format!("{scheme}://localhost:{port}{path}"))
+        .output()
+        .expect("curl is installed");
+    let text = String::from_utf8(told.stdout).unwrap();
+    let mut lines = text.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect();
+    Some((status, Value::Object(headers)))
+}
+
+/// `fixtures/exporter-toolkit/exporter.py` asked node_exporter the same.
+#[test]
+fn clients_are_answered_as_by_an_exporter() {
+    let folder = tempfile::tempdir().unwrap();
+    let testdata = repository("fixtures/exporter-toolkit/testdata");
+    let found = fs::read_to_string(testdata.join("../exporter.json")).unwrap();
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let cases = found["cases"].as_array().unwrap();
+    let mut others = Vec::new();
+    for cases in cases.chunk_by(|a, b| a["config"] == b["config"]) {
+        let name = cases[0]["config"].as_str().unwrap();
+        let mut file: PathBuf = testdata.join(name);
+        if let Some(written) = found["written"][name].as_str() {
+            file = folder.path().join(name);
+            for key in ["server.crt", "server.key"] {
+                fs::copy(testdata.join(key), folder.path().join(key)).unwrap();
+            }
+            fs::write(&file, written).unwrap();
+        }
+        let daemon = guarded(folder.path(), &file, "");
+        for case in cases {
+            let arguments = case["curl"].as_array().unwrap().iter();
+            let arguments: Vec<&str> = arguments.filter_map(Value::as_str).collect();
+            let has_tls = case["tls"] == json!(true);
+            let (theirs, ours) =
+                (&case["answer"], ask(&daemon.address, "/metrics", has_tls, &arguments));
+            let is_same = match &ours {
+                None => *theirs == "refused",
+                Some((status, headers)) => {
+                    let told = theirs["headers"].as_object();
+                    theirs["status"] == *status
+                        && told.is_some_and(|all| all.iter().all(|(k, v)| headers[k] == *v))
+                }
+            };
+            if !is_same {
+                others.push(format!("{name} {arguments:?}: {ours:?}, and not {theirs}"));
+            }
+        }
+        daemon.stop();
+    }
+    assert!(others.is_empty(), "{}", others.join("\n"));
+}
+
+const USERS: [&str; 2] = ["dave:dave123", "ann:other"];
+
+/// bcrypt of `other`, by `bcrypt.hashpw` of PyPI's bcrypt 5.0.0.
+const ANN: &str = "$2b$06$Uzy3IySJPjx5u5GoELMrkeuYexDOdhJb646Bi3ErAkc6P7Lg5TiVC";
+
+/// Every user reads metrics; who may do more is named, and who sees distributions is written down.
+#[test]
+fn roles_say_who_sees_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let web = folder.path().join("web.yml");
+    let testdata = repository("fixtures/exporter-toolkit/testdata");
+    let users = fs::read_to_string(testdata.join("web_config_users_noTLS.good.yml")).unwrap();
+    fs::write(&web, format!("{users}\n  ann: {ANN}\n")).unwrap();
+    let roles = "reload = true\n[server.roles]\nread = [\"dave\", \"ann\"]\n\
+        distributions = [\"ann\"]\nreload = [\"ann\"]\n";
+    let mut daemon = guarded(folder.path(), &web, roles);
+    let feature = "/api/v1/models/m/features/letter";
+    let bins = format!("{feature}?bins=true");
+    let status = |daemon: &Daemon, path: &str, more: &[&str]| {
+        ask(&daemon.address, path, false, more).map(|(status, _)| status)
+    };
+    let paths = ["/metrics", "/-/healthy", "/", "/api/v1/report", feature, &bins];
+    for path in paths.into_iter().chain(["/api/v1/state", "/-/reload", "/nowhere"]) {
+        assert_eq!(status(&daemon, path, &[]), Some(401), "{path}");
+    }
+    let dave = ["-u", USERS[0]];
+    let ann = ["-u", USERS[1]];
+    let ready = Instant::now() + Duration::from_secs(30);
+    while status(&daemon, "/-/ready", &dave) != Some(200) && Instant::now() < ready {}
+    for (path, of_dave, of_ann) in [
+        ("/metrics", 200, 200),
+        ("/api/v1/report", 200, 200),
+        (feature, 200, 200),
+        (&bins, 403, 200),
+        ("/nowhere", 404, 404),
+    ] {
+        assert_eq!(status(&daemon, path, &dave), Some(of_dave), "{path}");
+        assert_eq!(status(&daemon, path, &ann), Some(of_ann), "{path}");
+    }
+    let post = |user: [&'static str; 2]| [user[0], user[1], "-X", "POST"];
+    assert_eq!(status(&daemon, "/-/reload", &post(dave)), Some(403));
+    assert_eq!(status(&daemon, "/-/reload", &post(ann)), Some(200));
+    let audits = daemon.log().iter().filter(|line| line.contains("\"audit\"")).cloned();
+    let audits: Vec<String> = audits.collect();
+    let has = |user: &str, action: &str| {
+        let (user, action) = (format!("\"user\":\"{user}\""), format!("\"action\":\"{action}\""));
+        audits.iter().any(|line| line.contains(&user) && line.contains(&action))
+    };
+    assert!(has("ann", "reload") && has("ann", "distributions"), "{audits:?}");
+    assert!(!has("dave", "distributions") && !has("dave", "reload"), "{audits:?}");
+    let all = daemon.log().join("\n");
+    assert!(!all.contains("dave123") && !all.contains("$2"), "no secret is logged");
+    daemon.stop();
+}
+
+/// A certificate that is half written leaves the old one in force, and the next is taken.
+#[test]
+fn certificates_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let testdata = repository("fixtures/exporter-toolkit/testdata");
+    let copy = |from: &str, to: &str| {
+        fs::copy(testdata.join(from), folder.path().join(to)).unwrap();
+    };
+    copy("server.crt", "tls.crt");
+    copy("server.key", "tls.key");
+    let web = folder.path().join("web.yml");
+    let tls = "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n";
+    fs::write(&web, tls).unwrap();
+    let mut daemon = guarded(folder.path(), &web, "");
+    let subject = |daemon: &Daemon| {
+        let port = daemon.address.rsplit(':').next().unwrap();
+        let told = Command::new("curl")
+            .args(["-skv", "-o", "/dev/null", &format!("https://localhost:{port}/metrics")])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&told.stderr).into_owned();
+        told.lines().find(|line| line.contains("subject:")).map(str::to_owned)
+    };
+    let first = subject(&daemon).expect("TLS");
+    let until = |daemon: &mut Daemon, is_met: &dyn Fn(&mut Daemon) -> bool| {
+        let begun = Instant::now();
+        while !is_met(daemon) {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    fs::write(folder.path().join("tls.crt"), "-----BEGIN CERT").unwrap();
+    until(&mut daemon, &|d| {
+        let is_same = subject(d).as_ref() == Some(&first);
+        is_same && d.log().iter().any(|line| line.contains("stays as it was"))
+    });
+    copy("client2_selfsigned.pem", "tls.crt");
+    copy("client2_selfsigned.key", "tls.key");
+    until(&mut daemon, &|d| subject(d).is_some_and(|own| own != first));
+    // And users, who were not there before.
+    let users = fs::read_to_string(testdata.join("web_config_users_noTLS.good.yml")).unwrap();
+    fs::write(&web, format!("{tls}{users}")).unwrap();
+    until(&mut daemon, &|d| ask(&d.address, "/metrics", true, &[]).map(|own| own.0) == Some(401));
+    assert_eq!(
+        ask(&daemon.address, "/metrics", true, &["-u", USERS[0]]).map(|own| own.0),
+        Some(200)
+    );
+    let faults = daemon.log().iter().filter(|line| line.contains("stays as it was")).count();
+    assert!(faults <= 2, "told once each: {faults}");
+    daemon.stop();
+}
+
+/// Wrong passwords, as fast as they can be sent, from many at once; a scraper that is known is
+/// answered in between, and somebody new as soon as he has a place.
+#[test]
+fn wrong_passwords_hold_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let web = folder.path().join("web.yml");
+    let testdata = repository("fixtures/exporter-toolkit/testdata");
+    let users = fs::read_to_string(testdata.join("web_config_users_noTLS.good.yml")).unwrap();
+    fs::write(&web, format!("{users}\n  ann: {ANN}\n")).unwrap();
+    let daemon = guarded(folder.path(), &web, "");
+    let address = daemon.address.clone();
+    let scrape = || ask(&address, "/metrics", false, &["-u", USERS[0]]).map(|own| own.0);
+    assert_eq!(scrape(), Some(200));
+    std::thread::scope(|scope| {
+        let guess = |own: usize| {
+            let statuses = (0..20).map(|n| {
+                let guess = format!("dave:guess {own} {n}");
+                ask(&address, "/metrics", false, &["-u", &guess]).map(|own| own.0)
+            });
+            statuses.collect::<Vec<_>>()
+        };
+        let guesses: Vec<_> = (0..10).map(|own| scope.spawn(move || guess(own))).collect();
+        let mut slowest = Duration::ZERO;
+        while guesses.iter().any(|own| !own.is_finished()) {
+            let begun = Instant::now();
+            assert_eq!(scrape(), Some(200));
+            slowest = slowest.max(begun.elapsed());
+        }
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+        for guess in guesses.into_iter().flat_map(|own| own.join().unwrap()) {
+            assert!(matches!(guess, Some(401 | 429)), "{guess:?}");
+        }
+    });
+    assert_eq!(
+        ask(&daemon.address, "/metrics", false, &["-u", USERS[1]]).map(|own| own.0),
+        Some(200)
+    );
+    daemon.stop();
 }

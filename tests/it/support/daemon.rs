@@ -57,16 +57,33 @@ impl Daemon {
         daemon
     }
 
+    /// Starts one that is guarded by a web configuration, and waits until it listens.
+    pub fn guarded(config: &Path, web_config: &Path) -> Daemon {
+        let more = ["--web.config.file", web_config.to_str().unwrap()];
+        let started = Daemon::try_spawn_with(driftd(), config, &more);
+        started.unwrap_or_else(|log| panic!("no listener: {log:?}"))
+    }
+
     /// Starts with what comes before its arguments.
     pub fn spawn_as(command: Command, config: &Path) -> Daemon {
         Daemon::try_spawn(command, config).unwrap_or_else(|log| panic!("no listener: {log:?}"))
     }
 
     /// The same; its log where it ends before it listens.
-    pub fn try_spawn(mut command: Command, config: &Path) -> Result<Daemon, Vec<String>> {
+    pub fn try_spawn(command: Command, config: &Path) -> Result<Daemon, Vec<String>> {
+        Daemon::try_spawn_with(command, config, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn try_spawn_with(
+        mut command: Command,
+        config: &Path,
+        more: &[&str],
+    ) -> Result<Daemon, Vec<String>> {
         let mut child = command
             .args(["run", "--log-format", "json", "--config"])
             .arg(config)
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
