@@ -34,6 +34,7 @@ const SERVER_DEFAULT: ServerConfig = ServerConfig {
     header_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(120),
     roles: Roles(BTreeMap::new()),
+    external_url: None,
 };
 
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
@@ -73,9 +74,20 @@ fn server(root: &Section<'_>) -> ServerConfig {
             *timeout = section.duration(key).unwrap_or(*timeout);
         }
         config.roles = roles(&section);
+        config.external_url = external_url(&section);
         section.finish();
     }
     config
+}
+
+fn external_url(server: &Section<'_>) -> Option<String> {
+    let url = server.string("external_url")?;
+    let host = url.strip_prefix("https://").or(url.strip_prefix("http://"));
+    if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
+        let text = format!("{url:?} is no address such as \"https://driftd.example.com\"");
+        server.fault("external_url", text);
+    }
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 fn roles(server: &Section<'_>) -> Roles {

@@ -27,6 +27,7 @@ pub fn show(config: &Config) -> String {
         ("header_timeout", text(duration_text(server.header_timeout))),
         ("idle_timeout", text(duration_text(server.idle_timeout))),
     ];
+    server.extend(config.server.external_url.as_ref().map(|url| ("external_url", text(url))));
     if !config.server.roles.0.is_empty() {
         let users = |own: &Vec<String>| Value::Array(own.iter().map(text).collect());
         let roles = config.server.roles.0.iter().map(|(role, own)| (role.name(), users(own)));

@@ -16,6 +16,7 @@ mod reload;
 mod reloading;
 pub mod replay;
 mod routes;
+mod runbooks;
 mod server_state;
 #[cfg(test)]
 mod simulation;
@@ -135,7 +136,8 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     let (published, process) = (Arc::clone(&shared.published), Arc::clone(&shared.process));
     let clock = Arc::clone(&shared.clock);
     let health = Health { models: live.clone(), process: Arc::clone(&process), clock };
-    let registry = registry(live.clone(), Arc::clone(&published), process);
+    let external_url = config.server.external_url.clone();
+    let registry = registry(live.clone(), Arc::clone(&published), process, external_url);
     let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
     let (reload, reloads) = mpsc::channel(RELOADS_MAX);
     let state = ServerState {

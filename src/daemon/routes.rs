@@ -3,6 +3,7 @@
 use super::caller::{Caller, require};
 use super::page_body::PageBody;
 use super::past_routes::{past_feature, past_windows};
+use super::runbooks::{runbook, runbooks};
 use super::server_state::{ServerState, in_turn, read_state};
 use crate::export::page::{CONTENT_TYPE, Encoding};
 use crate::net::roles::Role;
@@ -22,6 +23,7 @@ const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><t
     <h1>driftd</h1><ul><li><a href=\"/metrics\">Metrics</a> for Prometheus\
     <li><a href=\"/api/v1/report\">Report</a> of the latest windows\
     <li><a href=\"/api/v1/state\">State</a>: totals over all runs\
+    <li><a href=\"/runbooks\">Runbooks</a>: what to do about alerts\
     <li><a href=\"/-/healthy\">Health</a> and <a href=\"/-/ready\">readiness</a></ul></html>";
 
 pub fn routes(state: ServerState) -> Router {
@@ -33,7 +35,9 @@ pub fn routes(state: ServerState) -> Router {
         .route("/", get(|| async { Html(INDEX) }))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready));
+        .route("/-/ready", get(ready))
+        .route("/runbooks", get(runbooks))
+        .route("/runbooks/{alert}", get(runbook));
     let of_reload = Router::new().route("/-/reload", post(reload).put(reload));
     let of_read = Router::new()
         .route("/api/v1/report", get(report))

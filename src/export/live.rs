@@ -69,6 +69,8 @@ pub struct LiveCollector {
     models: LiveModels,
     published: Arc<Published>,
     process: Arc<ProcessTelemetry>,
+    /// Where people reach the daemon.
+    external_url: Option<String>,
     descs: Vec<Desc>,
 }
 
@@ -77,11 +79,12 @@ pub fn registry(
     models: LiveModels,
     published: Arc<Published>,
     process: Arc<ProcessTelemetry>,
+    external_url: Option<String>,
 ) -> Registry {
     let descs = metrics::LIVE.iter().map(|metric| desc(metric)).collect();
     let registry = Registry::new();
     let collectors: [Box<dyn Collector>; 2] = [
-        Box::new(LiveCollector { models, published, process, descs }),
+        Box::new(LiveCollector { models, published, process, external_url, descs }),
         Box::new(ProcessCollector::for_self()),
     ];
     for collector in collectors {
@@ -99,6 +102,9 @@ impl Collector for LiveCollector {
         let models = self.models.0.read().expect("no writer panics");
         let mut samples = Samples::default();
         samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        if let Some(url) = &self.external_url {
+            samples.add(&metrics::SERVER_INFO, &[url.as_str()], 1.0);
+        }
         let connections = self.process.http_connections.get();
         samples.add(&metrics::HTTP_CONNECTIONS, &[], connections as f64);
         let errors = self.process.state_write_errors.get();

@@ -338,6 +338,12 @@ pub const MODEL_CREATED: Metric = gauge(
     &["model_name", "model_version"],
     "Wall-clock time at which the state first knew of the model; its counters began at 0 then.",
 );
+pub const SERVER_INFO: Metric = gauge(
+    "driftd_server_info",
+    None,
+    &["external_url"],
+    "1; where people reach the daemon is in the label. Absent without server.external_url.",
+);
 pub const BUILD_INFO: Metric =
     gauge("driftd_build_info", None, &["version"], "1; the version is in the label.");
 pub const HTTP_CONNECTIONS: Metric =
@@ -463,6 +469,7 @@ pub const LIVE: &[&Metric] = &[
     &MODEL_PROGRESS,
     &MODEL_CREATED,
     &BUILD_INFO,
+    &SERVER_INFO,
     &HTTP_CONNECTIONS,
     &STATE_WRITE_ERRORS,
     &RELOAD_SUCCESSFUL,

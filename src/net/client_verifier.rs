@@ -151,7 +151,7 @@ fn parsed(own: &CertificateDer<'_>) -> std::result::Result<Certificate, rustls::
 }
 
 fn check_time(own: &CertificateDer<'_>, now: UnixTime) -> std::result::Result<(), rustls::Error> {
-    let validity = parsed(own)?.tbs_certificate().validity().clone();
+    let validity = *parsed(own)?.tbs_certificate().validity();
     let now = now.as_secs();
     if now < validity.not_before.to_unix_duration().as_secs() {
         return Err(CertificateError::NotValidYet.into());

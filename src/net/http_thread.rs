@@ -88,6 +88,7 @@ mod tests {
             header_timeout: short,
             idle_timeout: short * 8,
             roles: Roles::default(),
+            external_url: None,
         };
         // Larger than what the system takes for a reader that does not read.
         let large = "x".repeat(32 << 20);

@@ -34,6 +34,8 @@ pub struct ServerConfig {
     /// For so long a connection may send nothing between requests, or take nothing of an answer.
     pub idle_timeout: Duration,
     pub roles: Roles,
+    /// Where people reach it, without a slash at the end; for links.
+    pub external_url: Option<String>,
 }
 
 impl ServerConfig {

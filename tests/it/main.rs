@@ -32,6 +32,7 @@ mod metrics;
 mod network;
 /// Scores of samples without drift.
 mod noise;
+mod notification;
 /// Every figure against scipy and numpy.
 mod oracle;
 mod past;

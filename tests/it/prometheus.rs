@@ -1,75 +1,18 @@
 use crate::metrics::{HOSTILE_NAMES, demo, hostile};
-use crate::support::daemon::{Daemon, PATIENCE, config};
-use crate::support::repository;
+use crate::support::daemon::{Daemon, config};
+use crate::support::prometheus::Prometheus;
 use crate::support::table::{floats, times, write};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// A real Prometheus with the shipped configuration, scraping every second.
-struct Prometheus {
-    child: Child,
-    address: String,
-}
-
-impl Prometheus {
-    fn start(folder: &Path, target: &str) -> Prometheus {
-        let text = std::fs::read_to_string(repository("config/prometheus.yml")).unwrap();
-        let text = text
-            .replace("127.0.0.1:9797", target)
-            .replace("interval: 5s", "interval: 1s")
-            .replace("alerts.yml", repository("config/alerts.yml").to_str().unwrap());
-        std::fs::write(folder.join("prometheus.yml"), text).unwrap();
-        // Freed at once, and unlikely to be given to another so soon.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
-            .arg(format!("--web.listen-address={free}"))
-            // What is backfilled here is older than the default keeps.
-            .arg("--storage.tsdb.retention.time=100y")
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("prometheus is needed (Debian: prometheus): {error}"));
-        Prometheus { child, address: free }
-    }
-
-    fn get(&self, path: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
-    }
-
-    /// Polls until `read` finds what it looks for.
-    fn wait_for<T>(&self, what: &str, path: &str, read: impl Fn(&Value) -> Option<T>) -> T {
-        let deadline = Instant::now() + 2 * PATIENCE;
-        loop {
-            let answer = self.get(path);
-            if let Some(found) = answer.as_ref().and_then(&read) {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "waited for {what}; last: {answer:#?}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+use std::process::Command;
+use std::time::Duration;
 
 /// Names of firing alerts with the feature they are about.
 fn firing(answer: &Value) -> BTreeSet<(String, String)> {

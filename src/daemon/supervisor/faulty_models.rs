@@ -51,7 +51,8 @@ fn supervisor(folder: &Path) -> (Supervisor, Vec<Model>) {
     let store = Arc::new(Store::open(&config.state).unwrap());
     let shared = Shared::new(Arc::new(SystemClock::new()), Stop::default());
     let (live, published) = (LiveModels::default(), Arc::clone(&shared.published));
-    let registry = registry(live.clone(), Arc::clone(&published), Arc::clone(&shared.process));
+    let registry =
+        registry(live.clone(), Arc::clone(&published), Arc::clone(&shared.process), None);
     let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
     let sources = Arc::<SharedByAll>::default();
     let models = config.models.clone();

@@ -1,6 +1,7 @@
 //! What several tests need: tables in memory, Parquet files, a running daemon.
 
 pub mod daemon;
+pub mod prometheus;
 pub mod table;
 
 use std::path::{Path, PathBuf};
