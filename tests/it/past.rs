@@ -30,7 +30,7 @@ fn table(shift: f64, more: usize) -> MemoryTable {
 
 /// Every other window is of a file.
 fn file(slot: u64) -> Option<String> {
-    (slot % 2 == 0).then(|| format!("day={slot}/a.parquet"))
+    slot.is_multiple_of(2).then(|| format!("day={slot}/a.parquet"))
 }
 
 fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
