@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod dashboards;
 mod history;
 mod judging;
 mod merge;
@@ -85,6 +86,8 @@ enum Command {
     Config(config::ConfigArguments),
     /// List all metrics: name, type, labels, help
     Metrics,
+    /// Write dashboards for Grafana, and how it finds them
+    Dashboards(dashboards::DashboardsArguments),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::State(arguments) => state::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),
+        Command::Dashboards(arguments) => dashboards::run(&arguments),
     };
     // Why it ended is the last line, after all that were logged before.
     drop(logs);

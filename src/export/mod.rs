@@ -3,6 +3,7 @@
 //! No gauge is kept and set. Samples are made when a page is asked for, from an immutable
 //! snapshot, so that series vanish with their feature and a scrape never waits for ingestion.
 
+pub mod dashboards;
 pub mod history;
 pub mod history_parquet;
 pub mod label;

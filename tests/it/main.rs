@@ -13,6 +13,7 @@ mod crash;
 /// The running daemon: files that come, change, break and go.
 mod daemon;
 /// Values and sizes at the edges: constants, infinities, nothing at all.
+mod dashboards;
 mod deciding;
 mod edge;
 /// Changes of reference and windows over open rows.

@@ -20,11 +20,21 @@ pub fn lint(page: &str) {
 
 /// The demo with a state and a port of its own.
 pub fn demo(folder: &std::path::Path) -> Daemon {
+    demo_with(folder, "")
+}
+
+/// The same with other families, where they are said.
+pub fn demo_with(folder: &std::path::Path, families: &str) -> Daemon {
     let text = std::fs::read_to_string(repository("config/driftd.toml")).unwrap();
     let text = text
         .replace("127.0.0.1:9797", "127.0.0.1:0")
         .replace("../target/driftd.db", folder.join("driftd.db").to_str().unwrap())
         .replace("../fixtures", repository("fixtures").to_str().unwrap());
+    let own = text.lines().find(|line| line.starts_with("families = ")).map(str::to_owned);
+    let text = match own.filter(|_| !families.is_empty()) {
+        Some(own) => text.replace(&own, families),
+        None => text,
+    };
     let path = folder.join("driftd.toml");
     std::fs::write(&path, text).unwrap();
     let mut daemon = Daemon::start(&path);
