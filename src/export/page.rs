@@ -27,8 +27,8 @@ pub struct Pages {
     config: RwLock<ExportConfig>,
     /// The lock of each is held while it is made, so that many scrapers of a new snapshot wait for
     /// one encoding instead of making many.
-    plain: Mutex<Option<Cached<Bytes>>>,
-    deflated: Mutex<Option<Cached<Arc<Deflated>>>>,
+    plain: Mutex<Option<Cached<Vec<Bytes>>>>,
+    deflated: Mutex<Option<Cached<Vec<Arc<Deflated>>>>>,
 }
 
 /// A page of the snapshot with this generation.
@@ -79,18 +79,22 @@ impl Pages {
     pub fn render(&self, encoding: Encoding) -> Vec<Bytes> {
         let snapshot = self.published.load();
         let config = self.config.read().expect("no writer panics").clone();
-        let text = || text(&snapshot, &config);
         let live = self.live_text();
         match encoding {
             Encoding::Plain => {
-                let page = cached(&self.plain, snapshot.generation, || Bytes::from(text()));
-                vec![page, live.into()]
+                let mut page = cached(&self.plain, snapshot.generation, || {
+                    samples(&snapshot, &config).texts(Bytes::from)
+                });
+                page.push(live.into());
+                page
             }
             Encoding::Gzip => {
-                let head = cached(&self.deflated, snapshot.generation, || {
-                    Arc::new(Deflated::new(&text(), MORE_FOLLOWS))
+                let mut page = cached(&self.deflated, snapshot.generation, || {
+                    let deflated = |text: String| Arc::new(Deflated::new(&text, MORE_FOLLOWS));
+                    samples(&snapshot, &config).texts(deflated)
                 });
-                gzip(&head, &Deflated::new(&live, LAST))
+                page.push(Arc::new(Deflated::new(&live, LAST)));
+                gzip(&page)
             }
         }
     }
@@ -137,27 +141,22 @@ impl Deflated {
     }
 }
 
-/// One gzip member of two parts. Two members would be legal too, but some clients, curl among
+/// One gzip member of all parts. More members would be legal too, but some clients, curl among
 /// them, stop after the first.
-fn gzip(head: &Deflated, tail: &Deflated) -> Vec<Bytes> {
+fn gzip(parts: &[Arc<Deflated>]) -> Vec<Bytes> {
     // RFC 1952: magic, deflate, no flags, no time, fastest, unknown system.
     const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
     let mut crc = Crc::new();
-    crc.combine(&head.crc);
-    crc.combine(&tail.crc);
+    parts.iter().for_each(|part| crc.combine(&part.crc));
     let trailer = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
-    let (head, tail) = (head.bytes.clone(), tail.bytes.clone());
-    vec![Bytes::from_static(HEADER), head, tail, trailer.into()]
+    let header = std::iter::once(Bytes::from_static(HEADER));
+    let bodies = parts.iter().map(|part| part.bytes.clone());
+    header.chain(bodies).chain([trailer.into()]).collect()
 }
 
-/// A snapshot as text, format 0.0.4. One metric at a time: the encoder's own form of a sample has
-/// two strings for each label.
+/// A snapshot as text, format 0.0.4.
 pub fn text(snapshot: &Snapshot, config: &ExportConfig) -> String {
-    let mut page = String::new();
-    for family in samples(snapshot, config).families() {
-        TextEncoder::new().encode_utf8(&[family], &mut page).expect("every sample is complete");
-    }
-    page
+    samples(snapshot, config).texts(|text| text).concat()
 }
 
 /// A snapshot as OpenMetrics. The two formats agree on gauges; the counters, which are of a
@@ -215,7 +214,8 @@ mod tests {
         {
             let head: String = (0..n_head).map(line).collect();
             let tail: String = (0..n_tail).map(line).collect();
-            let page = gzip(&Deflated::new(&head, MORE_FOLLOWS), &Deflated::new(&tail, LAST));
+            let parts = [Deflated::new(&head, MORE_FOLLOWS), Deflated::new(&tail, LAST)];
+            let page = gzip(&parts.map(Arc::new));
             let mut text = String::new();
             flate2::read::GzDecoder::new(page.concat().as_slice())
                 .read_to_string(&mut text)
