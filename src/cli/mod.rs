@@ -16,6 +16,7 @@ mod output;
 mod profile;
 mod progress;
 mod reset_history;
+mod rules;
 mod run;
 mod state;
 
@@ -86,6 +87,8 @@ enum Command {
     Config(config::ConfigArguments),
     /// List all metrics: name, type, labels, help
     Metrics,
+    /// Write the alerting rules for the windows of a configuration
+    Rules(rules::RulesArguments),
     /// Write dashboards for Grafana, and how it finds them
     Dashboards(dashboards::DashboardsArguments),
 }
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::State(arguments) => state::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),
+        Command::Rules(arguments) => rules::run(&arguments),
         Command::Dashboards(arguments) => dashboards::run(&arguments),
     };
     // Why it ended is the last line, after all that were logged before.

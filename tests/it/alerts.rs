@@ -1,4 +1,5 @@
-use crate::support::repository;
+use crate::support::daemon::config;
+use crate::support::{repository, run};
 use std::process::Command;
 
 /// Runs one of Prometheus' tools in the repository; what it printed when it failed.
@@ -27,4 +28,47 @@ fn rules_fire_when_they_should_and_only_then() {
     assert!(tests.len() >= 5);
     let arguments = ["test", "rules"].into_iter().chain(tests.iter().map(String::as_str));
     tool("promtool", &arguments.collect::<Vec<_>>());
+}
+
+/// For each window of a configuration, and under a name that guides use: written, checked, and
+/// fired by promtool.
+#[test]
+fn rules_are_written_for_a_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[[model.window]]\nname = \"hour \\\"a\\\"\"\ntype = \"time\"\nsize = \"1h\"\n\
+        lateness = \"10m\"\nidle_timeout = \"5m\"\n[model.columns]\ntime = \"ts\"\n\
+        [[model.window]]\nname = \"batch\"\ntype = \"batch\"\n";
+    let config = config(folder.path(), more);
+    let rules = folder.path().join("rules.yml");
+    let arguments =
+        ["rules", "--config", config.to_str().unwrap(), "--output", rules.to_str().unwrap()];
+    let (status, _, err) = run(&arguments);
+    assert_eq!(status, 0, "{err}");
+    tool("promtool", &["check", "rules", rules.to_str().unwrap()]);
+    let closed = |window: &str, at: u32| {
+        format!(
+            "  - series: driftd_window_closed_timestamp_seconds{{job=\"driftd\",instance=\"a\",\
+             model_name=\"m\",model_version=\"\",window=\"{window}\"}}\n    values: '{at}x200'\n"
+        )
+    };
+    let score = "  - series: driftd_drift_score{model_name=\"m\",model_version=\"\",\
+        window=\"hour \\\"a\\\"\",feature=\"x\",baseline=\"reference\",measure=\"psi\"}\n    values: '0.3x200'\n";
+    let fires = |time: &str, n: u32| {
+        format!(
+            "  - expr: count(ALERTS{{alertname=\"NoWindowClosed\",window=~\"hour.*\"}}) or vector(0)\n    eval_time: {time}\n    exp_samples: [{{labels: '{{}}', value: {n}}}]\n"
+        )
+    };
+    // Twice an hour, the lateness and the silence: 135 minutes after it has closed.
+    let test = format!(
+        "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series:\n{}{}{score}  \
+         promql_expr_test:\n{}{}  - expr: ai_data_drift_score\n    eval_time: 5m\n    exp_samples: \
+         [{{labels: 'ai_data_drift_score{{model_name=\"m\", feature=\"x\"}}', value: 0.3}}]\n",
+        closed("hour \\\"a\\\"", 1),
+        closed("batch", 1),
+        fires("134m", 0),
+        fires("137m", 1),
+    );
+    let file = folder.path().join("rules.test.yml");
+    std::fs::write(&file, test).unwrap();
+    tool("promtool", &["test", "rules", file.to_str().unwrap()]);
 }

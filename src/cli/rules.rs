@@ -1,0 +1,112 @@
+//! `driftd rules`: the shipped alerting rules for a configuration at hand.
+
+use super::output;
+use crate::config::{Config, Model, load};
+use crate::settings::units::duration_text;
+use crate::window::{WindowConfig, WindowKind};
+use anyhow::{Context, Result};
+use serde_yaml_ng::{Mapping, Value};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const SHIPPED: &str = include_str!("../../config/alerts.yml");
+
+/// The alert that is written for each window, and how long it waits as it is shipped.
+const PER_WINDOW: &str = "NoWindowClosed";
+const SHIPPED_WAIT: Duration = Duration::from_secs(26 * 3_600);
+
+#[derive(clap::Args)]
+pub struct RulesArguments {
+    /// The configuration whose models and windows they are for
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where they go [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn run(arguments: &RulesArguments) -> Result<ExitCode> {
+    let text = rules(&load(&arguments.config)?)?;
+    output::write(arguments.output.as_deref(), text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rules(config: &Config) -> Result<String> {
+    let mut rules: Value = serde_yaml_ng::from_str(SHIPPED).context("the shipped rules")?;
+    let groups = rules["groups"].as_sequence_mut().context("the shipped rules have groups")?;
+    for group in groups.iter_mut() {
+        let own = group["rules"].as_sequence_mut().context("a group has rules")?;
+        let of_windows = own.iter().flat_map(|rule| match rule["alert"].as_str() {
+            Some(PER_WINDOW) => {
+                windows(config).map(|(m, w)| no_window_closed(rule, m, w)).collect()
+            }
+            _ => vec![rule.clone()],
+        });
+        *own = of_windows.collect();
+    }
+    groups.push(names(config));
+    let text = serde_yaml_ng::to_string(&rules).context("rules are YAML")?;
+    Ok(format!("# Written by driftd rules; what each is for stands in config/alerts.yml.\n{text}"))
+}
+
+fn windows(config: &Config) -> impl Iterator<Item = (&Model, &WindowConfig)> {
+    config.models.iter().flat_map(|model| model.model.windows.iter().map(move |own| (model, own)))
+}
+
+/// Fires when a window is late by as much as its own length, instead of after a day.
+fn no_window_closed(shipped: &Value, model: &Model, window: &WindowConfig) -> Value {
+    let wait = match &window.kind {
+        WindowKind::Time(period) => 2 * period.slide + period.lateness + period.idle_timeout,
+        WindowKind::Batch { .. } | WindowKind::Rows { .. } => SHIPPED_WAIT,
+    };
+    let mut rule = shipped.clone();
+    let matchers = matchers(model, &[("window", &window.name)]);
+    rule["expr"] = Value::String(format!(
+        "time() - (driftd_window_closed_timestamp_seconds{{{matchers}}} > 0) > {}",
+        wait.as_secs()
+    ));
+    let description = &mut rule["annotations"]["description"];
+    if let Some(text) = description.as_str() {
+        *description = Value::String(text.replace("26h", &duration_text(wait)));
+    }
+    rule
+}
+
+/// The score under a name that guides use: psi of a model's first window against the reference.
+fn names(config: &Config) -> Value {
+    let rules = config.models.iter().filter_map(|model| {
+        let window = model.model.windows.first()?;
+        let more =
+            [("window", window.name.as_str()), ("baseline", "reference"), ("measure", "psi")];
+        let matchers = matchers(model, &more);
+        Some(mapping([
+            ("record", Value::from("ai_data_drift_score")),
+            (
+                "expr",
+                Value::String(format!(
+                    "max by (model_name, feature) (driftd_drift_score{{{matchers}}})"
+                )),
+            ),
+        ]))
+    });
+    mapping([("name", Value::from("driftd_names")), ("rules", Value::Sequence(rules.collect()))])
+}
+
+/// Of a model, its version, and more.
+fn matchers(model: &Model, more: &[(&str, &str)]) -> String {
+    let own = [("model_name", model.model.name.as_str()), ("model_version", &model.model.version)];
+    let all =
+        own.iter().chain(more).map(|(label, value)| format!("{label}=\"{}\"", escaped(value)));
+    all.collect::<Vec<_>>().join(",")
+}
+
+/// A value between quotes, as PromQL has it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn mapping<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    let entries = entries.into_iter().map(|(key, value)| (Value::from(key), value));
+    Value::Mapping(entries.collect::<Mapping>())
+}
