@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::convert::Infallible;
 use std::sync::Arc;
 use tracing::info;
 
@@ -45,13 +44,15 @@ impl Caller {
 }
 
 impl FromRequestParts<Arc<ServerState>> for Caller {
-    type Rejection = Infallible;
+    /// Nobody has asked who it is.
+    type Rejection = StatusCode;
 
     async fn from_request_parts(
         parts: &mut Parts,
         state: &Arc<ServerState>,
-    ) -> Result<Caller, Infallible> {
-        let user = parts.extensions.get::<User>().cloned().unwrap_or(User(None));
+    ) -> Result<Caller, StatusCode> {
+        let user = parts.extensions.get::<User>().cloned();
+        let user = user.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
         Ok(Caller { user, roles: Arc::clone(&state.roles) })
     }
 }
@@ -63,7 +64,10 @@ pub async fn require(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let Ok(caller) = Caller::from_request_parts(&mut parts, &state).await;
+    let caller = match Caller::from_request_parts(&mut parts, &state).await {
+        Ok(caller) => caller,
+        Err(status) => return status.into_response(),
+    };
     if !caller.roles.may(&caller.user, role) {
         return caller.refusal(role);
     }

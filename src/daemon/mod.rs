@@ -116,7 +116,7 @@ pub fn runtime() -> std::io::Result<Runtime> {
 /// finished, or counted anew at the next start.
 pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Result<()> {
     let stop = Stop::on_signal()?;
-    let guard = Arc::new(Guard::open(web_config)?);
+    let guard = Arc::new(guard(&config, web_config)?);
     // The ports first: nothing is loaded for a daemon that cannot be reached.
     let listen = config.server.listen;
     let listener = net::bind(listen)
@@ -183,6 +183,18 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     }
     info!("stopped");
     outcome.and(ended)
+}
+
+/// Who is let in. Roles without users would mean nothing.
+fn guard(config: &Config, web_config: Option<PathBuf>) -> Result<Guard> {
+    let guard = Guard::open(web_config)?;
+    if !config.server.roles.0.is_empty() && guard.config().users.is_empty() {
+        return Err(Error::new(
+            "server.roles names users, and there are none: give their passwords with \
+             --web.config.file",
+        ));
+    }
+    Ok(guard)
 }
 
 /// Looks at every source once, so that a wrong path stops the start and not half of the daemon.

@@ -58,12 +58,13 @@ pub async fn past_feature(
     if has_bins && !caller.sees_distributions() {
         return caller.refusal(Role::Distributions);
     }
-    if has_bins {
+    let is_open = caller.sees_distributions();
+    if is_open {
         caller.note("distributions", &format!("{model}/{feature}"));
     }
     let read: PastOf<_> =
         Box::new(move |store, window, query| store.past_of_feature(&feature, window, query));
-    let write = move |past: Vec<_>, shown| history::feature(&past, has_bins, shown);
+    let write = move |past: Vec<_>, shown| history::feature(&past, (has_bins, is_open), shown);
     past(state, model, query, caller, read, write).await
 }
 

@@ -110,24 +110,32 @@ async fn reload(State(state): State<Arc<ServerState>>, caller: Caller) -> (Statu
 }
 
 async fn report(State(state): State<Arc<ServerState>>, caller: Caller) -> Response {
-    let (snapshot, shown) = (state.published.load(), caller.shown(state.pages.values()));
+    let shown = caller.shown(state.pages.values());
     let has_bins = caller.sees_distributions();
     if has_bins {
         caller.note("distributions", "report");
     }
-    let reports = snapshot.models.iter().flat_map(|model| {
-        let latest = model.windows.iter().filter_map(|window| window.latest.as_deref());
-        latest.map(|figures| Report {
-            model: &model.name,
-            version: &model.version,
-            reference: model.reference.as_deref(),
-            figures,
-            has_bins,
-            shown,
-        })
+    // A report of many features takes a while to write, as a page does.
+    let turns = Arc::clone(&state.renders);
+    let body = in_turn(turns, move || {
+        let snapshot = state.published.load();
+        let reports = snapshot.models.iter().flat_map(|model| {
+            let latest = model.windows.iter().filter_map(|window| window.latest.as_deref());
+            latest.map(|figures| Report {
+                model: &model.name,
+                version: &model.version,
+                reference: model.reference.as_deref(),
+                figures,
+                has_bins,
+                shown,
+            })
+        });
+        json(&reports.collect::<Vec<_>>())
     });
-    let body = json(&reports.collect::<Vec<_>>());
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    match body.await {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(panicked) => panicked.into_response(),
+    }
 }
 
 async fn totals(State(state): State<Arc<ServerState>>) -> Response {

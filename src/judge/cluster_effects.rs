@@ -12,7 +12,7 @@ use super::drift_config::STEPS_MIN;
 use super::steps::student;
 use crate::drift::Comparison;
 use crate::drift::design_effects::DesignEffects;
-use crate::profile::feature::FeatureProfile;
+use crate::profile::feature::{FeatureProfile, Values};
 use crate::profile::random_groups::GROUPS;
 
 /// The design effects of one side; absent where nothing varies.
@@ -26,7 +26,7 @@ struct SideEffects {
     missing: Option<f64>,
 }
 
-/// Fewer groups tell too little, as fewer steps do.
+/// Fewer groups tell nothing but the sizes of clusters.
 const GROUPS_MIN: usize = STEPS_MIN;
 
 /// Rows of a group, and the total of what is looked at.
@@ -67,14 +67,11 @@ pub fn cluster_effects(compared: &Comparison<'_>) -> Option<DesignEffects> {
 }
 
 impl SideEffects {
-    /// None where not every row came with its cluster, or too few groups have rows.
+    /// None where not every row came with its cluster.
     fn of(profile: &FeatureProfile) -> Option<SideEffects> {
         let groups: Vec<(&u64, &[u64])> =
             profile.known_groups()?.filled().filter_map(<[u64]>::split_last).collect();
-        if groups.len() < GROUPS_MIN {
-            return None;
-        }
-        let n_bins = groups[0].1.len();
+        let n_bins = groups.first().map_or(0, |(_, bins)| bins.len());
         let rows: Vec<f64> =
             groups.iter().map(|(_, bins)| bins.iter().sum::<u64>() as f64).collect();
         let all = rows.iter().sum::<f64>();
@@ -93,6 +90,7 @@ impl SideEffects {
         let by_bin: Vec<Option<f64>> = (0..n_bins)
             .map(|bin| of_scores(&(0..n_bins).map(|b| f64::from(b == bin)).collect::<Vec<f64>>()))
             .collect();
+        let is_ordered = matches!(profile.values, Values::Numeric(_));
         let used = shares.iter().filter(|share| **share > 0.0).count();
         let weighted = by_bin.iter().zip(&shares).filter_map(|(own, p)| Some((1.0 - p) * (*own)?));
         let bins = (used > 1).then(|| weighted.sum::<f64>() / (used - 1) as f64);
@@ -101,15 +99,34 @@ impl SideEffects {
             (rows + missing, missing)
         });
         let counted: Vec<Total> = counted.collect();
+        if groups.len() < GROUPS_MIN {
+            return Some(SideEffects::of_few(alike(&counted), n_bins));
+        }
         let missing = profile.tally.missing() as f64 / profile.tally.rows as f64;
+        let missing = effect(&counted, missing * (1.0 - missing));
+        // Rows with a value may be of few clusters although all rows are of many.
+        let filled = rows.iter().filter(|rows| **rows > 0.0).count();
+        if (1..GROUPS_MIN).contains(&filled) {
+            let present: Vec<Total> = rows.iter().map(|rows| (*rows, 0.0)).collect();
+            let few = SideEffects::of_few(alike(&present), n_bins);
+            return Some(SideEffects { alike: alike(&counted), missing, ..few });
+        }
         Some(SideEffects {
             alike: alike(&counted),
-            centre: of_scores(&ranks),
-            spread: of_scores(&distances),
+            // Categories have no order.
+            centre: if is_ordered { of_scores(&ranks) } else { bins },
+            spread: if is_ordered { of_scores(&distances) } else { bins },
             bins,
             by_bin,
-            missing: effect(&counted, missing * (1.0 - missing)),
+            missing,
         })
+    }
+
+    /// Of so few clusters that nothing is seen but how large they are: their rows may all be alike.
+    fn of_few(alike: f64, n_bins: usize) -> SideEffects {
+        let all = Some(alike);
+        let by_bin = vec![all; n_bins];
+        SideEffects { alike, centre: all, spread: all, bins: all, by_bin, missing: all }
     }
 }
 

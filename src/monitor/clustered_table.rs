@@ -4,9 +4,11 @@ use super::table::{Blocks, Table, first_rows, read_by_row};
 use crate::error::{Fault, Result};
 use crate::profile::random_groups::{group_of_name, group_of_row};
 use crate::profile::texts::row_names;
+use crate::schema::columns::twice;
 use arrow_buffer::ScalarBuffer;
-use arrow_schema::Schema;
+use arrow_schema::{Field, Schema};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Every block of it knows the groups of its rows' clusters. A table without the column is as it
 /// is.
@@ -19,15 +21,25 @@ pub struct ClusteredTable<'a> {
 impl ClusteredTable<'_> {
     /// Reads the names of all rows. One without a name is a cluster by itself.
     pub fn new<'a>(table: &'a dyn Table, column: &str) -> Result<ClusteredTable<'a>, Fault> {
-        let Some((column, _)) = table.schema().column_with_name(column) else {
+        let named = |field: &&Arc<Field>| field.name() == column;
+        if table.schema().fields().iter().filter(named).count() > 1 {
+            return Err(Fault::unreadable(twice(column)));
+        }
+        let Some((column, field)) = table.schema().column_with_name(column) else {
             return Ok(ClusteredTable { table, groups: None });
         };
+        if field.data_type().is_nested() {
+            let (name, kind) = (field.name(), field.data_type());
+            let text = format!("columns.cluster: column {name:?} of type {kind} names nothing");
+            return Err(Fault::unreadable(text));
+        }
+        let fingerprint = table.fingerprint();
         let row_groups = first_rows(table).into_par_iter().enumerate().map(|(row_group, start)| {
             let mut groups = Vec::new();
             read_by_row(table, (row_group, column), |names| {
                 let start = start + groups.len() as u64;
                 row_names(names, &mut |row, name| {
-                    let alone = || group_of_row(start + row as u64);
+                    let alone = || group_of_row(fingerprint, start + row as u64);
                     groups.push(name.map_or_else(alone, group_of_name));
                 });
                 Ok(())
@@ -36,6 +48,13 @@ impl ClusteredTable<'_> {
         });
         let groups = row_groups.collect::<Result<_, Fault>>()?;
         Ok(ClusteredTable { table, groups: Some(groups) })
+    }
+}
+
+impl ClusteredTable<'_> {
+    /// Whether it has the column.
+    pub fn is_clustered(&self) -> bool {
+        self.groups.is_some()
     }
 }
 

@@ -160,9 +160,10 @@ impl Reference {
             clustered.collect::<Result<Vec<_>, Fault>>()
         });
         let clustered = clustered.transpose()?.unwrap_or_default();
+        let is_clustered = clustered.iter().any(ClusteredTable::is_clustered);
         let of_clusters: Vec<&dyn Table> = clustered.iter().map(|own| own as &dyn Table).collect();
-        let tables = if of_clusters.is_empty() { tables } else { &of_clusters };
-        let columns = columns(tables, config)?;
+        let tables = if is_clustered { &of_clusters } else { tables };
+        let columns = columns(tables, config, is_clustered)?;
         let features = columns
             .into_par_iter()
             .map(|column| {
@@ -270,7 +271,11 @@ fn found<'a>(tables: &[&'a dyn Table]) -> (Vec<&'a str>, HashMap<&'a str, Found<
     (names, all)
 }
 
-fn columns(tables: &[&dyn Table], config: &ReferenceConfig) -> Result<Vec<Column>> {
+fn columns(
+    tables: &[&dyn Table],
+    config: &ReferenceConfig,
+    is_clustered: bool,
+) -> Result<Vec<Column>> {
     let (names, mut found) = found(tables);
     config.columns.check(&names.iter().copied().collect())?;
     if let Some(name) = config.features.keys().find(|name| !found.contains_key(name.as_str())) {
@@ -302,7 +307,7 @@ fn columns(tables: &[&dyn Table], config: &ReferenceConfig) -> Result<Vec<Column
             is_double: column_type.is_double(),
             are_bytes: declared.is_none() && column_type.are_bytes(),
             distinct: own.distinct,
-            is_clustered: config.columns.cluster.is_some(),
+            is_clustered,
             places,
         });
     }

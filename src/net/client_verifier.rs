@@ -53,8 +53,8 @@ pub struct ClientVerifier {
     authorities: Vec<CertificateDer<'static>>,
     /// None without authorities, where nobody can be verified.
     verifier: Option<Arc<dyn ClientCertVerifier>>,
-    /// One of these names must be in a certificate; any where there are none.
-    sans: Vec<String>,
+    /// One of these names must be in a certificate, where that is asked for.
+    sans: Option<Vec<String>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -62,7 +62,7 @@ impl ClientVerifier {
     pub fn new(
         policy: ClientPolicy,
         authorities: Vec<CertificateDer<'static>>,
-        sans: Vec<String>,
+        sans: Option<Vec<String>>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<ClientVerifier> {
         let mut roots = RootCertStore::empty();
@@ -94,16 +94,20 @@ impl ClientVerifier {
     }
 
     fn verify_name(&self, own: &CertificateDer<'_>) -> std::result::Result<(), rustls::Error> {
-        if self.sans.is_empty() || names(own)?.iter().any(|name| self.sans.contains(name)) {
-            return Ok(());
+        match &self.sans {
+            Some(sans) if !names(own)?.iter().any(|name| sans.contains(name)) => {
+                Err(CertificateError::NotValidForName.into())
+            }
+            _ => Ok(()),
         }
-        Err(CertificateError::NotValidForName.into())
     }
 }
 
 impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
-        matches!(self.policy, ClientPolicy::RequireAny | ClientPolicy::RequireAndVerify)
+        // A name that must be in a certificate needs one.
+        self.sans.is_some()
+            || matches!(self.policy, ClientPolicy::RequireAny | ClientPolicy::RequireAndVerify)
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

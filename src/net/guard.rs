@@ -2,11 +2,11 @@
 //!
 //! The file, and the certificates that it names, are read again when they change. What cannot be
 //! read then leaves in force what was, and is told once: a certificate that is half written must
-//! not lock everybody out.
+//! not lock everybody out, and one that is half of a file let nobody in who was not.
 
 use super::passwords::{Answer, Passwords};
 use super::web_config::WebConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -37,8 +37,8 @@ struct Current {
     /// Of its files, when they were read.
     stamps: Vec<Stamp>,
     looked: Instant,
-    /// Those that could not be read.
-    refused: Option<Vec<Stamp>>,
+    /// Why what is there now is not in force.
+    refused: Option<String>,
 }
 
 /// Inode, size and time of change of a file; none where it is not there.
@@ -47,9 +47,8 @@ type Stamp = Option<(u64, u64, i64, i64)>;
 impl Guard {
     /// Reads the configuration; a fault in it stops the start.
     pub fn open(file: Option<PathBuf>) -> Result<Guard> {
-        let config = file.as_deref().map(WebConfig::load).transpose()?.unwrap_or_default();
+        let (config, stamps) = file.as_deref().map(read).transpose()?.unwrap_or_default();
         tell(&config);
-        let stamps = stamps(&config.files);
         let looked = Instant::now();
         let current = Current { config: Arc::new(config), stamps, looked, refused: None };
         Ok(Guard { file, current: Mutex::new(current), passwords: Passwords::default() })
@@ -95,27 +94,56 @@ impl Guard {
 
 impl Current {
     fn look(&mut self, file: &Path) {
-        let now = stamps(&self.config.files);
-        if now == self.stamps || self.refused.as_ref() == Some(&now) {
+        if self.refused.is_none() && stamps(&self.config.files) == self.stamps {
             return;
         }
-        match WebConfig::load(file) {
-            Ok(config) => {
+        let read = read(file).and_then(|(config, stamps)| match drops(&self.config, &config) {
+            None => Ok((config, stamps)),
+            // Half of a file can be a whole one, which lets everybody in.
+            Some(what) => Err(Error::new(format!("it drops {what}, which takes a restart"))),
+        });
+        match read {
+            Ok((config, stamps)) => {
                 info!(file = %file.display(), "the web configuration was read again");
                 tell(&config);
-                // Whatever has changed since is read at the next look.
-                self.stamps = if config.files == self.config.files { now } else { Vec::new() };
-                self.config = Arc::new(config);
-                if self.stamps.is_empty() {
-                    self.stamps = stamps(&self.config.files);
-                }
-                self.refused = None;
+                *self = Current {
+                    config: Arc::new(config),
+                    stamps,
+                    looked: self.looked,
+                    refused: None,
+                };
             }
             Err(fault) => {
-                error!(%fault, "the web configuration stays as it was");
-                self.refused = Some(now);
+                let fault = fault.to_string();
+                if self.refused.as_ref() != Some(&fault) {
+                    error!(fault, "the web configuration stays as it was");
+                    self.refused = Some(fault);
+                }
             }
         }
+    }
+}
+
+/// The configuration, and the stamps that its files had before they were read.
+fn read(file: &Path) -> Result<(WebConfig, Vec<Stamp>)> {
+    let mut files = WebConfig::load(file)?.files;
+    loop {
+        let stamps = stamps(&files);
+        let config = WebConfig::load(file)?;
+        if config.files == files {
+            return Ok((config, stamps));
+        }
+        files = config.files;
+    }
+}
+
+/// What guards now and would not any more.
+fn drops(now: &WebConfig, next: &WebConfig) -> Option<&'static str> {
+    match () {
+        () if now.tls.is_some() && next.tls.is_none() => Some("TLS"),
+        () if !now.users.is_empty() && next.users.is_empty() => Some("all users"),
+        () if now.verifies_clients && !next.verifies_clients => Some("the check of clients"),
+        () => None,
     }
 }
 

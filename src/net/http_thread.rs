@@ -34,7 +34,8 @@ impl HttpThread {
     ) -> io::Result<HttpThread> {
         let runtime = Builder::new_current_thread()
             .thread_name("driftd-answers")
-            .max_blocking_threads(ANSWERS_MAX)
+            // One more checks passwords.
+            .max_blocking_threads(ANSWERS_MAX + 1)
             .enable_all()
             .build()?;
         let (running, ended) = watch::channel(());

@@ -48,7 +48,7 @@ pub struct TlsFiles {
     key_file: String,
     client_ca_file: String,
     client_auth_type: String,
-    client_allowed_sans: Vec<String>,
+    client_allowed_sans: Option<Vec<String>>,
     min_version: Option<String>,
     max_version: Option<String>,
     cipher_suites: Vec<String>,
@@ -60,6 +60,8 @@ pub struct TlsFiles {
 pub struct BuiltTls {
     pub config: ServerConfig,
     pub files: Vec<PathBuf>,
+    /// Clients need a certificate.
+    pub verifies_clients: bool,
     /// Suites and curves that are not offered.
     pub left_out: Vec<String>,
 }
@@ -120,7 +122,8 @@ pub fn server_config(written: TlsFiles, folder: &Path) -> Result<BuiltTls> {
         .map_err(|error| Error::new(format!("cert and key: {error}")))?;
     config.ignore_client_order = written.prefer_server_cipher_suites.unwrap_or(true);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(BuiltTls { config, files: files.read, left_out })
+    let verifies_clients = policy != ClientPolicy::None;
+    Ok(BuiltTls { config, files: files.read, verifies_clients, left_out })
 }
 
 /// What PEM was read from.

@@ -35,6 +35,8 @@ pub struct WebConfig {
     pub tls: Option<Arc<TlsConfig>>,
     /// Added to every answer.
     pub headers: HeaderMap,
+    /// Clients need a certificate.
+    pub verifies_clients: bool,
     /// bcrypt hashes by name; without any, everybody may do everything.
     pub users: BTreeMap<String, String>,
     pub rate_limit: Option<RateLimit>,
@@ -49,7 +51,7 @@ pub struct WebConfig {
 struct Written {
     tls_server_config: Option<TlsFiles>,
     http_server_config: Option<HttpWritten>,
-    basic_auth_users: BTreeMap<String, String>,
+    basic_auth_users: Value,
     rate_limit: Option<RateLimitWritten>,
 }
 
@@ -85,28 +87,42 @@ impl WebConfig {
         let written: Option<Written> =
             serde_yaml_ng::from_str(text).map_err(|error| Error::new(format!("yaml: {error}")))?;
         let written = written.unwrap_or_default();
-        for (name, hash) in &written.basic_auth_users {
-            check_hash(hash).map_err(|error| error.context(format_args!("user {name:?}")))?;
-        }
+        let users = users(&written.basic_auth_users)?;
         let headers = headers(&written.http_server_config.unwrap_or_default().headers)?;
         let rate_limit = written.rate_limit.map(|written| {
             let interval = interval(&written.interval)?;
             Ok::<_, Error>(interval.map(|interval| RateLimit::new(interval, written.burst)))
         });
         let rate_limit = rate_limit.transpose()?.flatten();
-        let mut config = WebConfig {
-            headers,
-            users: written.basic_auth_users,
-            rate_limit,
-            ..WebConfig::default()
-        };
+        let mut config = WebConfig { headers, users, rate_limit, ..WebConfig::default() };
         if let Some(files) = written.tls_server_config.filter(|files| !files.are_empty()) {
             let built = tls::server_config(files, folder)?;
             config.tls = Some(Arc::new(built.config));
+            config.verifies_clients = built.verifies_clients;
             (config.files, config.left_out) = (built.files, built.left_out);
         }
         Ok(config)
     }
+}
+
+/// Names and hashes. No fault shows what stands there: it may be a secret in the wrong place.
+fn users(written: &Value) -> Result<BTreeMap<String, String>> {
+    let written = match written {
+        Value::Null => return Ok(BTreeMap::new()),
+        Value::Mapping(written) => written,
+        _ => {
+            return Err(Error::new("yaml: basic_auth_users: no names with a hash each".to_owned()));
+        }
+    };
+    let pairs = written.iter().map(|(name, hash)| {
+        let (Value::String(name), Value::String(hash)) = (name, hash) else {
+            let text = "yaml: basic_auth_users: a name or a hash is no text";
+            return Err(Error::new(text.to_owned()));
+        };
+        check_hash(hash).map_err(|error| error.context(format_args!("user {name:?}")))?;
+        Ok((name.clone(), hash.clone()))
+    });
+    pairs.collect()
 }
 
 fn check_hash(hash: &str) -> Result<()> {

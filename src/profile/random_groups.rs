@@ -31,9 +31,10 @@ pub fn group_of_name(name: &[u8]) -> u8 {
     (xxh3_64(name) % GROUPS as u64) as u8
 }
 
-/// The group of a row whose cluster has no name: it is one by itself.
-pub fn group_of_row(row: u64) -> u8 {
-    (xxh3_64_with_seed(&row.to_le_bytes(), ALONE) % GROUPS as u64) as u8
+/// The group of a row whose cluster has no name: it is one by itself, told apart by its table and
+/// number.
+pub fn group_of_row(table: u64, row: u64) -> u8 {
+    (xxh3_64_with_seed(&row.to_le_bytes(), table ^ ALONE) % GROUPS as u64) as u8
 }
 
 impl RandomGroups {

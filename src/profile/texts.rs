@@ -200,31 +200,46 @@ pub fn names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
         }
         DataType::Int64 => integers_as_names::<Int64Type>(array, f),
         DataType::Int32 => integers_as_names::<Int32Type>(array, f),
+        DataType::Int16 => integers_as_names::<Int16Type>(array, f),
+        DataType::Int8 => integers_as_names::<Int8Type>(array, f),
         DataType::UInt64 => integers_as_names::<UInt64Type>(array, f),
         DataType::UInt32 => integers_as_names::<UInt32Type>(array, f),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            let mut values = Vec::new();
-            names(&**dictionary.values(), &mut |_, name| values.push(name.map(<[u8]>::to_vec)));
-            let keys = if values.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
-            for row in 0..array.len() {
-                let name = keys.get(row).filter(|_| array.is_valid(row));
-                f(row, name.and_then(|key| values[*key].as_deref()));
-            }
-        }
+        DataType::UInt16 => integers_as_names::<UInt16Type>(array, f),
+        DataType::UInt8 => integers_as_names::<UInt8Type>(array, f),
+        DataType::Dictionary(..) => dictionary_names(array, names, f),
         _ => (0..array.len()).for_each(|row| f(row, None)),
+    }
+}
+
+/// The names of a dictionary's values, and the rows that they stand in.
+fn dictionary_names(
+    array: &dyn Array,
+    of_values: fn(&dyn Array, &mut dyn FnMut(usize, Option<&[u8]>)),
+    f: &mut dyn FnMut(usize, Option<&[u8]>),
+) {
+    let dictionary = array.as_any_dictionary();
+    let mut values = Vec::new();
+    of_values(&**dictionary.values(), &mut |_, name| values.push(name.map(<[u8]>::to_vec)));
+    let keys = if values.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
+    for row in 0..array.len() {
+        let name = keys.get(row).filter(|_| array.is_valid(row));
+        f(row, name.and_then(|key| values[*key].as_deref()));
     }
 }
 
 /// As [`names`], and what [`texts`] writes of booleans, fractions and times besides.
 pub fn row_names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
-    let data_type = array.data_type();
-    let is_named = !data_type.is_floating()
-        && !data_type.is_decimal()
-        && !data_type.is_temporal()
-        && *data_type != DataType::Boolean;
-    if is_named {
-        return names(array, f);
+    match array.data_type() {
+        DataType::Dictionary(..) => return dictionary_names(array, row_names, f),
+        DataType::Boolean => {
+            let rows = array.as_boolean().iter().enumerate();
+            let text = |value| if value { b"true".as_slice() } else { b"false" };
+            return rows.for_each(|(row, value)| f(row, value.map(text)));
+        }
+        own if !own.is_floating() && !own.is_decimal() && !own.is_temporal() => {
+            return names(array, f);
+        }
+        _ => {}
     }
     for row in 0..array.len() {
         let mut text = None;

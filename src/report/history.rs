@@ -76,10 +76,15 @@ pub fn windows(past: &[Past<WindowSummary>]) -> String {
 /// One feature of a window, and what it was compared with.
 pub type FeatureOfWindow = (WindowFigures, Option<ReferenceFeatureFigures>);
 
-/// One feature in every window that has it.
-pub fn feature(past: &[Past<FeatureOfWindow>], has_bins: bool, shown: ShownValues) -> String {
+/// One feature in every window that has it, with its bins or not, and with shares of bins and
+/// values or not.
+pub fn feature(
+    past: &[Past<FeatureOfWindow>],
+    (has_bins, is_open): (bool, bool),
+    shown: ShownValues,
+) -> String {
     let windows = past.iter().filter_map(|Past { model, version, what: (figures, reference) }| {
-        let beside = Beside { reference: reference.as_ref(), has_bins, shown };
+        let beside = Beside { reference: reference.as_ref(), has_bins, is_open, shown };
         let feature = Feature::new(figures.features.first()?, &figures.baselines, beside);
         Some(OfFeature { model, version, window: figures.into(), feature })
     });

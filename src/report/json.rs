@@ -50,6 +50,8 @@ pub(super) struct Beside<'a> {
     /// Where it is known.
     pub reference: Option<&'a ReferenceFeatureFigures>,
     pub has_bins: bool,
+    /// Whether shares of bins and values may be told.
+    pub is_open: bool,
     /// How values of categories are told.
     pub shown: ShownValues,
 }
@@ -274,7 +276,10 @@ impl<'a> Feature<'a> {
             reference: beside.reference.map(|own| (&own.statistics).into()),
             called: figures.variation.map(|_| figures.called().collect()),
             variation: figures.variation.as_ref().map(Variation::from),
-            why: Why::of(figures, beside.shown),
+            why: match beside.is_open {
+                true => Why::of(figures, beside.shown),
+                false => Why::in_words(figures),
+            },
             measures: Measures(&figures.measures),
             bins: bins.and_then(|own| bin_rows(own, &figures.bins, beside.shown)),
             baselines: others.collect(),
@@ -294,7 +299,11 @@ fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {
         reference.map(|own| (own.name.as_str(), own)).collect();
     let features = figures.features.iter().map(|feature| {
         let reference = reference.get(feature.name.as_str()).copied();
-        Feature::new(feature, &figures.baselines, Beside { reference, has_bins, shown })
+        Feature::new(
+            feature,
+            &figures.baselines,
+            Beside { reference, has_bins, is_open: has_bins, shown },
+        )
     });
     features.collect()
 }

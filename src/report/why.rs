@@ -8,7 +8,7 @@ use crate::monitor::figures::{FeatureFigures, ReferenceFeatureFigures};
 use serde::Serialize;
 
 /// What moved in one feature. Shares are of the rows that have a value.
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 pub(super) struct Why {
     reasons: Vec<&'static str>,
     text: Vec<String>,
@@ -127,6 +127,12 @@ fn name(bin: &Bin, shown: ShownValues) -> Option<String> {
 }
 
 impl Why {
+    /// In words alone, for whoever may not see how rows are spread.
+    pub(super) fn in_words(figures: &FeatureFigures) -> Option<Why> {
+        figures.explanation.as_ref()?;
+        Some(Why { reasons: figures.reasons(), ..Why::default() })
+    }
+
     pub(super) fn of(figures: &FeatureFigures, shown: ShownValues) -> Option<Why> {
         let own: &Explanation = figures.explanation.as_ref()?;
         let outside = |side: Option<(f64, f64)>| {

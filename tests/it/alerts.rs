@@ -45,29 +45,38 @@ fn rules_are_written_for_a_configuration() {
     let (status, _, err) = run(&arguments);
     assert_eq!(status, 0, "{err}");
     tool("promtool", &["check", "rules", rules.to_str().unwrap()]);
-    let closed = |window: &str, at: u32| {
+    let window = "window=\"hour \\\"a\\\"\"";
+    let model = "model_name=\"m\",model_version=\"\"";
+    let input =
+        |series: &str, values: &str| format!("  - series: {series}\n    values: '{values}x200'\n");
+    let closed = "driftd_window_closed_timestamp_seconds";
+    let closed = |window| format!("{closed}{{job=\"driftd\",instance=\"a\",{model},{window}}}");
+    let more = "feature=\"x\",baseline=\"reference\",measure=\"psi\"";
+    let score = format!("driftd_drift_score{{{model},{window},{more}}}");
+    let expected = |expression: &str, time: &str, labels: &str, value: f64| {
         format!(
-            "  - series: driftd_window_closed_timestamp_seconds{{job=\"driftd\",instance=\"a\",\
-             model_name=\"m\",model_version=\"\",window=\"{window}\"}}\n    values: '{at}x200'\n"
+            "  - expr: {expression}\n    eval_time: {time}\n    \
+             exp_samples: [{{labels: '{labels}', value: {value}}}]\n"
         )
     };
-    let score = "  - series: driftd_drift_score{model_name=\"m\",model_version=\"\",\
-        window=\"hour \\\"a\\\"\",feature=\"x\",baseline=\"reference\",measure=\"psi\"}\n    values: '0.3x200'\n";
-    let fires = |time: &str, n: u32| {
-        format!(
-            "  - expr: count(ALERTS{{alertname=\"NoWindowClosed\",window=~\"hour.*\"}}) or vector(0)\n    eval_time: {time}\n    exp_samples: [{{labels: '{{}}', value: {n}}}]\n"
-        )
-    };
+    let late = "count(ALERTS{alertname=\"NoWindowClosed\",window=~\"hour.*\"}) or vector(0)";
     // Twice an hour, the lateness and the silence: 135 minutes after it has closed.
-    let test = format!(
-        "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series:\n{}{}{score}  \
-         promql_expr_test:\n{}{}  - expr: ai_data_drift_score\n    eval_time: 5m\n    exp_samples: \
-         [{{labels: 'ai_data_drift_score{{model_name=\"m\", feature=\"x\"}}', value: 0.3}}]\n",
-        closed("hour \\\"a\\\"", 1),
-        closed("batch", 1),
-        fires("134m", 0),
-        fires("137m", 1),
-    );
+    let test = [
+        "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series:\n".to_owned(),
+        input(&closed(window), "1"),
+        input(&closed("window=\"batch\""), "1"),
+        input(&score, "0.3"),
+        "  promql_expr_test:\n".to_owned(),
+        expected(late, "134m", "{}", 0.0),
+        expected(late, "137m", "{}", 1.0),
+        expected(
+            "ai_data_drift_score",
+            "5m",
+            "ai_data_drift_score{model_name=\"m\", feature=\"x\"}",
+            0.3,
+        ),
+    ];
+    let test = test.concat();
     let file = folder.path().join("rules.test.yml");
     std::fs::write(&file, test).unwrap();
     tool("promtool", &["test", "rules", file.to_str().unwrap()]);

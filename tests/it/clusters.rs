@@ -151,6 +151,82 @@ proptest! {
     }
 }
 
+/// A window of one cluster tells as much as one row, whatever the reference's clusters are; and so
+/// do values that one cluster alone has.
+#[test]
+fn few_clusters_are_worth_few_rows() {
+    let single = |name: &'static str, rows: usize, of: fn(usize) -> f64| {
+        let names = strings(
+            (0..rows).map(|row| if name.is_empty() { row.to_string() } else { name.into() }),
+        );
+        MemoryTable::new(vec![("request", names), ("size", floats((0..rows).map(of)))])
+    };
+    let spread = |row: usize| (row * 7_919 % 3_000) as f64;
+    let reference = clustered_reference(&single("", 3_000, spread));
+    let effective = |table: &MemoryTable| {
+        let window = clustered(&reference, table);
+        let config = DriftConfig { variation: VariationConfig::Rows, ..DriftConfig::default() };
+        let found = score(&reference, &window, &[], &[], &config, WindowLabel::default()).unwrap();
+        let feature = &found.figures.features[0];
+        (feature.status.name(), feature.drifted, feature.variation.unwrap().effective_rows)
+    };
+    let (status, drifted, rows) = effective(&single("one", 3_000, |_| 7.0));
+    assert_eq!((status, drifted), ("too_few_rows", None));
+    assert!(rows < 5.0, "{rows}");
+    let alone = effective(&single("", 3_000, spread));
+    assert!(alone.2 > 1_000.0 && alone.1 == Some(false), "{alone:?}");
+    // Many requests, of which one has values.
+    let names =
+        strings((0..3_000).map(|row| if row < 1_500 { "one".into() } else { row.to_string() }));
+    let size = floats((0..3_000).map(|row| if row < 1_500 { 7.0 } else { f64::NAN }));
+    let (status, _, rows) = effective(&MemoryTable::new(vec![("request", names), ("size", size)]));
+    assert!(rows < 5.0, "{status} {rows}");
+}
+
+/// Names of every type that names something, and a type that does not.
+#[test]
+fn clusters_are_named_by_any_type() {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{
+        BooleanArray, Decimal128Array, Int8Array, Int16Array, ListArray, UInt8Array,
+    };
+    use std::sync::Arc;
+    let rows = 1_200usize;
+    let size = || floats((0..rows).map(|row| (row * 7_919 % rows) as f64));
+    let table = |names: ArrayRef| MemoryTable::new(vec![("request", names), ("size", size())]);
+    let as_texts = || strings((0..rows).map(|row| (row % 100).to_string()));
+    let reference = clustered_reference(&table(as_texts()));
+    let filled = |names: ArrayRef| {
+        let pane = clustered(&reference, &table(names));
+        pane.features[0].known_groups().unwrap().filled().map(<[u64]>::to_vec).collect::<Vec<_>>()
+    };
+    let number = |row: usize| row % 100;
+    let texts = filled(as_texts());
+    let all: [ArrayRef; 5] = [
+        Arc::new((0..rows).map(|row| Some(number(row) as i8)).collect::<Int8Array>()),
+        Arc::new((0..rows).map(|row| Some(number(row) as i16)).collect::<Int16Array>()),
+        Arc::new((0..rows).map(|row| Some(number(row) as u8)).collect::<UInt8Array>()),
+        Arc::new(
+            (0..rows)
+                .map(|row| Some(number(row) as i128))
+                .collect::<Decimal128Array>()
+                .with_precision_and_scale(10, 0)
+                .unwrap(),
+        ),
+        Arc::new(floats((0..rows).map(|row| number(row) as f64))),
+    ];
+    for names in all {
+        let kind = names.data_type().to_string();
+        assert_eq!(filled(names), texts, "{kind}");
+    }
+    let flags = filled(Arc::new((0..rows).map(|row| Some(row % 2 == 0)).collect::<BooleanArray>()));
+    assert!(flags.len() <= 2);
+    let lists =
+        ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(|_| Some(vec![Some(1)])));
+    let refused = ClusteredTable::new(&table(Arc::new(lists)), "request").err().unwrap();
+    assert!(refused.to_string().contains("names nothing"), "{refused}");
+}
+
 /// Rows of which some came without their cluster tell nothing of clusters.
 #[test]
 fn a_window_that_knows_some_clusters_knows_none() {
