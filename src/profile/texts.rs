@@ -214,7 +214,7 @@ pub fn names(array: &dyn Array, f: &mut dyn FnMut(usize, Option<&[u8]>)) {
 /// The names of a dictionary's values, and the rows that they stand in.
 fn dictionary_names(
     array: &dyn Array,
-    of_values: fn(&dyn Array, &mut dyn FnMut(usize, Option<&[u8]>)),
+    of_values: impl Fn(&dyn Array, &mut dyn FnMut(usize, Option<&[u8]>)),
     f: &mut dyn FnMut(usize, Option<&[u8]>),
 ) {
     let dictionary = array.as_any_dictionary();
