@@ -220,12 +220,8 @@ pub fn pane(reference: &Reference, path: &Path, counting: &Counting<'_>) -> Resu
         Ok(())
     };
     let table = ProgressTable { table: &table, on_read: &on_read };
-    let counted = match counting.cluster {
-        Some(column) => ClusteredTable::new(&table, column).and_then(|clustered| {
-            count_whole(reference, &clustered, counting.sampling, counting.window_rows)
-        }),
-        None => count_whole(reference, &table, counting.sampling, counting.window_rows),
-    };
+    let counted = ClusteredTable::new(&table, counting.cluster)
+        .and_then(|table| count_whole(reference, &table, counting.sampling, counting.window_rows));
     bar.finish_and_clear();
     Ok(counted.map_err(|fault| fault.context(path.display()))?)
 }

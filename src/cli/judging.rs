@@ -9,8 +9,8 @@ pub struct JudgingArguments {
     /// From which score on a measure calls drift, over the configuration; may be repeated
     #[arg(long = "threshold", value_name = "MEASURE=X", value_parser = threshold)]
     thresholds: Vec<(&'static str, f64)>,
-    /// How much rows tell: "learned" from windows before, as far as there are any, from the order
-    /// of "rows", or "none", when rows are independent
+    /// How much rows tell: "learned" from windows before, as far as there are any, from clusters or
+    /// the order of "rows", or "none", when rows are independent
     #[arg(long, value_name = "VARIATION", value_parser = variation)]
     variation: Option<VariationConfig>,
 }

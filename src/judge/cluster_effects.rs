@@ -16,7 +16,7 @@ use crate::profile::feature::{FeatureProfile, Values};
 use crate::profile::random_groups::GROUPS;
 
 /// The design effects of one side; absent where nothing varies.
-struct SideEffects {
+struct EffectsOfSide {
     /// Of what all rows of a cluster have in common.
     alike: f64,
     centre: Option<f64>,
@@ -36,7 +36,7 @@ type Total = (f64, f64);
 /// the other. None where neither side's are.
 pub fn cluster_effects(compared: &Comparison<'_>) -> Option<DesignEffects> {
     let (reference, current) = compared.profiles();
-    let sides = match (SideEffects::of(reference), SideEffects::of(current)) {
+    let sides = match (EffectsOfSide::of(reference), EffectsOfSide::of(current)) {
         (None, None) => return None,
         (before, now) => [before, now],
     };
@@ -45,14 +45,14 @@ pub fn cluster_effects(compared: &Comparison<'_>) -> Option<DesignEffects> {
     // What varies on no side may come by whole clusters all the same.
     let alike = sides.iter().flatten().map(|side| side.alike).fold(1.0, f64::max);
     // Each side adds to the variance of a difference as its rows do.
-    let both = |of: &dyn Fn(&SideEffects) -> Option<f64>| {
+    let both = |of: &dyn Fn(&EffectsOfSide) -> Option<f64>| {
         let own: [Option<f64>; 2] = sides.each_ref().map(|side| side.as_ref().and_then(of));
         let [before, now] = [own[0].or(own[1]), own[1].or(own[0])].map(|own| own.unwrap_or(alike));
         let rows = weights[0] + weights[1];
         if rows > 0.0 { (before * weights[0] + now * weights[1]) / rows } else { alike }
     };
     // What is rare on one side is hardly seen to come in clusters there.
-    let most = |of: &dyn Fn(&SideEffects) -> Option<f64>| {
+    let most = |of: &dyn Fn(&EffectsOfSide) -> Option<f64>| {
         sides.iter().flatten().filter_map(of).reduce(f64::max).unwrap_or(alike)
     };
     let n_bins = sides.iter().flatten().map(|side| side.by_bin.len()).max().unwrap_or(0);
@@ -66,9 +66,9 @@ pub fn cluster_effects(compared: &Comparison<'_>) -> Option<DesignEffects> {
     })
 }
 
-impl SideEffects {
+impl EffectsOfSide {
     /// None where not every row came with its cluster.
-    fn of(profile: &FeatureProfile) -> Option<SideEffects> {
+    fn of(profile: &FeatureProfile) -> Option<EffectsOfSide> {
         let groups: Vec<(&u64, &[u64])> =
             profile.known_groups()?.filled().filter_map(<[u64]>::split_last).collect();
         let n_bins = groups.first().map_or(0, |(_, bins)| bins.len());
@@ -100,7 +100,7 @@ impl SideEffects {
         });
         let counted: Vec<Total> = counted.collect();
         if groups.len() < GROUPS_MIN {
-            return Some(SideEffects::of_few(alike(&counted), n_bins));
+            return Some(EffectsOfSide::of_few(alike(&counted), n_bins));
         }
         let missing = profile.tally.missing() as f64 / profile.tally.rows as f64;
         let missing = effect(&counted, missing * (1.0 - missing));
@@ -108,10 +108,10 @@ impl SideEffects {
         let filled = rows.iter().filter(|rows| **rows > 0.0).count();
         if (1..GROUPS_MIN).contains(&filled) {
             let present: Vec<Total> = rows.iter().map(|rows| (*rows, 0.0)).collect();
-            let few = SideEffects::of_few(alike(&present), n_bins);
-            return Some(SideEffects { alike: alike(&counted), missing, ..few });
+            let few = EffectsOfSide::of_few(alike(&present), n_bins);
+            return Some(EffectsOfSide { alike: alike(&counted), missing, ..few });
         }
-        Some(SideEffects {
+        Some(EffectsOfSide {
             alike: alike(&counted),
             // Categories have no order.
             centre: if is_ordered { of_scores(&ranks) } else { bins },
@@ -123,10 +123,10 @@ impl SideEffects {
     }
 
     /// Of so few clusters that nothing is seen but how large they are: their rows may all be alike.
-    fn of_few(alike: f64, n_bins: usize) -> SideEffects {
+    fn of_few(alike: f64, n_bins: usize) -> EffectsOfSide {
         let all = Some(alike);
         let by_bin = vec![all; n_bins];
-        SideEffects { alike, centre: all, spread: all, bins: all, by_bin, missing: all }
+        EffectsOfSide { alike, centre: all, spread: all, bins: all, by_bin, missing: all }
     }
 }
 

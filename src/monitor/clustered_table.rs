@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Every block of it knows the groups of its rows' clusters. A table without the column is as it
-/// is.
+/// is, and so is one of which no column is asked for.
 pub struct ClusteredTable<'a> {
     table: &'a dyn Table,
     /// By row group; none without the column.
@@ -20,7 +20,11 @@ pub struct ClusteredTable<'a> {
 
 impl ClusteredTable<'_> {
     /// Reads the names of all rows. One without a name is a cluster by itself.
-    pub fn new<'a>(table: &'a dyn Table, column: &str) -> Result<ClusteredTable<'a>, Fault> {
+    pub fn new<'a>(
+        table: &'a dyn Table,
+        column: Option<&str>,
+    ) -> Result<ClusteredTable<'a>, Fault> {
+        let Some(column) = column else { return Ok(ClusteredTable { table, groups: None }) };
         let named = |field: &&Arc<Field>| field.name() == column;
         if table.schema().fields().iter().filter(named).count() > 1 {
             return Err(Fault::unreadable(twice(column)));

@@ -176,9 +176,7 @@ impl Monitor {
     ) -> Result<CountedTable, Fault> {
         let retracted = earlier.map_or_else(Vec::new, |earlier| self.open_panes(earlier));
         let plan = self.plan(table, time, &retracted)?;
-        let clustered = self.config.cluster.as_ref();
-        let clustered = clustered.map(|column| ClusteredTable::new(table, column)).transpose()?;
-        let table = clustered.as_ref().map_or(table, |clustered| clustered as &dyn Table);
+        let table = &ClusteredTable::new(table, self.config.cluster.as_deref())?;
         let delta = match panes_per_piece(&plan, self.reference.features.len()) {
             Some(panes) => count_in_pieces(&self.reference, table, &plan, panes),
             None if encode => count_and_encode(&self.reference, table, &plan),

@@ -155,14 +155,12 @@ impl Reference {
         if tables.is_empty() {
             return Err(Error::new("the reference has no files"));
         }
-        let clustered = config.columns.cluster.as_ref().map(|column| {
-            let clustered = tables.iter().map(|table| ClusteredTable::new(*table, column));
-            clustered.collect::<Result<Vec<_>, Fault>>()
-        });
-        let clustered = clustered.transpose()?.unwrap_or_default();
+        let column = config.columns.cluster.as_deref();
+        let clustered = tables.iter().map(|table| ClusteredTable::new(*table, column));
+        let clustered = clustered.collect::<Result<Vec<_>, Fault>>()?;
         let is_clustered = clustered.iter().any(ClusteredTable::is_clustered);
-        let of_clusters: Vec<&dyn Table> = clustered.iter().map(|own| own as &dyn Table).collect();
-        let tables = if is_clustered { &of_clusters } else { tables };
+        let tables: Vec<&dyn Table> = clustered.iter().map(|own| own as &dyn Table).collect();
+        let tables = tables.as_slice();
         let columns = columns(tables, config, is_clustered)?;
         let features = columns
             .into_par_iter()

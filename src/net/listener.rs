@@ -1,5 +1,4 @@
-//! What connections come from: TCP and Unix sockets behind one trait, and TLS when that comes, as a
-//! listener that wraps another.
+//! What connections come from: TCP and Unix sockets behind one trait.
 
 use socket2::{SockRef, TcpKeepalive};
 use std::io;

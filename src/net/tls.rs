@@ -34,7 +34,7 @@ const CURVES: [(&str, Option<NamedGroup>); 7] = [
     ("SecP384r1MLKEM1024", None),
 ];
 
-/// Go's names of versions, and which of rustls' are at least and at most that.
+/// Go's names of versions, the oldest first.
 const VERSIONS: [&str; 4] = ["TLS10", "TLS11", "TLS12", "TLS13"];
 
 /// `tls_server_config`, as it is written.

@@ -51,7 +51,7 @@ fn clustered_reference(table: &MemoryTable) -> Reference {
 }
 
 fn clustered(reference: &Reference, table: &dyn Table) -> Pane {
-    pane(reference, &ClusteredTable::new(table, "request").unwrap())
+    pane(reference, &ClusteredTable::new(table, Some("request")).unwrap())
 }
 
 /// samplics' Taylor linearisation over the same groups; `fixtures/oracle/clusters.py`.
@@ -223,7 +223,7 @@ fn clusters_are_named_by_any_type() {
     assert!(flags.len() <= 2);
     let lists =
         ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(|_| Some(vec![Some(1)])));
-    let refused = ClusteredTable::new(&table(Arc::new(lists)), "request").err().unwrap();
+    let refused = ClusteredTable::new(&table(Arc::new(lists)), Some("request")).err().unwrap();
     assert!(refused.to_string().contains("names nothing"), "{refused}");
 }
 
