@@ -82,8 +82,9 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
             "reference {path}: {rows} rows, {features} features; nothing can be compared with it"
         );
     }
-    let reference_figures = Arc::new(ReferenceFigures::of(&reference));
-    let (windows, unreadable) = windows(&reference, &arguments, &settings)?;
+    let reference_figures = Arc::new(ReferenceFigures::of(&reference, false));
+    let compared = Some(reference_figures.content);
+    let (windows, unreadable) = windows(&reference, compared, &arguments, &settings)?;
     let reports: Vec<Report<'_>> = windows
         .iter()
         .map(|figures| Report {
@@ -96,14 +97,14 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         })
         .collect();
     let text = match arguments.format {
-        Format::Table => table(&reports, arguments.output.is_none() && wants_colour()),
-        Format::Json => json(&reports),
+        Format::Table => table(&reports, arguments.output.is_none() && wants_colour()).into_bytes(),
+        Format::Json => json(&reports).into_bytes(),
         Format::Openmetrics => {
             let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
             openmetrics(&snapshot, &settings.export)
         }
     };
-    output::write(arguments.output.as_deref(), text.as_bytes())?;
+    output::write(arguments.output.as_deref(), &text)?;
     unreadable.iter().for_each(|error| eprintln!("driftd: {error:#}"));
     let any = |verdict| windows.iter().any(|window| window.verdict() == verdict);
     Ok(match () {
@@ -117,12 +118,13 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
 /// The rows of all inputs as one window; or a window per file, and what could not be read.
 fn windows(
     reference: &Reference,
+    compared: Option<u128>,
     arguments: &CheckArguments,
     settings: &CheckOptions,
 ) -> Result<(Vec<WindowFigures>, Vec<anyhow::Error>)> {
     let close = |name: &str, slot: usize, pane: &Pane| {
         let (window, slot) = (name.to_owned(), slot as u64);
-        let label = WindowLabel { window, slot, ..WindowLabel::default() };
+        let label = WindowLabel { window, slot, compared, ..WindowLabel::default() };
         score(reference, pane, &[], &[], &settings.drift, label)
             .map(|scored| scored.figures)
             .map_err(|error| anyhow!("{name}: {error}"))

@@ -8,7 +8,7 @@ use super::windows::{baselines, windows};
 use super::{Config, Model, ReferenceSource};
 use crate::explain::phrases::ShownValues;
 use crate::export::ExportConfig;
-use crate::export::metrics::Family;
+use crate::export::metric::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::ReferenceConfig;
@@ -48,7 +48,7 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
         root.fault("model", "is missing: nothing to watch without a [[model]]");
     }
     let models: Vec<Option<Model>> =
-        sections.iter().map(|section| model(section, folder)).collect();
+        sections.iter().map(|section| model(section, &export, folder)).collect();
     let mut seen = BTreeSet::new();
     for (section, model) in sections.iter().zip(models.iter().flatten()) {
         if !seen.insert((model.model.name.clone(), model.model.version.clone())) {
@@ -146,7 +146,7 @@ fn export(root: &Section<'_>) -> ExportConfig {
     config
 }
 
-fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
+fn model(section: &Section<'_>, export: &ExportConfig, folder: &Path) -> Option<Model> {
     let name = section.required_string("name");
     let version = section.string("version").unwrap_or_default();
     let sources = sources(section, folder);
@@ -171,6 +171,7 @@ fn model(section: &Section<'_>, folder: &Path) -> Option<Model> {
             sampling,
             time,
             cluster,
+            distributions: export.families.contains(&Family::Distributions),
         },
         reference_source,
         reference: ReferenceConfig { columns, features },

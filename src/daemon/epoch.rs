@@ -83,7 +83,7 @@ fn restored(
     store: &ModelStore,
 ) -> Result<Restored, StateError> {
     let mut restored = Restored { panes: store.panes()?, ..Restored::default() };
-    let figures = config.drift.persistence.map(|_| ReferenceFigures::of(reference));
+    let figures = config.drift.persistence.map(|_| ReferenceFigures::of(reference, false));
     for window in &config.windows {
         restored.places.push(store.place(&window.name)?);
         restored.latest.push(store.latest(&window.name)?);

@@ -7,6 +7,7 @@ mod epoch;
 mod health;
 mod loaded_reference;
 mod managed_model;
+mod metrics_route;
 mod page_body;
 mod past_routes;
 mod pipeline;
@@ -26,7 +27,7 @@ mod turns;
 
 use crate::config::{Config, Model};
 use crate::error::{Error, Result};
-use crate::export::live::{LiveModels, registry};
+use crate::export::live::{Live, LiveModels};
 use crate::export::page::Pages;
 use crate::monitor::snapshot::Published;
 use crate::net;
@@ -137,8 +138,8 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     let clock = Arc::clone(&shared.clock);
     let health = Health { models: live.clone(), process: Arc::clone(&process), clock };
     let external_url = config.server.external_url.clone();
-    let registry = registry(live.clone(), Arc::clone(&published), process, external_url);
-    let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
+    let shown = Live { models: live.clone(), published, process, external_url };
+    let pages = Arc::new(Pages::new(shown, config.export.clone()));
     let (reload, reloads) = mpsc::channel(RELOADS_MAX);
     let state = ServerState {
         pages: Arc::clone(&pages),

@@ -1,17 +1,16 @@
 //! What the daemon answers over HTTP.
 
 use super::caller::{Caller, require};
-use super::page_body::PageBody;
+use super::metrics_route::metrics;
 use super::past_routes::{past_feature, past_windows};
 use super::runbooks::{runbook, runbooks};
 use super::server_state::{ServerState, in_turn, read_state};
-use crate::export::page::{CONTENT_TYPE, Encoding};
 use crate::net::roles::Role;
 use crate::report::Report;
 use crate::report::json::json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -48,31 +47,6 @@ pub fn routes(state: ServerState) -> Router {
         .merge(of(Role::Reload, of_reload))
         .merge(of(Role::Read, of_read))
         .with_state(Arc::clone(&state))
-}
-
-async fn metrics(State(state): State<Arc<ServerState>>, headers: HeaderMap) -> Response {
-    let encoding = if accepts_gzip(&headers) { Encoding::Gzip } else { Encoding::Plain };
-    // Encoding many series takes a while, and the thread here also accepts connections.
-    let turns = Arc::clone(&state.renders);
-    let page = in_turn(turns, move || state.pages.render(encoding)).await;
-    let Ok(page) = page else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let (page, content_type) = (PageBody::response(page), [(header::CONTENT_TYPE, CONTENT_TYPE)]);
-    match encoding {
-        Encoding::Plain => (content_type, page).into_response(),
-        Encoding::Gzip => {
-            (content_type, [(header::CONTENT_ENCODING, "gzip")], page).into_response()
-        }
-    }
-}
-
-/// `gzip` or `gzip;q=…` with a quality other than 0.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    accepted.unwrap_or_default().split(',').any(|coding| {
-        let (name, quality) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let quality = quality.trim().trim_start_matches("q=").parse::<f64>();
-        name.trim() == "gzip" && quality != Ok(0.0)
-    })
 }
 
 async fn healthy(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
@@ -124,7 +98,7 @@ async fn report(State(state): State<Arc<ServerState>>, caller: Caller) -> Respon
             latest.map(|figures| Report {
                 model: &model.name,
                 version: &model.version,
-                reference: model.reference.as_deref(),
+                reference: model.compared_with(figures),
                 figures,
                 has_bins,
                 shown,

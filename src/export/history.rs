@@ -5,8 +5,10 @@
 //! one, else of the clock. Counters and what tells of the moment are left out.
 
 use super::ExportConfig;
+use super::metric::{Metric, MetricKind};
 use super::metrics::{OPEN_WINDOW_ROWS, SERIES_DROPPED};
-use super::page::text;
+use super::snapshot::samples;
+use super::text_format::{END, LineFormat, labels};
 use crate::monitor::figures::WindowFigures;
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::time::Timestamp;
@@ -14,18 +16,11 @@ use crate::totals::Totals;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One metric's lines.
-#[derive(Default)]
-struct Family {
-    head: Vec<String>,
-    /// By name and labels, in the order of their times.
-    samples: BTreeMap<String, Vec<String>>,
-}
-
 /// Closed windows of any models, under construction.
 #[derive(Default)]
 pub struct History {
-    families: BTreeMap<String, Family>,
+    /// By name, and by labels the lines in the order of their times.
+    metrics: BTreeMap<&'static str, (&'static Metric, BTreeMap<String, String>)>,
     /// By model, version, window and millisecond, so that no series has two values at one time:
     /// a window that is closed again, because rows came after all, takes the place of the first.
     windows: BTreeMap<(String, String, String, i64), WindowFigures>,
@@ -46,37 +41,28 @@ impl History {
             let (reference, totals) = (None, Totals::default());
             let model = ModelSnapshot { name, version, reference, windows: vec![window], totals };
             let snapshot = Snapshot { generation: 0, models: vec![Arc::new(model)] };
-            self.add_page(&text(&snapshot, config), Timestamp(millis * 1_000));
+            self.add_window(&snapshot, config, Timestamp(millis * 1_000));
         }
-        let mut page = String::new();
-        for family in self.families.into_values() {
-            for line in family.head.iter().chain(family.samples.values().flatten()) {
-                page.push_str(line);
-                page.push('\n');
-            }
+        let (mut page, format) = (String::new(), LineFormat::OpenMetrics);
+        for (metric, series) in self.metrics.into_values() {
+            format.push_head(&mut page, metric);
+            series.into_values().for_each(|lines| page.push_str(&lines));
         }
-        page + "# EOF\n"
+        page + END
     }
 
-    fn add_page(&mut self, page: &str, time: Timestamp) {
-        let mut family = None;
-        for line in page.lines() {
-            if line.starts_with("# HELP") {
-                let name = line.split(' ').nth(2).unwrap_or_default();
-                let is_of_moment = [OPEN_WINDOW_ROWS.name, SERIES_DROPPED.name].contains(&name);
-                family = (!is_of_moment && !name.ends_with("_total")).then(|| {
-                    let family = self.families.entry(name.to_owned()).or_default();
-                    family.head.clear();
-                    family
-                });
-            }
-            let Some(family) = &mut family else { continue };
-            if line.starts_with('#') {
-                family.head.push(line.to_owned());
-            } else {
-                let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
-                let sample = format!("{series} {value} {:.3}", time.as_seconds());
-                family.samples.entry(series.to_owned()).or_default().push(sample);
+    fn add_window(&mut self, snapshot: &Snapshot, config: &ExportConfig, time: Timestamp) {
+        let mut samples = samples(snapshot, config);
+        let of_moment = [OPEN_WINDOW_ROWS.name, SERIES_DROPPED.name];
+        samples.retain(|metric| {
+            metric.kind != MetricKind::Counter && !of_moment.contains(&metric.name)
+        });
+        for samples in samples.by_metric() {
+            let metric = samples[0].metric;
+            let (_, series) = self.metrics.entry(metric.name).or_insert((metric, BTreeMap::new()));
+            for sample in samples {
+                let lines = series.entry(labels(sample)).or_default();
+                LineFormat::OpenMetrics.push(lines, sample, Some(time));
             }
         }
     }

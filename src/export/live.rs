@@ -2,17 +2,14 @@
 //! sources as they are in the state, so that they go on after a restart.
 
 use super::metrics;
-use super::sample::{Samples, desc};
+use super::process::add_process;
+use super::sample::Samples;
 use crate::monitor::snapshot::{Published, Snapshot};
 use crate::telemetry::{
     ErrorReason, FileResult, Gauge, ModelTelemetry, ProcessTelemetry, RejectReason, SourceTelemetry,
 };
 use crate::time::Timestamp;
 use crate::totals::{self, OF_SOURCES, Totals};
-use prometheus::Registry;
-use prometheus::core::{Collector, Desc};
-use prometheus::process_collector::ProcessCollector;
-use prometheus::proto::MetricFamily;
 use std::sync::{Arc, RwLock};
 
 /// A source's name and gauges.
@@ -65,41 +62,19 @@ impl LiveModels {
 }
 
 /// Everything that is live.
-pub struct LiveCollector {
-    models: LiveModels,
-    published: Arc<Published>,
-    process: Arc<ProcessTelemetry>,
+pub struct Live {
+    pub models: LiveModels,
+    pub published: Arc<Published>,
+    pub process: Arc<ProcessTelemetry>,
     /// Where people reach the daemon.
-    external_url: Option<String>,
-    descs: Vec<Desc>,
+    pub external_url: Option<String>,
 }
 
-/// The registry of what is live, the process' own metrics included.
-pub fn registry(
-    models: LiveModels,
-    published: Arc<Published>,
-    process: Arc<ProcessTelemetry>,
-    external_url: Option<String>,
-) -> Registry {
-    let descs = metrics::LIVE.iter().map(|metric| desc(metric)).collect();
-    let registry = Registry::new();
-    let collectors: [Box<dyn Collector>; 2] = [
-        Box::new(LiveCollector { models, published, process, external_url, descs }),
-        Box::new(ProcessCollector::for_self()),
-    ];
-    for collector in collectors {
-        registry.register(collector).expect("every name is registered once");
-    }
-    registry
-}
-
-impl Collector for LiveCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descs.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let models = self.models.0.read().expect("no writer panics");
+impl Live {
+    /// What `write` makes of its samples as they are now, the process' own included.
+    pub fn write<T>(&self, write: impl FnOnce(&Samples<'_>) -> T) -> T {
+        let (models, snapshot) =
+            (self.models.0.read().expect("no writer panics"), self.published.load());
         let mut samples = Samples::default();
         samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
         if let Some(url) = &self.external_url {
@@ -113,7 +88,7 @@ impl Collector for LiveCollector {
         samples.add(&metrics::RELOAD_SUCCESSFUL, &[], reload as f64);
         let reloaded = self.process.reload_success.get();
         samples.add(&metrics::RELOAD_SUCCESS_TIME, &[], reloaded as f64 / 1e6);
-        let (snapshot, none) = (self.published.load(), Totals::default());
+        let none = Totals::default();
         for model in models.iter() {
             let labels = [model.name.as_str(), &model.version];
             samples.add(&metrics::MODEL_CREATED, &labels, model.created.as_seconds());
@@ -129,7 +104,8 @@ impl Collector for LiveCollector {
                 }
             }
         }
-        samples.families().collect()
+        add_process(&mut samples);
+        write(&samples)
     }
 }
 

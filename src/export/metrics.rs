@@ -1,93 +1,9 @@
-//! The table of metrics. `driftd metrics`, the collectors and the README read it.
+//! The table of metrics. `driftd metrics`, pages, dashboards and the README read it.
 
+use super::metric::{
+    BASELINE, FEATURE, Family, MEASURE, Metric, SOURCE, WINDOW, counter, gauge, histogram,
+};
 use crate::monitor::figures::Statistics;
-
-/// What a metric's samples mean over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricKind {
-    Gauge,
-    Counter,
-}
-
-impl MetricKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            MetricKind::Gauge => "gauge",
-            MetricKind::Counter => "counter",
-        }
-    }
-}
-
-/// Groups of per-feature metrics that are exported together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    Drift,
-    Quality,
-    Moments,
-    Percentiles,
-    Reference,
-    PValues,
-    Evidence,
-}
-
-impl Family {
-    pub const ALL: [Family; 7] = [
-        Family::Drift,
-        Family::Quality,
-        Family::Moments,
-        Family::Percentiles,
-        Family::Reference,
-        Family::PValues,
-        Family::Evidence,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::Drift => "drift",
-            Family::Quality => "quality",
-            Family::Moments => "moments",
-            Family::Percentiles => "percentiles",
-            Family::Reference => "reference",
-            Family::PValues => "p_values",
-            Family::Evidence => "evidence",
-        }
-    }
-}
-
-/// One metric: everything that is said of it anywhere.
-#[derive(Debug)]
-pub struct Metric {
-    pub name: &'static str,
-    pub kind: MetricKind,
-    /// None for metrics that are always exported.
-    pub family: Option<Family>,
-    pub labels: &'static [&'static str],
-    pub help: &'static str,
-}
-
-const FEATURE: &[&str] = &["model_name", "model_version", "window", "feature"];
-const MEASURE: &[&str] =
-    &["model_name", "model_version", "window", "feature", "baseline", "measure"];
-const WINDOW: &[&str] = &["model_name", "model_version", "window"];
-const BASELINE: &[&str] = &["model_name", "model_version", "window", "baseline"];
-const SOURCE: &[&str] = &["model_name", "model_version", "source"];
-
-const fn gauge(
-    name: &'static str,
-    family: Option<Family>,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, kind: MetricKind::Gauge, family, labels, help }
-}
-
-const fn counter(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, kind: MetricKind::Counter, family: None, labels, help }
-}
 
 pub const DRIFT_SCORE: Metric = gauge(
     "driftd_drift_score",
@@ -181,6 +97,14 @@ pub const REFERENCE_PERCENTILE: Metric = gauge(
     Some(Family::Reference),
     &["model_name", "model_version", "window", "feature", "percentile"],
     "Value below which that per cent of the reference's finite values lie.",
+);
+pub const FEATURE_DISTRIBUTION: Metric = histogram(
+    "driftd_feature_distribution",
+    "Values of a number in the latest closed window; buckets end where the bins of psi do.",
+);
+pub const REFERENCE_DISTRIBUTION: Metric = histogram(
+    "driftd_reference_distribution",
+    "Values of the reference, of numeric features, in the buckets of the windows.",
 );
 
 pub const WINDOW_ROWS: Metric =
@@ -433,6 +357,8 @@ const SCORES: &[&Metric] = &[
 const WINDOWS: &[&Metric] = &[
     &FEATURE_PERCENTILE,
     &REFERENCE_PERCENTILE,
+    &FEATURE_DISTRIBUTION,
+    &REFERENCE_DISTRIBUTION,
     &BASELINE_DECIDES,
     &WINDOW_ROWS,
     &WINDOW_ROWS_KEPT,
@@ -474,6 +400,17 @@ pub const LIVE: &[&Metric] = &[
     &STATE_WRITE_ERRORS,
     &RELOAD_SUCCESSFUL,
     &RELOAD_SUCCESS_TIME,
+];
+
+/// Metrics of the process, under the names that every client library gives them.
+pub const PROCESS: &[Metric] = &[
+    counter("process_cpu_seconds_total", &[], "User and system CPU time, in seconds."),
+    gauge("process_max_fds", None, &[], "Open file descriptors at most."),
+    gauge("process_open_fds", None, &[], "Open file descriptors."),
+    gauge("process_resident_memory_bytes", None, &[], "Resident memory."),
+    gauge("process_start_time_seconds", None, &[], "When the process started, in Unix time."),
+    gauge("process_threads", None, &[], "Threads of the process."),
+    gauge("process_virtual_memory_bytes", None, &[], "Virtual memory."),
 ];
 
 /// All metrics in the order that they are documented in, `process_*` aside.

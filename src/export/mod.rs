@@ -4,17 +4,24 @@
 //! snapshot, so that series vanish with their feature and a scrape never waits for ingestion.
 
 pub mod dashboards;
+mod distribution;
+pub mod exposition;
 pub mod history;
 pub mod history_parquet;
 pub mod label;
 pub mod live;
+pub mod metric;
 pub mod metrics;
 pub mod page;
+mod page_parts;
+mod process;
+mod protobuf_format;
 pub mod sample;
 pub mod snapshot;
+mod text_format;
 
 use crate::explain::phrases::ShownValues;
-use metrics::Family;
+use metric::Family;
 
 /// `[export]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

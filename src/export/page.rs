@@ -1,17 +1,19 @@
 //! Pages: the snapshot's part is encoded once per snapshot and encoding, the live part each time.
 
 use super::ExportConfig;
+use super::exposition::Format;
+use super::live::Live;
+use super::metric::MetricKind;
+use super::page_parts::write_parts;
+use super::sample::Samples;
 use super::snapshot::samples;
+use super::text_format::END;
 use crate::explain::phrases::ShownValues;
-use crate::monitor::snapshot::{Published, Snapshot};
+use crate::monitor::snapshot::Snapshot;
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
-use prometheus::{Registry, TextEncoder};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
-
-/// What Prometheus 3 insists on.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The two encodings of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +24,16 @@ pub enum Encoding {
 
 /// Makes `/metrics`.
 pub struct Pages {
-    published: Arc<Published>,
-    live: Registry,
+    live: Live,
     config: RwLock<ExportConfig>,
-    /// The lock of each is held while it is made, so that many scrapers of a new snapshot wait for
-    /// one encoding instead of making many.
+    /// By format, in the order of [`Format::ALL`].
+    caches: [Cache; Format::ALL.len()],
+}
+
+/// The snapshot's part of a page in one format. The lock of each encoding is held while it is made,
+/// so that many scrapers of a new snapshot wait for one encoding instead of making many.
+#[derive(Default)]
+struct Cache {
     plain: Mutex<Option<Cached<Vec<Bytes>>>>,
     deflated: Mutex<Option<Cached<Vec<Arc<Deflated>>>>>,
 }
@@ -59,9 +66,8 @@ struct Deflated {
 }
 
 impl Pages {
-    pub fn new(published: Arc<Published>, live: Registry, config: ExportConfig) -> Pages {
-        let config = RwLock::new(config);
-        Pages { published, live, config, plain: Mutex::default(), deflated: Mutex::default() }
+    pub fn new(live: Live, config: ExportConfig) -> Pages {
+        Pages { live, config: RwLock::new(config), caches: Default::default() }
     }
 
     /// How values of categories are told.
@@ -72,36 +78,42 @@ impl Pages {
     /// Takes another configuration, for every page from now on.
     pub fn configure(&self, config: ExportConfig) {
         *self.config.write().expect("no writer panics") = config;
-        self.published.renew();
+        self.live.published.renew();
     }
 
     /// The whole page in parts. Those of the snapshot are shared by all who read them.
-    pub fn render(&self, encoding: Encoding) -> Vec<Bytes> {
-        let snapshot = self.published.load();
+    pub fn render(&self, format: Format, encoding: Encoding) -> Vec<Bytes> {
+        let snapshot = self.live.published.load();
         let config = self.config.read().expect("no writer panics").clone();
-        let live = self.live_text();
+        let live = self.live.write(|samples| last_part(samples, format));
+        let cache = &self.caches[format as usize];
         match encoding {
             Encoding::Plain => {
-                let mut page = cached(&self.plain, snapshot.generation, || {
-                    samples(&snapshot, &config).texts(Bytes::from)
+                let mut page = cached(&cache.plain, snapshot.generation, || {
+                    write_parts(&samples(&snapshot, &config), format, Bytes::from)
                 });
                 page.push(live.into());
                 page
             }
             Encoding::Gzip => {
-                let mut page = cached(&self.deflated, snapshot.generation, || {
-                    let deflated = |text: String| Arc::new(Deflated::new(&text, MORE_FOLLOWS));
-                    samples(&snapshot, &config).texts(deflated)
+                let mut page = cached(&cache.deflated, snapshot.generation, || {
+                    let deflated = |part: Vec<u8>| Arc::new(Deflated::new(&part, MORE_FOLLOWS));
+                    write_parts(&samples(&snapshot, &config), format, deflated)
                 });
                 page.push(Arc::new(Deflated::new(&live, LAST)));
                 gzip(&page)
             }
         }
     }
+}
 
-    fn live_text(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.live.gather()).expect("every sample is complete")
+/// Samples as the end of a page.
+fn last_part(samples: &Samples<'_>, format: Format) -> Vec<u8> {
+    let mut part = write_parts(samples, format, |part| part).concat();
+    if format == Format::OpenMetrics {
+        part.extend(END.as_bytes());
     }
+    part
 }
 
 fn cached<T: Clone>(cache: &Mutex<Option<Cached<T>>>, generation: u64, make: impl Fn() -> T) -> T {
@@ -122,8 +134,7 @@ const MORE_FOLLOWS: FlushCompress = FlushCompress::Sync;
 const LAST: FlushCompress = FlushCompress::Finish;
 
 impl Deflated {
-    fn new(text: &str, end: FlushCompress) -> Deflated {
-        let text = text.as_bytes();
+    fn new(text: &[u8], end: FlushCompress) -> Deflated {
         let mut crc = Crc::new();
         crc.update(text);
         let mut compress = Compress::new(Compression::fast(), false);
@@ -154,31 +165,17 @@ fn gzip(parts: &[Arc<Deflated>]) -> Vec<Bytes> {
     header.chain(bodies).chain([trailer.into()]).collect()
 }
 
-/// A snapshot as text, format 0.0.4.
-pub fn text(snapshot: &Snapshot, config: &ExportConfig) -> String {
-    samples(snapshot, config).texts(|text| text).concat()
-}
-
-/// A snapshot as OpenMetrics. The two formats agree on gauges; the counters, which are of a
-/// running daemon, are left out.
-pub fn openmetrics(snapshot: &Snapshot, config: &ExportConfig) -> String {
-    let mut page = String::new();
-    let mut is_counter = false;
-    for line in text(snapshot, config).lines() {
-        if line.starts_with("# HELP") {
-            is_counter = line.split(' ').nth(2).is_some_and(|name| name.ends_with("_total"));
-        }
-        if !is_counter {
-            page.push_str(line);
-            page.push('\n');
-        }
-    }
-    page + "# EOF\n"
+/// A snapshot as OpenMetrics, without the counters, which are of a running daemon.
+pub fn openmetrics(snapshot: &Snapshot, config: &ExportConfig) -> Vec<u8> {
+    let mut samples = samples(snapshot, config);
+    samples.retain(|metric| metric.kind != MetricKind::Counter);
+    last_part(&samples, Format::OpenMetrics)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::live::LiveModels;
     use std::io::Read;
 
     #[test]
@@ -197,12 +194,19 @@ mod tests {
 
     #[test]
     fn readers_share_a_page() {
-        let pages = Pages::new(Arc::default(), Registry::new(), ExportConfig::default());
+        let live = Live {
+            models: LiveModels::default(),
+            published: Arc::default(),
+            process: Arc::default(),
+            external_url: None,
+        };
+        let pages = Pages::new(live, ExportConfig::default());
         for (encoding, part) in [(Encoding::Plain, 0), (Encoding::Gzip, 1)] {
-            let [one, other] = [(); 2].map(|()| pages.render(encoding));
-            assert!(!one[part].is_empty());
-            assert_eq!(one[part].as_ptr(), other[part].as_ptr(), "{encoding:?}");
-            assert_eq!(one.concat(), other.concat());
+            for format in Format::ALL {
+                let [one, other] = [(); 2].map(|()| pages.render(format, encoding));
+                assert!(!one[part].is_empty());
+                assert_eq!(one[part].as_ptr(), other[part].as_ptr(), "{format:?}, {encoding:?}");
+            }
         }
     }
 
@@ -214,8 +218,9 @@ mod tests {
         {
             let head: String = (0..n_head).map(line).collect();
             let tail: String = (0..n_tail).map(line).collect();
-            let parts = [Deflated::new(&head, MORE_FOLLOWS), Deflated::new(&tail, LAST)];
-            let page = gzip(&parts.map(Arc::new));
+            let parts = [(&head, MORE_FOLLOWS), (&tail, LAST)];
+            let page =
+                gzip(&parts.map(|(text, end)| Arc::new(Deflated::new(text.as_bytes(), end))));
             let mut text = String::new();
             flate2::read::GzDecoder::new(page.concat().as_slice())
                 .read_to_string(&mut text)

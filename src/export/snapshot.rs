@@ -1,11 +1,13 @@
 //! Samples of a snapshot: scores, statistics, windows.
 
 use super::ExportConfig;
-use super::metrics::{self, Family, Metric, STATISTICS};
-use super::sample::{Sample, Samples};
+use super::distribution::Distribution;
+use super::metric::{Family, Metric};
+use super::metrics::{self, STATISTICS};
+use super::sample::{Sample, Samples, Value};
 use crate::monitor::figures::{
-    BaselineFigures, FeatureFigures, MeasureFigures, Statistics, VariationFigures, WindowFigures,
-    WindowVerdict,
+    BaselineFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures, Statistics,
+    VariationFigures, WindowFigures, WindowVerdict,
 };
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
@@ -39,7 +41,8 @@ pub fn samples<'a>(snapshot: &'a Snapshot, config: &ExportConfig) -> Samples<'a>
     features.sort_by(|a, b| a.name.cmp(b.name));
     let (mut kept, mut dropped) = (0, 0);
     for same_name in features.chunk_by(|a, b| a.name == b.name) {
-        let series: usize = same_name.iter().map(|feature| feature.samples.len()).sum();
+        let series: usize =
+            same_name.iter().flat_map(|feature| &feature.samples).map(Sample::series).sum();
         if dropped > 0 || kept + series > config.series_max {
             dropped += series;
             continue;
@@ -53,21 +56,25 @@ pub fn samples<'a>(snapshot: &'a Snapshot, config: &ExportConfig) -> Samples<'a>
 
 fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<FeatureSamples<'a>> {
     let mut features = Vec::new();
+    let of_reference = [Family::Reference, Family::Distributions];
     for window in &model.windows {
+        let labels = [model.name.as_str(), &model.version, &window.name];
         if let Some(latest) = &window.latest {
-            features.extend(latest.features.iter().map(|feature| {
+            let reference = model.compared_with(latest);
+            features.extend(latest.features.iter().enumerate().map(|(at, feature)| {
                 let mut out = FeatureSamples::new(&feature.name, config);
-                let labels = [model.name.as_str(), &model.version, &window.name];
                 out.add_feature(labels, &latest.baselines, feature);
+                let reference = reference.and_then(|own| own.features.get(at));
+                let own = reference.and_then(|own| Distribution::of_window(own, feature));
+                out.add_distribution(&metrics::FEATURE_DISTRIBUTION, labels, own);
                 out
             }));
         }
-        if config.families.contains(&Family::Reference) {
+        if of_reference.iter().any(|family| config.families.contains(family)) {
             let reference = model.reference.iter().flat_map(|reference| &reference.features);
             features.extend(reference.map(|feature| {
                 let mut out = FeatureSamples::new(&feature.name, config);
-                let labels = [model.name.as_str(), &model.version, &window.name];
-                out.add_reference(labels, &feature.statistics);
+                out.add_reference(labels, feature);
                 out
             }));
         }
@@ -80,7 +87,7 @@ fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<Featu
 impl<'a> FeatureSamples<'a> {
     fn push(&mut self, metric: &'static Metric, window: [&'a str; 3], rest: &[&'a str], v: f64) {
         let labels = window.iter().copied().chain([self.name]).chain(rest.iter().copied());
-        self.samples.push(Sample::new(metric, labels, v));
+        self.samples.push(Sample::new(metric, labels, Value::Number(v)));
     }
 
     fn add_feature(
@@ -160,13 +167,27 @@ impl<'a> FeatureSamples<'a> {
         }
     }
 
-    fn add_reference(&mut self, window: [&'a str; 3], statistics: &'a Statistics) {
+    fn add_reference(&mut self, window: [&'a str; 3], feature: &'a ReferenceFeatureFigures) {
+        let statistics = &feature.statistics;
         for statistic in STATISTICS {
             if let Some(value) = (statistic.value)(statistics) {
                 self.push(&statistic.reference, window, &[], value);
             }
         }
         self.add_percentiles(&metrics::REFERENCE_PERCENTILE, window, statistics);
+        let own = Distribution::of_reference(feature);
+        self.add_distribution(&metrics::REFERENCE_DISTRIBUTION, window, own);
+    }
+
+    fn add_distribution(
+        &mut self,
+        metric: &'static Metric,
+        window: [&'a str; 3],
+        distribution: Option<Distribution<'a>>,
+    ) {
+        let labels = window.into_iter().chain([self.name]);
+        let value = distribution.map(Value::Distribution);
+        self.samples.extend(value.map(|value| Sample::new(metric, labels, value)));
     }
 
     fn add_percentiles(

@@ -14,6 +14,7 @@ use crate::window::cursor::Cursor;
 use crate::window::open::PaneCounts;
 use crate::window::pane::{Axis, Pane, PaneRange};
 use crate::window::period::{Period, PeriodCursor};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -238,7 +239,8 @@ impl Monitor {
 
     fn label(&self, window: usize, slot: u64, now: Timestamp) -> WindowLabel {
         let window = self.config.windows[window].name.clone();
-        WindowLabel { window, slot, closed: Some(now), ..WindowLabel::default() }
+        let compared = Some(self.reference_figures.content);
+        WindowLabel { window, slot, compared, closed: Some(now), ..WindowLabel::default() }
     }
 
     fn scored(
@@ -262,6 +264,18 @@ impl Monitor {
         let past: Vec<_> = self.histories[window].before(label.slot).cloned().collect();
         let drift = &self.config.drift;
         let scored = score(&self.reference, &pane, &baselines, &past, drift, label);
-        Ok(scored.expect("panes are counted on the model's reference"))
+        let mut scored = scored.expect("panes are counted on the model's reference");
+        if self.config.distributions {
+            self.add_histograms(&mut scored.figures, &pane);
+        }
+        Ok(scored)
+    }
+
+    fn add_histograms(&self, figures: &mut WindowFigures, pane: &Pane) {
+        let grids = &self.reference.features;
+        let features = figures.features.par_iter_mut().zip(grids).zip(&pane.features);
+        features.for_each(|((figures, reference), profile)| {
+            figures.histogram = profile.histogram(&reference.grid).map(Box::new);
+        });
     }
 }

@@ -12,6 +12,7 @@ use crate::feature::{Kind, Status};
 use crate::judge::variation::Variation;
 use crate::judge::verdict::Verdict;
 use crate::profile::codec::append;
+use crate::profile::exponential_histogram::ExponentialHistogram;
 use crate::profile::extremes::Exact;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::numeric::NumericProfile;
@@ -99,6 +100,8 @@ pub struct FeatureFigures {
     pub variation: Option<VariationFigures>,
     /// Rows with a value by bin of `psi`; empty where there are none.
     pub bins: Vec<u64>,
+    /// Of numbers, where distributions are exported.
+    pub histogram: Option<Box<ExponentialHistogram>>,
     /// What moved; of drifted features that have values.
     pub explanation: Option<Box<Explanation>>,
 }
@@ -131,6 +134,8 @@ pub struct WindowFigures {
     pub slot: u64,
     /// The file that it was made of; none of what is no one file.
     pub file: Option<String>,
+    /// Content of the reference that it was compared with; none where that was not kept.
+    pub compared: Option<u128>,
     /// Event time; none without a time column.
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -174,11 +179,18 @@ pub struct ReferenceFeatureFigures {
     pub statistics: Statistics,
     /// The bins of `psi` and the rows in each.
     pub bins: Vec<(Bin, u64)>,
+    /// Of numbers, where distributions are exported. It is not stored.
+    pub histogram: Option<Box<ExponentialHistogram>>,
 }
 
 impl ReferenceFigures {
-    pub fn of(reference: &Reference) -> ReferenceFigures {
-        let features = reference.features.par_iter().map(ReferenceFeatureFigures::of);
+    /// With histograms where distributions are exported.
+    pub fn of(reference: &Reference, distributions: bool) -> ReferenceFigures {
+        let features = reference.features.par_iter().map(|feature| {
+            let histogram = distributions.then(|| feature.profile.histogram(&feature.grid));
+            let histogram = histogram.flatten().map(Box::new);
+            ReferenceFeatureFigures { histogram, ..ReferenceFeatureFigures::of(feature) }
+        });
         let features: Vec<ReferenceFeatureFigures> = features.collect();
         let contents: Vec<u8> =
             features.iter().flat_map(|feature| feature.content.to_le_bytes()).collect();
@@ -194,7 +206,7 @@ impl ReferenceFeatureFigures {
         let mut bytes = Vec::new();
         append(&(&name, kind.name(), grid.id, &statistics, &bins), &mut bytes);
         let content = xxh3_128(&bytes);
-        ReferenceFeatureFigures { name, content, kind, statistics, bins }
+        ReferenceFeatureFigures { name, content, kind, statistics, bins, histogram: None }
     }
 }
 
@@ -320,6 +332,7 @@ impl FeatureFigures {
             others: Vec::new(),
             decided_by: None,
             bins: comparison.bins().map(|bins| bins.row(1).to_vec()).unwrap_or_default(),
+            histogram: None,
             explanation: is_told.then(|| Box::new(Explanation::of(comparison))),
         }
     }

@@ -113,6 +113,7 @@ impl<F: Into<FeatureFigures>> From<WindowFiguresBefore<F>> for WindowFigures {
             window,
             slot,
             file,
+            compared: None,
             start,
             end,
             closed,
@@ -140,6 +141,7 @@ impl<M: Into<MeasureFigures>> From<FeatureFiguresBefore<M>> for FeatureFigures {
             decided_by: None,
             variation: None,
             bins: Vec::new(),
+            histogram: None,
             explanation: None,
         }
     }

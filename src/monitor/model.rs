@@ -45,6 +45,8 @@ pub struct ModelConfig {
     pub time: Option<TimeColumn>,
     /// The column that names the cluster of each row.
     pub cluster: Option<String>,
+    /// Whether windows leave histograms.
+    pub distributions: bool,
 }
 
 /// What the state has of a model.
@@ -138,7 +140,7 @@ impl Monitor {
             cursors,
             layout,
             open: OpenPanes::restored(horizons, restored.panes.into_iter()),
-            reference_figures: Arc::new(ReferenceFigures::of(&reference)),
+            reference_figures: Arc::new(ReferenceFigures::of(&reference, config.distributions)),
             config,
             reference,
             generation: 0,

@@ -51,6 +51,7 @@ pub fn evidence(
         sampling: None,
         time: None,
         cluster: None,
+        distributions: false,
         ..config.clone()
     };
     let mut monitor = Monitor::new(windows, Arc::clone(reference), Restored::default());

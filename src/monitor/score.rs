@@ -25,6 +25,8 @@ pub struct WindowLabel {
     pub slot: u64,
     /// The file that it is made of.
     pub file: Option<String>,
+    /// Content of the reference.
+    pub compared: Option<u128>,
     /// Event time.
     pub start: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -68,7 +70,7 @@ pub fn score(
         .map(|(index, feature)| scoring.feature(index, feature))
         .collect::<Result<Vec<_>, Mismatch>>()?;
     let (features, evidence): (Vec<_>, Vec<_>) = features.into_iter().unzip();
-    let WindowLabel { window, slot, file, start, end, closed } = label;
+    let WindowLabel { window, slot, file, compared, start, end, closed } = label;
     let (rows, rows_kept) = (pane.rows, pane.rows_kept);
     let baselines = baselines.iter().map(|baseline| BaselineFigures {
         name: baseline.name.clone(),
@@ -81,6 +83,7 @@ pub fn score(
         window,
         slot,
         file,
+        compared,
         start,
         end,
         closed,

@@ -35,6 +35,13 @@ pub struct WindowSnapshot {
     pub open_rows: u64,
 }
 
+impl ModelSnapshot {
+    /// The reference, if this is what a window was compared with, and not another since.
+    pub fn compared_with(&self, window: &WindowFigures) -> Option<&ReferenceFigures> {
+        self.reference.as_deref().filter(|own| window.compared == Some(own.content))
+    }
+}
+
 impl WindowSnapshot {
     /// A window as the state remembers it.
     pub fn resumed(name: &str, latest: Option<WindowFigures>) -> WindowSnapshot {

@@ -3,6 +3,7 @@
 use super::block::Block;
 use super::categories::{CategoryCounts, CategoryGrid, CategoryGridBefore};
 use super::column::{doubles, numbers};
+use super::exponential_histogram::ExponentialHistogram;
 use super::extremes::Span;
 use super::grid::GridId;
 use super::numeric::{NumericInput, NumericProfile, NumericScratch};
@@ -228,6 +229,16 @@ impl FeatureProfile {
             (Frame::Categorical(grid), Values::Categorical(counts)) => grid.bins(counts),
             (Frame::Opaque, Values::Opaque(_)) => Vec::new(),
             _ => unreachable!("a profile is made from its grid"),
+        }
+    }
+
+    /// The values by Prometheus' native buckets; none of what is no number.
+    pub fn histogram(&self, grid: &FeatureGrid) -> Option<ExponentialHistogram> {
+        match (&grid.frame, &self.values) {
+            (Frame::Numeric(frame), Values::Numeric(values)) => {
+                Some(values.exponential_histogram(frame))
+            }
+            _ => None,
         }
     }
 

@@ -152,6 +152,11 @@ impl LogCells {
         filled
     }
 
+    /// The values that stand for those of each filled cell, within 1 %, and how many there are.
+    pub fn middles(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.0.iter().map(|(cell, rows)| (middle(*cell as usize), *rows))
+    }
+
     /// The value of this rank, counted from 1; within 1 %.
     pub fn at(&self, rank: u64) -> Option<f64> {
         let mut below = 0;

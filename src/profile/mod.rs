@@ -20,6 +20,7 @@ pub mod clusters;
 pub mod codec;
 pub mod column;
 pub mod distinct;
+pub mod exponential_histogram;
 pub mod extremes;
 pub mod feature;
 mod feature_layout;

@@ -2,6 +2,7 @@
 
 use super::cells::{Cells, Placed};
 use super::distinct::{Distinct, Recent};
+use super::exponential_histogram::ExponentialHistogram;
 use super::extremes::{Extremes, Span, without_negative_zero};
 use super::grid::NumericGrid;
 use super::half::half_cells;
@@ -188,6 +189,13 @@ impl NumericProfile {
         let found = PERCENTILES.map(|percent| cells.percentile(percent));
         found[0]?;
         Some(found.map(Option::unwrap_or_default))
+    }
+
+    /// The values by Prometheus' native buckets, infinities included; what lies in a narrow cell is
+    /// known within 1 %.
+    pub fn exponential_histogram(&self, frame: &NumericFrame) -> ExponentialHistogram {
+        let (grid, cells) = self.cells_as(frame, self.width_written());
+        ExponentialHistogram::new(grid, &cells.counts(), &self.log, &self.extremes)
     }
 
     /// The finite values of ranks, the least being 1: each as near as a percentile. Ranks that no

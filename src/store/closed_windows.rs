@@ -26,12 +26,14 @@ pub struct Query {
 
 /// Columns that [`read`] reads, of a table named `w`.
 const COLUMNS: &str = "w.window, w.slot, w.start, w.\"end\", w.closed, w.rows, w.rows_kept, \
-    w.baselines, w.judged, w.drifted, w.features, w.id, w.file";
+    w.baselines, w.judged, w.drifted, w.features, w.id, w.file, \
+    w.compared";
 /// How many those are, with whether the row is as it was written.
-const N_COLUMNS: usize = 14;
+const N_COLUMNS: usize = 15;
 const FEATURES_COLUMN: usize = 10;
 const ID_COLUMN: usize = 11;
 const FILE_COLUMN: usize = 12;
+const COMPARED_COLUMN: usize = 13;
 
 /// SQL for the closed windows that a query asks for, the newest first.
 fn wanted(from: &str) -> String {
@@ -255,10 +257,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(WindowFigures, i64)> {
     CLOSED_WINDOW.expect_whole(row, N_COLUMNS - 1)?;
     let time = |at| row.get::<_, Option<i64>>(at).map(|time| time.map(Timestamp));
     let baselines: String = row.get(7)?;
+    let compared: Vec<u8> = row.get(COMPARED_COLUMN)?;
     let figures = WindowFigures {
         window: row.get(0)?,
         slot: row.get::<_, i64>(1)? as u64,
         file: row.get(FILE_COLUMN)?,
+        compared: compared.try_into().ok().map(u128::from_le_bytes),
         start: time(2)?,
         end: time(3)?,
         closed: time(4)?,

@@ -76,7 +76,15 @@ pub fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Result<ComparedFeature
     };
     Ok(ReferenceDetails::decode(&bytes).map(|ReferenceDetails { statistics, bins }| {
         let content = u128::from_le_bytes(content);
-        let own = ReferenceFeatureFigures { name: name.clone(), content, kind, statistics, bins };
+        let of_feature = name.clone();
+        let own = ReferenceFeatureFigures {
+            name: of_feature,
+            content,
+            kind,
+            statistics,
+            bins,
+            histogram: None,
+        };
         ComparedFeature { name, kind, reference: Some(own) }
     }))
 }

@@ -1,7 +1,7 @@
 //! What the row of a feature and a window has besides its columns, as bytes.
 //!
 //! ```text
-//! version, 1 byte │ postcard(details) │ postcard(noise)
+//! version, 1 byte │ postcard(details) │ postcard(noise) │ postcard(histogram)
 //! ```
 //!
 //! Whoever knows fewer parts leaves the rest unread; rows of before have fewer.
@@ -14,6 +14,7 @@ use crate::monitor::figures::{
     VariationFigures,
 };
 use crate::profile::codec::append;
+use crate::profile::exponential_histogram::ExponentialHistogram;
 use crate::profile::extremes::Exact;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub struct FeatureDetails {
     /// Of the measures, and then of those of `others`, in their order; empty where nobody wrote it.
     #[serde(skip)]
     pub noise: Vec<Option<f64>>,
+    #[serde(skip)]
+    pub histogram: Option<Box<ExponentialHistogram>>,
 }
 
 /// The same, to be written.
@@ -82,13 +85,17 @@ impl FeatureDetails {
         let others = figures.others.iter().flat_map(|own| &own.measures);
         let noise: Vec<_> = figures.measures.iter().chain(others).map(|own| own.noise).collect();
         append(&noise, &mut bytes);
+        append(&figures.histogram, &mut bytes);
         bytes
     }
 
     pub fn decode(bytes: &[u8]) -> Result<FeatureDetails, Fault> {
-        let (mut details, rest): (FeatureDetails, _) = decode(bytes)?;
+        let (mut details, mut rest): (FeatureDetails, _) = decode(bytes)?;
         if !rest.is_empty() {
-            details.noise = postcard::from_bytes(rest).map_err(damaged)?;
+            (details.noise, rest) = postcard::take_from_bytes(rest).map_err(damaged)?;
+        }
+        if !rest.is_empty() {
+            details.histogram = postcard::from_bytes(rest).map_err(damaged)?;
         }
         Ok(details)
     }

@@ -204,7 +204,7 @@ impl FeatureWindows {
             return Ok(Err(Fault::unreadable("a status, measure or baseline that is not known")));
         };
         let FeatureDetails { persistent, others, decided_by, .. } = details;
-        let FeatureDetails { variation, bins, explanation, .. } = details;
+        let FeatureDetails { variation, bins, histogram, explanation, .. } = details;
         Ok(Ok(FeatureFigures {
             name,
             kind,
@@ -217,6 +217,7 @@ impl FeatureWindows {
             decided_by,
             variation,
             bins,
+            histogram,
             explanation,
         }))
     }

@@ -285,6 +285,7 @@ fn claimed_rows_are_checked() {
         sampling: None,
         time: None,
         cluster: None,
+        distributions: false,
         drift: DriftConfig::default(),
     };
     let monitor = Monitor::new(config, reference, Restored::default());

@@ -15,6 +15,7 @@ mod daemon;
 /// Values and sizes at the edges: constants, infinities, nothing at all.
 mod dashboards;
 mod deciding;
+mod distributions;
 mod edge;
 /// Changes of reference and windows over open rows.
 mod epochs;

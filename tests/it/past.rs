@@ -34,13 +34,14 @@ fn file(slot: u64) -> Option<String> {
 }
 
 fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
-    let figures = Arc::new(ReferenceFigures::of(reference));
+    let figures = Arc::new(ReferenceFigures::of(reference, false));
     let before = pane(reference, &table(3.0, more));
     let windows = (0..n).map(|slot| {
         let end = Some(Timestamp(1_700_000_000_000_000 + slot as i64 * HOUR));
-        let window = "hour".to_owned();
+        let (window, compared) = ("hour".to_owned(), Some(figures.content));
         let start = end.map(|end| Timestamp(end.0 - HOUR));
-        let label = WindowLabel { window, slot, file: file(slot), start, end, closed: end };
+        let label =
+            WindowLabel { window, slot, file: file(slot), compared, start, end, closed: end };
         let pane = pane(reference, &table(slot as f64 * 200.0, more));
         let baselines = [Some(before.clone()), None].map(|pane| Baseline {
             name: "before".to_owned(),
@@ -206,7 +207,7 @@ fn windows_are_shown_beside_the_reference_that_they_had() {
         let figures = Arc::new(scored.figures);
         ClosedWindow {
             figures,
-            reference: Arc::new(ReferenceFigures::of(reference)),
+            reference: Arc::new(ReferenceFigures::of(reference, false)),
             remembered: None,
         }
     };

@@ -188,7 +188,7 @@ fn expect_rows(daemon: &Daemon, folder: &Path, arguments: &[&str], means: &[f64]
 }
 
 /// The samples of a series stand together and in order: Python's client asks for that.
-fn expect_strict(page: &Path) {
+pub fn expect_strict(page: &Path) {
     let program = "import sys; from prometheus_client.openmetrics import parser; \
         page = open(sys.argv[1]).read(); families = parser.text_string_to_metric_families(page); \
         print(sum(len(family.samples) for family in families))";

@@ -115,6 +115,7 @@ fn model() -> ModelConfig {
         sampling: None,
         time: Some(TimeColumn { name: "ts".to_owned(), unit: None }),
         cluster: None,
+        distributions: false,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::load;
 use crate::daemon::LOADERS;
 use crate::daemon::clock::SystemClock;
 use crate::daemon::loaded_reference::ReferenceLoader;
-use crate::export::live::registry;
+use crate::export::live::Live;
 use crate::net::stop::Stop;
 use crate::source::{BoundSource, DeliveryId, Fate, Poll, Source, SourceContext};
 use crate::time::Timestamp;
@@ -51,9 +51,9 @@ fn supervisor(folder: &Path) -> (Supervisor, Vec<Model>) {
     let store = Arc::new(Store::open(&config.state).unwrap());
     let shared = Shared::new(Arc::new(SystemClock::new()), Stop::default());
     let (live, published) = (LiveModels::default(), Arc::clone(&shared.published));
-    let registry =
-        registry(live.clone(), Arc::clone(&published), Arc::clone(&shared.process), None);
-    let pages = Arc::new(Pages::new(published, registry, config.export.clone()));
+    let (models, process) = (live.clone(), Arc::clone(&shared.process));
+    let shown = Live { models, published, process, external_url: None };
+    let pages = Arc::new(Pages::new(shown, config.export.clone()));
     let sources = Arc::<SharedByAll>::default();
     let models = config.models.clone();
     let watched = Arc::default();

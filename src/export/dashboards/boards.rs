@@ -1,9 +1,10 @@
 //! The dashboards: all models, one feature, the quality of data, the daemon itself.
 
-use super::panel::Display::{Lines, Number, Table};
+use super::panel::Display::{Bars, Lines, Number, Table};
 use super::panel::Panel;
-use super::selector::{of_feature, selector, statistic};
-use crate::export::metrics::{self, Metric};
+use super::selector::{buckets, of_feature, selector, statistic};
+use crate::export::metric::Metric;
+use crate::export::metrics;
 
 /// A dashboard.
 pub struct Board {
@@ -138,10 +139,37 @@ fn feature() -> Board {
                 .query(of_feature(&metrics::FEATURE_PERCENTILE), "P{{percentile}} {{window}}"),
             Panel::new(Lines, "Percentiles of the reference", "Families percentiles, reference.")
                 .query(of_feature(&metrics::REFERENCE_PERCENTILE), "P{{percentile}}"),
+            distribution("Values by bucket", &metrics::FEATURE_DISTRIBUTION),
+            distribution("The reference by bucket", &metrics::REFERENCE_DISTRIBUTION),
+            Panel::new(
+                Lines,
+                "Percentiles over all instances",
+                "10, 50 and 90, from the histograms of family distributions.",
+            )
+            .query(quantile("0.1"), "P10 {{window}}")
+            .query(quantile("0.5"), "P50 {{window}}")
+            .query(quantile("0.9"), "P90 {{window}}"),
             beside("Beyond the reference's range", "out_of_range_ratio", "percentunit"),
             beside("Values that the reference never had", "unseen_ratio", "percentunit"),
         ],
     }
+}
+
+/// A histogram of now, as bars that each have the rows between their end and the one before.
+fn distribution(title: &'static str, metric: &'static Metric) -> Panel {
+    Panel::new(Bars, title, "Buckets by their upper ends. Family distributions.")
+        .query(format!("sum by (le) ({})", buckets(metric)), "{{le}}")
+}
+
+/// Of classic buckets, or of native ones where a Prometheus keeps those.
+fn quantile(share: &str) -> String {
+    let metric = &metrics::FEATURE_DISTRIBUTION;
+    format!(
+        "histogram_quantile({share}, sum by (window, le) ({})) or \
+         histogram_quantile({share}, sum by (window) ({}))",
+        buckets(metric),
+        of_feature(metric)
+    )
 }
 
 fn quality() -> Board {

@@ -4,7 +4,7 @@ mod boards;
 mod panel;
 mod selector;
 
-use super::metrics::Metric;
+use super::metric::Metric;
 use boards::Board;
 use panel::placed;
 use selector::{matcher, variable_name};

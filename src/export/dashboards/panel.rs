@@ -11,6 +11,8 @@ pub enum Display {
     Number,
     /// Rows of now.
     Table,
+    /// A bar for each bucket of a histogram of now.
+    Bars,
 }
 
 /// Queries that are shown together.
@@ -32,7 +34,7 @@ const HEIGHT: u32 = 8;
 impl Panel {
     pub fn new(display: Display, title: &'static str, description: &'static str) -> Panel {
         let width = match display {
-            Display::Lines => 12,
+            Display::Lines | Display::Bars => 12,
             Display::Number => 6,
             Display::Table => 24,
         };
@@ -59,7 +61,11 @@ impl Panel {
                 "legendFormat": legend,
                 "instant": is_instant,
                 "range": !is_instant,
-                "format": if self.display == Display::Table { "table" } else { "time_series" },
+                "format": match self.display {
+                    Display::Table => "table",
+                    Display::Bars => "heatmap",
+                    Display::Lines | Display::Number => "time_series",
+                },
             })
         });
         json!({
@@ -68,6 +74,7 @@ impl Panel {
                 Display::Lines => "timeseries",
                 Display::Number => "stat",
                 Display::Table => "table",
+                Display::Bars => "bargauge",
             },
             "title": self.title,
             "description": self.description,
@@ -90,6 +97,10 @@ impl Panel {
                 "colorMode": "value", "graphMode": "none",
             }),
             Display::Table => json!({ "showHeader": true }),
+            Display::Bars => json!({
+                "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false },
+                "orientation": "horizontal", "displayMode": "basic", "showUnfilled": true,
+            }),
         }
     }
 }

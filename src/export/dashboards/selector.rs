@@ -1,6 +1,7 @@
 //! Series of a metric that the variables of a dashboard choose.
 
-use crate::export::metrics::{Metric, STATISTICS, StatisticMetric};
+use crate::export::metric::Metric;
+use crate::export::metrics::{STATISTICS, StatisticMetric};
 
 /// Labels that are chosen by variables of every dashboard that has them.
 const CHOSEN: [&str; 3] = ["model_name", "model_version", "window"];
@@ -28,6 +29,11 @@ pub fn selector(metric: &Metric, more: &[&str]) -> String {
 /// The same of one feature.
 pub fn of_feature(metric: &Metric) -> String {
     selector(metric, &[&matcher(FEATURE)])
+}
+
+/// The classic buckets of a histogram, of one feature.
+pub fn buckets(metric: &Metric) -> String {
+    of_feature(metric).replacen('{', "_bucket{", 1)
 }
 
 /// What a variable chooses.

@@ -128,6 +128,18 @@ impl Daemon {
         self.log = channel().1;
     }
 
+    /// Status, headers and body of a request with more headers.
+    pub fn get_with(&self, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: driftd\r\n{headers}\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|own| own == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head, answer[end + 4..].to_vec())
+    }
+
     /// Status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
         self.request("GET", path)

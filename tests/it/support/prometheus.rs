@@ -20,12 +20,29 @@ impl Prometheus {
         Prometheus::start_with(folder, target, &repository("config/alerts.yml"), None)
     }
 
+    /// Of several daemons, with an experimental feature where one is named.
+    pub fn of_fleet(folder: &Path, targets: &[&str], feature: Option<&str>) -> Prometheus {
+        let feature = feature.map(|name| format!("--enable-feature={name}"));
+        let (rules, targets) = (repository("config/alerts.yml"), targets.join("\", \""));
+        Prometheus::spawn(folder, &targets, &rules, None, feature.as_deref())
+    }
+
     /// With these rules, and an Alertmanager that is told of alerts.
     pub fn start_with(
         folder: &Path,
         target: &str,
         rules: &Path,
         alertmanager: Option<&str>,
+    ) -> Prometheus {
+        Prometheus::spawn(folder, target, rules, alertmanager, None)
+    }
+
+    fn spawn(
+        folder: &Path,
+        target: &str,
+        rules: &Path,
+        alertmanager: Option<&str>,
+        flag: Option<&str>,
     ) -> Prometheus {
         let text = std::fs::read_to_string(repository("config/prometheus.yml")).unwrap();
         let mut text = text
@@ -45,6 +62,7 @@ impl Prometheus {
             .arg(format!("--web.listen-address={free}"))
             // What is backfilled here is older than the default keeps.
             .arg("--storage.tsdb.retention.time=100y")
+            .args(flag)
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("prometheus is needed (Debian: prometheus): {error}"));
