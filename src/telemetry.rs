@@ -102,6 +102,8 @@ labels! {
         Read = "read",
         /// A connection broke.
         Connection = "connection",
+        /// A connection was not let in: no certificate, or no token that is known.
+        Refused = "refused",
         /// A connection was closed before its end: for another, or when the time to stop was up.
         CutOff = "cut_off",
         /// File events are not available or overflowed; the periodic listing finds the files.

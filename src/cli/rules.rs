@@ -1,7 +1,9 @@
 //! `driftd rules`: the shipped alerting rules for a configuration at hand.
 
 use super::output;
-use crate::config::{Config, Model, load};
+use crate::config::{Config, Importance, Model, load};
+use crate::export::label::label_value;
+use crate::export::metrics::FEATURE_STATUS;
 use crate::settings::units::duration_text;
 use crate::window::{WindowConfig, WindowKind};
 use anyhow::{Context, Result};
@@ -15,6 +17,12 @@ const SHIPPED: &str = include_str!("../../config/alerts.yml");
 /// The alert that is written for each window, and how long it waits as it is shipped.
 const PER_WINDOW: &str = "NoWindowClosed";
 const SHIPPED_WAIT: Duration = Duration::from_secs(26 * 3_600);
+
+/// Alerts of single features, whose severity follows their importance.
+const PER_FEATURE: [&str; 3] = ["FeatureDrifted", "FeatureGone", "MissingValuesJump"];
+
+/// From the mildest.
+const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
 
 #[derive(clap::Args)]
 pub struct RulesArguments {
@@ -37,13 +45,14 @@ fn rules(config: &Config) -> Result<String> {
     let groups = rules["groups"].as_sequence_mut().context("the shipped rules have groups")?;
     for group in groups.iter_mut() {
         let own = group["rules"].as_sequence_mut().context("a group has rules")?;
-        let of_windows = own.iter().flat_map(|rule| match rule["alert"].as_str() {
+        let written = own.iter().flat_map(|rule| match rule["alert"].as_str() {
             Some(PER_WINDOW) => {
                 windows(config).map(|(m, w)| no_window_closed(rule, m, w)).collect()
             }
+            Some(name) if PER_FEATURE.contains(&name) => by_importance(rule, config),
             _ => vec![rule.clone()],
         });
-        *own = of_windows.collect();
+        *own = written.collect();
     }
     groups.push(names(config));
     let text = serde_yaml_ng::to_string(&rules).context("rules are YAML")?;
@@ -71,6 +80,49 @@ fn no_window_closed(shipped: &Value, model: &Model, window: &WindowConfig) -> Va
         *description = Value::String(text.replace("26h", &duration_text(wait)));
     }
     rule
+}
+
+/// A rule for the features of each importance: its severity is one above or below that which is
+/// shipped.
+fn by_importance(shipped: &Value, config: &Config) -> Vec<Value> {
+    let of = |importance: &[Importance]| {
+        let models = config.models.iter().filter_map(|model| {
+            let own = model.importance.iter().filter(|(_, own)| importance.contains(own));
+            let names: Vec<String> = own.map(|(name, _)| literal(&label_value(name))).collect();
+            let features = format!("feature=~\"{}\"", escaped(&names.join("|")));
+            let matchers = format!("{},{features}", matchers(model, &[]));
+            (!names.is_empty()).then(|| format!("{}{{{matchers}}}", FEATURE_STATUS.name))
+        });
+        models.collect::<Vec<_>>().join(" or ")
+    };
+    let all = of(&[Importance::High, Importance::Low]);
+    if all.is_empty() {
+        return vec![shipped.clone()];
+    }
+    let severity = shipped["labels"]["severity"].as_str().unwrap_or_default();
+    let severity = SEVERITIES.iter().position(|own| *own == severity).unwrap_or(1);
+    let rule = |operator: &str, features: String, severity: usize| {
+        let mut rule = shipped.clone();
+        let expression = shipped["expr"].as_str().unwrap_or_default().trim_end();
+        rule["expr"] = Value::String(format!(
+            "(\n{expression}\n)\n{operator} on (job, instance, model_name, model_version, window, \
+             feature) ({features})\n"
+        ));
+        rule["labels"]["severity"] = Value::from(SEVERITIES[severity.min(SEVERITIES.len() - 1)]);
+        (!features.is_empty()).then_some(rule)
+    };
+    let rules = [
+        rule("and", of(&[Importance::High]), severity + 1),
+        rule("unless", all, severity),
+        rule("and", of(&[Importance::Low]), severity.saturating_sub(1)),
+    ];
+    rules.into_iter().flatten().collect()
+}
+
+/// A text as a regular expression that it alone matches (Go's `regexp.QuoteMeta`).
+fn literal(text: &str) -> String {
+    let special = |c: &char| r"\.+*?()|[]{}^$".contains(*c);
+    text.chars().flat_map(|c| special(&c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// The score under a name that guides use: psi of a model's first window against the reference.

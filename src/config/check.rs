@@ -114,6 +114,7 @@ fn state(root: &Section<'_>, folder: &Path) -> StateConfig {
         config.path = section.string("path").map(|path| folder.join(path));
         config.windows_max = section.integer("windows_max", 1).unwrap_or(config.windows_max);
         config.history_max = section.bytes("history_max").unwrap_or(config.history_max);
+        config.history_age = section.duration("history_age");
         config.memory_max = section.bytes("memory_max").unwrap_or(config.memory_max);
         section.finish();
     }
@@ -154,6 +155,7 @@ fn model(section: &Section<'_>, export: &ExportConfig, folder: &Path) -> Option<
     let windows = windows(section, &sources);
     let (features, judged) = features(section);
     let columns = columns(section);
+    let importance = judged.importance.clone();
     let drift = drift(section, judged);
     let baselines = baselines(section, windows.as_deref());
     let sampling = sampling(section, windows.as_deref());
@@ -178,6 +180,7 @@ fn model(section: &Section<'_>, export: &ExportConfig, folder: &Path) -> Option<
         page_bytes_max,
         is_ordered,
         sources: sources?,
+        importance,
     })
 }
 

@@ -1,5 +1,6 @@
 //! How a model's features are judged: `[model.drift]`, `[model.alert]` and `[model.feature.NAME]`.
 
+use super::Importance;
 use super::raw::{Section, unknown};
 use crate::drift::threshold::Threshold;
 use crate::drift::{MEASURES, Measure, measure};
@@ -15,11 +16,12 @@ type Thresholds = BTreeMap<&'static str, f64>;
 pub(super) struct JudgedFeatures {
     thresholds: BTreeMap<String, Thresholds>,
     muted: BTreeSet<String>,
+    pub(super) importance: BTreeMap<String, Importance>,
 }
 
 /// `[model.drift]` and `[model.alert]`.
 pub(super) fn drift(model: &Section<'_>, features: JudgedFeatures) -> DriftConfig {
-    let JudgedFeatures { thresholds: feature_thresholds, muted } = features;
+    let JudgedFeatures { thresholds: feature_thresholds, muted, .. } = features;
     let persistence = persistence(model);
     let mut config =
         DriftConfig { feature_thresholds, muted, persistence, ..DriftConfig::default() };
@@ -118,6 +120,9 @@ pub(super) fn features(model: &Section<'_>) -> (BTreeMap<String, FeatureConfig>,
         if section.boolean("mute").unwrap_or(false) {
             judged.muted.insert(name.clone());
         }
+        let importance =
+            section.choice("importance", &Importance::ALL.map(|own| (own.name(), own)));
+        judged.importance.extend(importance.map(|own| (name.clone(), own)));
         features.insert(name, FeatureConfig { kind, distinct });
         section.finish();
     }

@@ -24,6 +24,7 @@ use crate::net::ServerConfig;
 use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,28 @@ pub struct Model {
     /// The rows of the reference's files are in the order of time.
     pub is_ordered: bool,
     pub sources: Vec<SourceConfig>,
+    /// Of features that are said to be more or less important than others.
+    pub importance: BTreeMap<String, Importance>,
+}
+
+/// How much the drift of a feature matters: the severity of its alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Importance {
+    High,
+    Normal,
+    Low,
+}
+
+impl Importance {
+    pub const ALL: [Importance; 3] = [Importance::High, Importance::Normal, Importance::Low];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Importance::High => "high",
+            Importance::Normal => "normal",
+            Importance::Low => "low",
+        }
+    }
 }
 
 /// Where the reference comes from.

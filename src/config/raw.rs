@@ -195,6 +195,7 @@ impl<'a> Section<'a> {
             kind => {
                 let wanted = kind.to_string();
                 match self.typed(key.name, &wanted, |value| kind.parse(value.as_str()?))? {
+                    Setting::Path(path) if path.as_os_str().is_empty() => Some(Setting::Path(path)),
                     Setting::Path(path) => Some(Setting::Path(folder.join(path))),
                     setting => Some(setting),
                 }

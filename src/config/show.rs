@@ -39,6 +39,8 @@ pub fn show(config: &Config) -> String {
         ("history_max", text(bytes_text(config.state.history_max))),
         ("memory_max", text(bytes_text(config.state.memory_max))),
     ];
+    let age = config.state.history_age.map(|age| ("history_age", text(duration_text(age))));
+    state.extend(age);
     state.extend(config.state.path.as_ref().map(|path| ("path", path_text(path))));
     root.insert("state".into(), table(state));
     let families = config.export.families.iter().map(|family| text(family.name())).collect();
@@ -204,6 +206,7 @@ fn features(model: &Model) -> Table {
         if model.model.drift.muted.contains(name) {
             keys.push(("mute", Value::Boolean(true)));
         }
+        keys.extend(model.importance.get(name).map(|own| ("importance", text(own.name()))));
         (name.clone(), table(keys))
     });
     shown.collect()

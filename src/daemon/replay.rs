@@ -50,7 +50,8 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
         return Err(Error::new(message));
     }
     let (windows_max, history_max) = (u64::MAX, u64::MAX);
-    let config = StateConfig { path: None, windows_max, history_max, memory_max };
+    let config =
+        StateConfig { path: None, windows_max, history_max, history_age: None, memory_max };
     let store = Arc::new(Store::open(&config)?);
     let bound = BoundModel::bind(model, &store, &SharedByAll::default())?;
     let store = bound.store.clone();

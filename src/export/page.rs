@@ -49,8 +49,8 @@ struct Cached<T> {
 
 /// A page that takes longer than this to make is made less often than snapshots come, so that
 /// scrapers cannot slow counting down: it is shown for so many times its cost.
-const CHEAP: Duration = Duration::from_millis(250);
-const COSTS_SHOWN: u32 = 20;
+const CHEAP: Duration = Duration::from_millis(50);
+const COSTS_SHOWN: u32 = 40;
 
 impl<T> Cached<T> {
     fn is_good_for(&self, generation: u64) -> bool {

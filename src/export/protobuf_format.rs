@@ -11,6 +11,7 @@ use crate::profile::exponential_histogram::{ExponentialHistogram, ZERO_THRESHOLD
 use bytes::Bytes;
 use prost::Message;
 
+/// What is said of a metric; its samples, each a [`Metric`], follow it as field [`METRICS`].
 #[derive(Clone, PartialEq, Message)]
 struct MetricFamily {
     #[prost(bytes = "bytes", tag = "1")]
@@ -19,13 +20,17 @@ struct MetricFamily {
     help: Bytes,
     #[prost(int32, optional, tag = "3")]
     kind: Option<i32>,
-    #[prost(message, repeated, tag = "4")]
-    metrics: Vec<Metric>,
 }
+
+const METRICS: u32 = 4;
 
 const COUNTER: i32 = 0;
 const GAUGE: i32 = 1;
 const GAUGE_HISTOGRAM: i32 = 5;
+
+/// Bytes of a sample, about, and of a length at most.
+const METRIC_BYTES: usize = 160;
+const LENGTH_MAX: usize = 10;
 
 #[derive(Clone, PartialEq, Message)]
 struct Metric {
@@ -97,7 +102,7 @@ struct BucketSpan {
 
 /// The samples of one metric, after their length.
 pub fn family(samples: &[Sample<'_>]) -> Vec<u8> {
-    let MetricRow { name, help, kind, .. } = samples[0].metric;
+    let MetricRow { name, help, kind, labels, .. } = samples[0].metric;
     let kind = match kind {
         MetricKind::Counter => COUNTER,
         MetricKind::Gauge => GAUGE,
@@ -107,17 +112,31 @@ pub fn family(samples: &[Sample<'_>]) -> Vec<u8> {
         name: Bytes::from_static(name.as_bytes()),
         help: Bytes::from_static(help.as_bytes()),
         kind: Some(kind),
-        metrics: samples.iter().map(metric).collect(),
     };
-    family.encode_length_delimited_to_vec()
+    let mut body = family.encode_to_vec();
+    body.reserve(samples.len() * METRIC_BYTES);
+    let labels = labels
+        .iter()
+        .map(|name| LabelPair { name: Bytes::from_static(name.as_bytes()), value: Bytes::new() });
+    // One message for all samples: those next to each other have most of their labels in common.
+    let mut metric = Metric { labels: labels.collect(), ..Metric::default() };
+    for sample in samples {
+        set(&mut metric, sample);
+        prost::encoding::message::encode(METRICS, &metric, &mut body);
+    }
+    let mut message = Vec::with_capacity(body.len() + LENGTH_MAX);
+    prost::encoding::encode_varint(body.len() as u64, &mut message);
+    message.extend(body);
+    message
 }
 
-fn metric(sample: &Sample<'_>) -> Metric {
-    let labels = sample.labels().map(|(name, value)| LabelPair {
-        name: Bytes::from_static(name.as_bytes()),
-        value: Bytes::copy_from_slice(label_value(value).as_bytes()),
-    });
-    let mut metric = Metric { labels: labels.collect(), ..Metric::default() };
+fn set(metric: &mut Metric, sample: &Sample<'_>) {
+    for (pair, (_, value)) in metric.labels.iter_mut().zip(sample.labels()) {
+        let value = label_value(value);
+        if pair.value != value.as_bytes() {
+            pair.value = Bytes::copy_from_slice(value.as_bytes());
+        }
+    }
     match (&sample.value, sample.metric.kind) {
         (Value::Distribution(own), _) => metric.histogram = Some(histogram(own)),
         (Value::Number(value), MetricKind::Counter) => {
@@ -125,7 +144,6 @@ fn metric(sample: &Sample<'_>) -> Metric {
         }
         (Value::Number(value), _) => metric.gauge = Some(Number { value: Some(*value) }),
     }
-    metric
 }
 
 /// With classic buckets, which a Prometheus takes that was asked to, and native ones.

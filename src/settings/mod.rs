@@ -28,6 +28,8 @@ pub struct Key {
 pub enum SettingKind {
     /// Relative to the configuration file.
     Path,
+    /// The same, or nothing where it is empty.
+    OptionalPath,
     /// An IP address and a port.
     Address,
     /// A whole number, from this on.
@@ -58,7 +60,7 @@ pub enum Setting {
 impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SettingKind::Path => f.write_str("a path"),
+            SettingKind::Path | SettingKind::OptionalPath => f.write_str("a path"),
             SettingKind::Address => {
                 f.write_str("an IP address and a port such as \"127.0.0.1:9798\"")
             }
@@ -77,6 +79,7 @@ impl SettingKind {
         let not_empty = Some(text).filter(|text| !text.is_empty());
         match self {
             SettingKind::Path => not_empty.map(|path| Setting::Path(path.into())),
+            SettingKind::OptionalPath => Some(Setting::Path(text.into())),
             SettingKind::Address => text.parse().ok().map(Setting::Address),
             SettingKind::Integer(min) => {
                 text.parse().ok().filter(|n| *n >= min).map(Setting::Integer)
@@ -147,6 +150,13 @@ impl Settings {
         path
     }
 
+    /// None where it is empty, or no key of these.
+    pub fn optional_path(&self, key: &str) -> Option<&Path> {
+        let setting = self.0.get(key)?;
+        let Setting::Path(path) = setting else { panic!("{key} is no path") };
+        Some(path.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
     pub fn address(&self, key: &str) -> SocketAddr {
         let Setting::Address(address) = self.get(key) else { panic!("{key} is no address") };
         *address
@@ -187,6 +197,7 @@ mod tests {
         const CHOICES: SettingKind = SettingKind::Choice(&["skip", "count"]);
         for (kind, text) in [
             (SettingKind::Path, "logs/a"),
+            (SettingKind::OptionalPath, ""),
             (SettingKind::Address, "127.0.0.1:9798"),
             (SettingKind::Integer(1), "256"),
             (SettingKind::Duration, "5s"),

@@ -1,12 +1,16 @@
 //! Lines over TCP.
 
-use super::lines::{self, BoundLines, CONNECTIONS_MAX, LINE_BYTES_MAX, LineListener};
+use super::lines::{
+    self, BoundLines, CONNECTIONS_MAX, Gate, LINE_BYTES_MAX, LineListener, TOKEN_FILE,
+    WEB_CONFIG_FILE,
+};
 use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceOwner, SourceType};
 use crate::error::{Error, Result};
 use crate::net;
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
 use std::io;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 const LISTEN: &str = "listen";
@@ -26,7 +30,7 @@ impl SourceType for Tcp {
             default: None,
             meaning: "IP address and port; port 0 takes a free one and logs it",
         };
-        &[LISTEN_KEY, LINE_BYTES_MAX, CONNECTIONS_MAX]
+        &[LISTEN_KEY, LINE_BYTES_MAX, CONNECTIONS_MAX, TOKEN_FILE, WEB_CONFIG_FILE]
     }
 
     fn arrival(&self) -> Arrival {
@@ -41,6 +45,10 @@ impl SourceType for Tcp {
         lines::memory_max(settings, features, threads)
     }
 
+    fn check(&self, settings: &Settings) -> Result<()> {
+        Gate::open(settings).map(|_| ())
+    }
+
     fn bind(
         &self,
         settings: &Settings,
@@ -49,14 +57,18 @@ impl SourceType for Tcp {
     ) -> Result<Box<dyn BoundSource>> {
         let (address, limits) = (settings.address(LISTEN), lines::limits(settings));
         let key = ListenerKey::new(Resource::Address(address), owner);
+        let gate = Arc::new(Gate::open(settings)?);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
             let open = || -> io::Result<LineListener> {
                 let listener = TcpListener::from_std(net::bind(address)?)?;
                 let bound = listener.local_addr()?.to_string();
-                Ok(LineListener::open(listener, bound, limits))
+                Ok(LineListener::open(listener, bound, limits, Arc::clone(&gate)))
             };
             open().map_err(|error| Error::new(format!("cannot listen on {address}: {error}")))
         });
-        Ok(Box::new(BoundLines { listener: listener?, limits }))
+        let listener = listener?;
+        // One that was open already had another.
+        listener.set_gate(gate);
+        Ok(Box::new(BoundLines { listener, limits }))
     }
 }

@@ -35,6 +35,11 @@ const ID_COLUMN: usize = 11;
 const FILE_COLUMN: usize = 12;
 const COMPARED_COLUMN: usize = 13;
 
+/// SQL for all windows; of each name the one that is shown has the place 1.
+const PLACES: &str = "SELECT id, bytes, closed, row_number() OVER (PARTITION BY model, window
+        ORDER BY coalesce(\"end\", closed) DESC, id DESC) AS place
+    FROM closed_window";
+
 /// SQL for the closed windows that a query asks for, the newest first.
 fn wanted(from: &str) -> String {
     let whole = CLOSED_WINDOW.is_whole_in("w");
@@ -287,7 +292,8 @@ pub(super) fn write(
         old.extend(beyond_number(transaction, id, &figures.window, config)?);
     }
     drop_windows(transaction, &old)?;
-    if !commit.closed.is_empty() {
+    if let Some(now) = commit.closed.iter().filter_map(|closed| closed.figures.closed).max() {
+        drop_windows(transaction, &beyond_age(transaction, config, now)?)?;
         drop_windows(transaction, &beyond_bytes(transaction, config)?)?;
     }
     Ok(())
@@ -345,6 +351,20 @@ fn beyond_number(
     ids.collect()
 }
 
+/// Windows of all models that closed longer ago than is wanted; that of each name which is shown
+/// stays.
+fn beyond_age(
+    transaction: &Transaction<'_>,
+    config: &StateConfig,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<i64>> {
+    let Some(age) = config.history_age else { return Ok(Vec::new()) };
+    let sql = format!("SELECT id FROM ({PLACES}) WHERE place > 1 AND closed < ?1");
+    let mut select = transaction.prepare_cached(&sql)?;
+    let ids = select.query_map(params![now.minus(age).0], |row| row.get(0))?;
+    ids.collect()
+}
+
 /// The oldest windows of all models, where they take more bytes than is wanted; that of each name
 /// which is shown stays.
 fn beyond_bytes(transaction: &Transaction<'_>, config: &StateConfig) -> rusqlite::Result<Vec<i64>> {
@@ -355,12 +375,8 @@ fn beyond_bytes(transaction: &Transaction<'_>, config: &StateConfig) -> rusqlite
     if excess <= 0 {
         return Ok(ids);
     }
-    let sql = "SELECT id, bytes FROM (
-                   SELECT id, bytes, row_number() OVER (PARTITION BY model, window
-                       ORDER BY coalesce(\"end\", closed) DESC, id DESC) AS place
-                   FROM closed_window)
-               WHERE place > 1 ORDER BY id";
-    let mut select = transaction.prepare_cached(sql)?;
+    let sql = format!("SELECT id, bytes FROM ({PLACES}) WHERE place > 1 ORDER BY id");
+    let mut select = transaction.prepare_cached(&sql)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()?.filter(|_| excess > 0) {
         ids.push(row.get(0)?);

@@ -59,6 +59,8 @@ pub struct StateConfig {
     pub windows_max: u64,
     /// Bytes that all closed windows take at most, about; the oldest go first.
     pub history_max: u64,
+    /// How long closed windows are kept; as long as there is room, where it is not said.
+    pub history_age: Option<Duration>,
     /// Bytes of counts that are held in memory although they are in the state.
     pub memory_max: u64,
 }
@@ -66,7 +68,7 @@ pub struct StateConfig {
 impl Default for StateConfig {
     fn default() -> StateConfig {
         let (history_max, memory_max) = (1 << 30, 1 << 30);
-        StateConfig { path: None, windows_max: 100, history_max, memory_max }
+        StateConfig { path: None, windows_max: 100, history_max, history_age: None, memory_max }
     }
 }
 

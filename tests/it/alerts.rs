@@ -30,6 +30,74 @@ fn rules_fire_when_they_should_and_only_then() {
     tool("promtool", &arguments.collect::<Vec<_>>());
 }
 
+/// Features that are said to matter more or less have alerts of another severity.
+#[test]
+fn severities_follow_importance() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[model.feature.\"a.b\\\"c\"]\nimportance = \"high\"\n\
+        [model.feature.low]\nimportance = \"low\"\n\
+        [model.feature.usual]\nimportance = \"normal\"\n\
+        [[model]]\nname = \"n\"\n[model.reference]\npath = \"reference.parquet\"\n\
+        [[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \"more\"\n\
+        [model.feature.low]\nimportance = \"high\"\n";
+    let config = config(folder.path(), more);
+    let rules = folder.path().join("rules.yml");
+    let arguments =
+        ["rules", "--config", config.to_str().unwrap(), "--output", rules.to_str().unwrap()];
+    let (status, _, err) = run(&arguments);
+    assert_eq!(status, 0, "{err}");
+    tool("promtool", &["check", "rules", rules.to_str().unwrap()]);
+    let mut test = "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series:\n".to_owned();
+    let mut expected = String::new();
+    let input = |labels: &str, name: &str, rest: &str| {
+        let series = format!("{name}{{job=\"driftd\",instance=\"a\",{labels}{rest}}}");
+        format!("  - series: '{series}'\n    values: 1x9\n")
+    };
+    // The dot of a name stands for itself.
+    for (model, feature, severity) in [
+        ("m", r#"a.b\"c"#, "critical"),
+        ("m", r#"axb\"c"#, "warning"),
+        ("m", "low", "info"),
+        ("m", "usual", "warning"),
+        ("m", "unnamed", "warning"),
+        ("n", "low", "critical"),
+        ("n", r#"a.b\"c"#, "warning"),
+    ] {
+        let window = format!("model_name=\"{model}\",model_version=\"\",window=\"w\"");
+        let labels = format!("{window},feature=\"{feature}\"");
+        test += &input(&labels, "driftd_drift_detected", ",baseline=\"reference\"");
+        test += &input(&labels, "driftd_drift_called", ",baseline=\"reference\",measure=\"psi\"");
+        test += &input(&labels, "driftd_feature_status", ",status=\"ok\"");
+        let decides = input(&window, "driftd_baseline_decides", ",baseline=\"reference\"");
+        if !test.contains(&decides) {
+            test += &decides;
+        }
+        let alert = format!(
+            "ALERTS{{alertname=\"FeatureDrifted\",model_name=\"{model}\",feature=\"{feature}\",\
+             severity=\"{severity}\"}}"
+        );
+        let one = format!("count({alert}) or vector(0)");
+        let every =
+            alert.split(",severity").next().map(|all| format!("count({all}}}) or vector(0)"));
+        for expression in [one, every.unwrap()] {
+            expected += &format!(
+                "  - expr: '{expression}'\n    eval_time: 5m\n    \
+                 exp_samples: [{{labels: '{{}}', value: 1}}]\n"
+            );
+        }
+    }
+    test += &format!("  promql_expr_test:\n{expected}");
+    let file = folder.path().join("rules.test.yml");
+    std::fs::write(&file, test).unwrap();
+    tool("promtool", &["test", "rules", file.to_str().unwrap()]);
+    // Without importance the rules are those that are shipped.
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.split("[model.feature").next().unwrap()).unwrap();
+    assert_eq!(run(&arguments).0, 0);
+    let rules = std::fs::read_to_string(&rules).unwrap();
+    assert_eq!(rules.matches("alert: FeatureDrifted").count(), 1);
+}
+
 /// For each window of a configuration, and under a name that guides use: written, checked, and
 /// fired by promtool.
 #[test]

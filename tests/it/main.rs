@@ -21,6 +21,7 @@ mod edge;
 mod epochs;
 /// Parts that fail, and the rest that goes on.
 mod flips;
+mod gate;
 mod health;
 /// Inputs that must not hide one another.
 mod inputs;

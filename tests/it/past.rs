@@ -14,6 +14,7 @@ use driftd::time::Timestamp;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -167,6 +168,25 @@ fn the_oldest_windows_go_first() {
     let count = |sql: &str| state.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM feature_window"), 2);
     assert_eq!(count("SELECT count(*) FROM feature"), 2);
+}
+
+/// By the time at which they closed; what is shown stays, however old it is.
+#[test]
+fn windows_go_when_they_are_too_old() {
+    let reference = reference(&table(0.0, 0));
+    let closed = windows(&reference, 9, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let history_age = Some(Duration::from_hours(3));
+    let config = StateConfig { history_age, ..StateConfig::default() };
+    let store = open(&folder.path().join("driftd.db"), config);
+    let (model, silent) = (store.model("m", "1").unwrap(), store.model("silent", "1").unwrap());
+    commit(&silent, &closed[..1]);
+    commit(&model, &closed[..3]);
+    let slots_of = |model: &ModelStore| slots(&model.windows("hour", &Query::default()).unwrap());
+    assert_eq!(slots_of(&model), [0, 1, 2]);
+    commit(&model, &closed[3..]);
+    assert_eq!(slots_of(&model), [5, 6, 7, 8]);
+    assert_eq!(slots_of(&silent), [0]);
 }
 
 /// Features of a reference that no window is left of are forgotten; others stay.

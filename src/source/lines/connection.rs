@@ -1,14 +1,15 @@
 //! One connection: bytes, whole lines, the inbox.
 
+use super::gate::{Entered, Gate};
 use super::inbox::{Chunk, Inbox};
 use super::line_buffer::{LineBuffer, Lines};
 use crate::net::connections::{Connection, Phase};
 use crate::telemetry::ErrorReason;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
@@ -23,6 +24,8 @@ pub struct ConnectionContext {
     pub inbox: Arc<Inbox>,
     /// May change while the connection is open.
     pub line_bytes_max: Arc<AtomicUsize>,
+    /// May change for connections that come later.
+    pub gate: Arc<RwLock<Arc<Gate>>>,
     /// Until when connections may go on, once their socket is to be closed.
     pub deadline: watch::Receiver<Option<Instant>>,
 }
@@ -34,18 +37,25 @@ enum End {
     Broken(io::Error),
     /// It had to give way, or the time was up.
     CutOff,
+    /// It was not let in.
+    Refused,
 }
 
 /// Reads one connection to its end. False when it was cut off.
 pub async fn read(
-    mut stream: impl AsyncRead + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: String,
     mut context: ConnectionContext,
     connection: Connection,
 ) -> bool {
     let peer = Arc::<str>::from(peer);
     let mut buffer = LineBuffer::default();
-    let mut end = take_all(&mut stream, &mut buffer, &peer, &mut context, &connection).await;
+    let mut end = match enter(stream, &peer, &mut context, &connection).await {
+        Ok(mut stream) => {
+            take_all(&mut stream, &mut buffer, &peer, &mut context, &connection).await
+        }
+        Err(end) => end,
+    };
     // A client may end its last line with the connection; of one that was cut off it is half a
     // line.
     if !matches!(end, End::CutOff)
@@ -60,6 +70,7 @@ pub async fn read(
             context.inbox.note_error(ErrorReason::Connection);
             debug!(%peer, %error, "a connection broke");
         }
+        End::Refused => context.inbox.note_error(ErrorReason::Refused),
         End::CutOff => {
             context.inbox.note_error(ErrorReason::CutOff);
             debug!(%peer, "a connection was closed before its end");
@@ -68,8 +79,28 @@ pub async fn read(
     !matches!(end, End::CutOff)
 }
 
+/// Has the gate let a connection in.
+async fn enter(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: &str,
+    context: &mut ConnectionContext,
+    connection: &Connection,
+) -> Result<Entered, End> {
+    let gate = Arc::clone(&context.gate.read().unwrap_or_else(PoisonError::into_inner));
+    let entered = tokio::select! {
+        biased;
+        () = connection.gives_way() => return Err(End::CutOff),
+        () = time_is_up(&mut context.deadline) => return Err(End::CutOff),
+        entered = gate.enter(stream) => entered,
+    };
+    entered.map_err(|error| {
+        gate.tell_refused(peer, &error);
+        End::Refused
+    })
+}
+
 async fn take_all(
-    stream: &mut (impl AsyncRead + Unpin),
+    stream: &mut Entered,
     buffer: &mut LineBuffer,
     peer: &Arc<str>,
     context: &mut ConnectionContext,
@@ -98,6 +129,8 @@ async fn take_all(
                     return End::CutOff;
                 }
             }
+            // Of TLS: the client closed the connection without saying so before, as many do.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::Whole,
             Err(error) => return End::Broken(error),
         }
     }

@@ -5,12 +5,13 @@
 //! connection, so that the sender waits and nothing is dropped.
 
 use super::connection::{self, ConnectionContext, time_is_up};
+use super::gate::Gate;
 use super::inbox::Inbox;
 use crate::net::connections::{Connection, Connections};
 use crate::net::listener::{ACCEPT_PAUSE, Listener};
 use crate::telemetry::ErrorReason;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -34,6 +35,7 @@ pub struct LineListener {
     pub inbox: Arc<Inbox>,
     connections: Arc<Connections>,
     line_bytes_max: Arc<AtomicUsize>,
+    gate: Arc<RwLock<Arc<Gate>>>,
     deadline: watch::Sender<Option<Instant>>,
     task: JoinHandle<()>,
     /// Whether its address still leads to it.
@@ -49,7 +51,12 @@ pub struct LineLimits {
 
 impl LineListener {
     /// Accepts connections from now on. Needs a runtime.
-    pub fn open(listener: impl Listener, address: String, limits: LineLimits) -> LineListener {
+    pub fn open(
+        listener: impl Listener,
+        address: String,
+        limits: LineLimits,
+        gate: Arc<Gate>,
+    ) -> LineListener {
         let is_reachable = Box::new(listener.reachability());
         let inbox = Arc::new(Inbox::default());
         let seen = Arc::clone(&inbox);
@@ -57,9 +64,11 @@ impl LineListener {
         let connections = Connections::new(limits.connections_max, PATIENCE, on_change);
         let (deadline, receiver) = watch::channel(None);
         let line_bytes_max = Arc::new(AtomicUsize::new(limits.line_bytes_max));
+        let gate = Arc::new(RwLock::new(gate));
         let context = ConnectionContext {
             inbox: Arc::clone(&inbox),
             line_bytes_max: Arc::clone(&line_bytes_max),
+            gate: Arc::clone(&gate),
             deadline: receiver,
         };
         let ends = EndsInbox(Arc::clone(&inbox));
@@ -68,13 +77,27 @@ impl LineListener {
             let _ends = ends;
             serving.await;
         });
-        LineListener { address, inbox, connections, line_bytes_max, deadline, task, is_reachable }
+        LineListener {
+            address,
+            inbox,
+            connections,
+            line_bytes_max,
+            gate,
+            deadline,
+            task,
+            is_reachable,
+        }
     }
 
     /// Takes other limits from now on.
     pub fn set_limits(&self, limits: LineLimits) {
         self.connections.set_limit(limits.connections_max);
         self.line_bytes_max.store(limits.line_bytes_max, Ordering::Relaxed);
+    }
+
+    /// Lets connections in by this gate from now on; those that are open stay.
+    pub fn set_gate(&self, gate: Arc<Gate>) {
+        *self.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
     }
 
     /// Whether it can be used for whoever needs this address: it accepts, and can be found.
@@ -292,7 +315,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_of_a_connection_is_its_own_and_one_of_accepting_is_seen() {
         let limits = LineLimits { line_bytes_max: 100, connections_max: 1 };
-        let listener = LineListener::open(Panics::default(), "a test".to_owned(), limits);
+        let listener =
+            LineListener::open(Panics::default(), "a test".to_owned(), limits, Arc::default());
         // With room for one, each of the three has to leave before the next.
         let mut broken = 0;
         for _ in 0..500 {

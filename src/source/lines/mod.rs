@@ -8,11 +8,13 @@
 //! model can be exchanged without losing a row.
 
 mod connection;
+mod gate;
 pub mod inbox;
 pub mod line_buffer;
 mod line_listener;
 pub mod parse;
 
+pub use gate::{Gate, TOKEN_FILE, WEB_CONFIG_FILE};
 pub use inbox::Abandoned;
 pub use line_listener::{LineLimits, LineListener};
 

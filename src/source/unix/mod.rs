@@ -4,7 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::lines::{self, BoundLines, CONNECTIONS_MAX, LINE_BYTES_MAX, LineListener};
+use super::lines::{
+    self, BoundLines, CONNECTIONS_MAX, Gate, LINE_BYTES_MAX, LineListener, TOKEN_FILE,
+};
 use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceOwner, SourceType};
 use crate::error::{Error, Result};
 use crate::net::listener::{Listener, turn_away};
@@ -17,6 +19,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::net::UnixStream;
 
 const PATH: &str = "path";
@@ -43,7 +46,7 @@ impl SourceType for Unix {
             default: Some("0660"),
             meaning: "its permissions: who may write to it may send",
         };
-        &[PATH_KEY, MODE_KEY, LINE_BYTES_MAX, CONNECTIONS_MAX]
+        &[PATH_KEY, MODE_KEY, LINE_BYTES_MAX, CONNECTIONS_MAX, TOKEN_FILE]
     }
 
     fn arrival(&self) -> Arrival {
@@ -58,6 +61,10 @@ impl SourceType for Unix {
         lines::memory_max(settings, features, threads)
     }
 
+    fn check(&self, settings: &Settings) -> Result<()> {
+        Gate::open(settings).map(|_| ())
+    }
+
     fn bind(
         &self,
         settings: &Settings,
@@ -68,11 +75,13 @@ impl SourceType for Unix {
         let failed = |error| Error::new(format!("cannot listen on {}: {error}", path.display()));
         let limits = lines::limits(settings);
         let key = ListenerKey::new(self.resource(settings), owner);
+        let gate = Arc::new(Gate::open(settings)?);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
             let file = SocketFile::open(path, mode).map_err(failed)?;
-            Ok(LineListener::open(file, path.display().to_string(), limits))
+            Ok(LineListener::open(file, path.display().to_string(), limits, Arc::clone(&gate)))
         })?;
-        // Of a socket that was open already the mode may have changed.
+        // Of a socket that was open already these may have changed.
+        listener.set_gate(gate);
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
         Ok(Box::new(BoundLines { listener, limits }))
     }
