@@ -59,7 +59,7 @@ fn fill(store: &Arc<Store>, features: usize, windows: usize) -> (f64, f64) {
     let reference = Reference::build(&[of_reference], &ReferenceConfig::default(), &|| {}).unwrap();
     let panes = [1, 2, 3].map(|seed| count_whole(&reference, &table(features, seed), None, None));
     let panes = panes.map(Result::unwrap);
-    let figures = Arc::new(ReferenceFigures::of(&reference));
+    let figures = Arc::new(ReferenceFigures::of(&reference, false));
     let model = store.model("bench", "").unwrap();
     let (mut scoring, mut writing) = (0.0, 0.0);
     for slot in 0..windows {

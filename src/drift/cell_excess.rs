@@ -8,7 +8,6 @@
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, Comparison, Measure, Score};
-use crate::stats::homogeneity::{Homogeneity, grouped};
 
 pub struct CellExcess;
 
@@ -22,7 +21,7 @@ impl Measure for CellExcess {
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        homogeneity(comparison, 1.0).map(|found| found.excess().into())
+        comparison.homogeneity(1.0).map(|found| found.excess().into())
     }
 
     fn p_value(
@@ -32,17 +31,6 @@ impl Measure for CellExcess {
         effects: &DesignEffects,
     ) -> Option<f64> {
         let effect = effects.of_values();
-        homogeneity(comparison, effect).map(|found| found.p_value(effect))
+        comparison.homogeneity(effect).map(|found| found.p_value(effect))
     }
-}
-
-fn homogeneity(comparison: &Comparison<'_>, effect: f64) -> Option<Homogeneity> {
-    let all = comparison.all_cells()?;
-    let n = comparison.effective_rows() / effect;
-    let (n, least) = match all.are_ordered {
-        true => (n.min(comparison.present().0 as f64 / 4.0), 5.0),
-        false => (n, 1.0),
-    };
-    let groups = grouped(&all.reference, &all.current, n, least);
-    Some(Homogeneity::of(groups.into_iter()))
 }

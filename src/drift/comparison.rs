@@ -11,6 +11,7 @@ use crate::profile::grid::NumericGrid;
 use crate::profile::numeric::{CellPair, NumericProfile};
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::tally::Tally;
+use crate::stats::homogeneity::{Homogeneity, grouped};
 use ndarray::{Array2, ArrayView2};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -28,6 +29,8 @@ pub struct Comparison<'a> {
     bins: Option<Array2<u64>>,
     /// Made when they are first asked for.
     ranks: OnceCell<Ranks>,
+    /// Of rows that are independent.
+    homogeneity: OnceCell<Option<Homogeneity>>,
 }
 
 /// Counts by cell.
@@ -72,7 +75,7 @@ pub struct NamedCells<'a> {
 
 /// Counts of both sides over all cells.
 #[derive(Debug)]
-pub struct AllCells<'a> {
+struct AllCells<'a> {
     pub reference: Cow<'a, [u64]>,
     pub current: Cow<'a, [u64]>,
     /// By value, and not by the reference's count.
@@ -118,6 +121,7 @@ impl<'a> Comparison<'a> {
             counts,
             bins: None,
             ranks: OnceCell::new(),
+            homogeneity: OnceCell::new(),
         };
         if reference.tally.present() == 0 || current.tally.present() == 0 {
             return Ok(comparison);
@@ -191,7 +195,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// All cells, where they are not the bins; categories by the reference's count.
-    pub fn all_cells(&self) -> Option<AllCells<'_>> {
+    fn all_cells(&self) -> Option<AllCells<'_>> {
         match &self.counts {
             Counts::Numeric(NumericCells { reference, current, .. }) => Some(AllCells {
                 reference: Cow::Borrowed(reference),
@@ -211,6 +215,26 @@ impl<'a> Comparison<'a> {
             }
             Counts::None | Counts::Categorical { cells: None, .. } => None,
         }
+    }
+
+    /// All cells of both sides, in groups that are expected to hold rows enough when every `effect`
+    /// rows tell as much as one.
+    pub fn homogeneity(&self, effect: f64) -> Option<Homogeneity> {
+        if effect > 1.0 {
+            return self.grouped_cells(effect);
+        }
+        *self.homogeneity.get_or_init(|| self.grouped_cells(1.0))
+    }
+
+    fn grouped_cells(&self, effect: f64) -> Option<Homogeneity> {
+        let all = self.all_cells()?;
+        let n = self.effective_rows() / effect;
+        let (n, least) = match all.are_ordered {
+            true => (n.min(self.present().0 as f64 / 4.0), 5.0),
+            false => (n, 1.0),
+        };
+        let groups = grouped(&all.reference, &all.current, n, least);
+        Some(Homogeneity::of(groups.into_iter()))
     }
 
     /// The bin of a cell that has a name.

@@ -24,8 +24,9 @@ impl Measure for Ks {
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let cells = comparison.cells()?;
-        let error = error(cells.grid, &cells.reference);
-        let distance = distance(&cells.reference, &cells.current);
+        let present = comparison.present();
+        let error = largest_shared(cells.grid, &cells.reference) as f64 / present.0 as f64;
+        let distance = distance(&cells.reference, &cells.current, present);
         Some(Score { error: Some(error), ..Score::from(distance) })
     }
 
@@ -61,9 +62,8 @@ fn p_value(distance: f64, comparison: &Comparison<'_>, effects: &DesignEffects) 
     survival(stephens_lambda(distance, comparison.effective_rows() / effects.of_values()))
 }
 
-/// The largest difference of the distribution functions at an edge.
-fn distance(reference: &[u64], current: &[u64]) -> f64 {
-    let (r, c) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
+/// The largest difference of the distribution functions at an edge, of so many rows on each side.
+fn distance(reference: &[u64], current: &[u64], (r, c): (u64, u64)) -> f64 {
     if let Some(product) = r.checked_mul(c).filter(|product| *product <= i64::MAX as u64) {
         return small_distance(reference, current, (r, c)) as f64 / product as f64;
     }
@@ -81,19 +81,20 @@ fn distance(reference: &[u64], current: &[u64]) -> f64 {
 
 /// The largest difference times both numbers of rows, of so few that it fits.
 fn small_distance(reference: &[u64], current: &[u64], (r, c): (u64, u64)) -> u64 {
-    let (mut apart, mut largest) = (0i64, 0);
+    let (mut apart, mut least, mut greatest) = (0i64, 0, 0);
     for (in_r, in_c) in reference.iter().zip(current) {
         apart += (in_r * c) as i64 - (in_c * r) as i64;
-        largest = largest.max(apart.unsigned_abs());
+        least = apart.min(least);
+        greatest = apart.max(greatest);
     }
-    largest
+    greatest.max(-least) as u64
 }
 
-/// The largest share of the reference in a cell that can hold more than one value.
-fn error(grid: &NumericGrid, reference: &[u64]) -> f64 {
+/// The most rows of the reference in a cell that can hold more than one value.
+fn largest_shared(grid: &NumericGrid, reference: &[u64]) -> u64 {
     let cells = reference.iter().zip(grid.shared());
-    let largest = cells.map(|(rows, is_shared)| rows * u64::from(*is_shared)).max().unwrap_or(0);
-    largest as f64 / reference.iter().sum::<u64>() as f64
+    let rows = cells.map(|(rows, is_shared)| if *is_shared { *rows } else { 0 });
+    rows.fold(0, u64::max)
 }
 
 #[cfg(test)]
@@ -103,11 +104,11 @@ mod tests {
     /// Deequ's `KLLDistanceTest.scala`: {1,2,3,4} against {2,3,4,5}.
     #[test]
     fn agrees_with_deequ() {
-        assert_eq!(distance(&[1, 1, 1, 1, 0], &[0, 1, 1, 1, 1]), 0.25);
+        assert_eq!(distance(&[1, 1, 1, 1, 0], &[0, 1, 1, 1, 1], (4, 4)), 0.25);
     }
 
     #[test]
     fn equal_proportions_have_no_distance() {
-        assert_eq!(distance(&[1, 2, 3], &[7, 14, 21]), 0.0);
+        assert_eq!(distance(&[1, 2, 3], &[7, 14, 21], (6, 42)), 0.0);
     }
 }

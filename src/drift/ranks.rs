@@ -29,19 +29,12 @@ const VARIANCE_MIN: f64 = 1e-9;
 impl Ranks {
     /// Of counts by cell, of which at least one is not 0 on either side.
     pub fn new(reference: &[u64], current: &[u64]) -> Ranks {
-        let r = reference.iter().sum::<u64>() as f64;
-        let c = current.iter().sum::<u64>() as f64;
-        let mut below = 0u64;
-        // A cell's rank less ½, times 2R: a whole number. Over the reference it adds up to 0, its
-        // sum of squares and of sizes are Σ p·x² and Σ p·|x|; then Σ q·x and Σ q·|x|.
-        let mut sums = [0.0; 4];
-        for (&in_reference, &in_current) in reference.iter().zip(current) {
-            let x = (2 * below + in_reference) as f64 - r;
-            let (p, q) = (in_reference as f64, in_current as f64);
-            let terms = [p * x * x, p * x.abs(), q * x, q * x.abs()];
-            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
-            below += in_reference;
-        }
+        let (r, c) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
+        let sums = match r.max(c) <= EXACT_ROWS {
+            true => exact_sums(reference, current, r).map(|sum| sum as f64),
+            false => sums(reference, current, r as f64),
+        };
+        let (r, c) = (r as f64, c as f64);
         let [squares, sizes, now, now_sizes] = sums;
         let (mean, squares) = (sizes / (r * r), squares / (r * r * r));
         Ranks {
@@ -53,6 +46,39 @@ impl Ranks {
             },
         }
     }
+}
+
+/// So many rows on either side, and no sum of [`exact_sums`] is beyond 2^63.
+const EXACT_ROWS: u64 = 1 << 20;
+
+/// Σ p·x², Σ p·|x|, Σ q·x and Σ q·|x|, where x is a cell's rank less ½, times 2R: a whole number,
+/// which adds up to 0 over the reference.
+fn exact_sums(reference: &[u64], current: &[u64], r: u64) -> [i64; 4] {
+    let mut sums = [0; 4];
+    let mut below = -(r as i64);
+    for (&p, &q) in reference.iter().zip(current) {
+        let (p, q) = (p as i64, q as i64);
+        let x = below + p;
+        let (of_reference, of_current) = (p * x, q * x);
+        let terms = [of_reference * x, of_reference.abs(), of_current, of_current.abs()];
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        below = x + p;
+    }
+    sums
+}
+
+/// The same of more rows.
+fn sums(reference: &[u64], current: &[u64], r: f64) -> [f64; 4] {
+    let mut sums = [0.0; 4];
+    let mut below = 0u64;
+    for (&in_reference, &in_current) in reference.iter().zip(current) {
+        let x = (2 * below + in_reference) as f64 - r;
+        let (p, q) = (in_reference as f64, in_current as f64);
+        let terms = [p * x * x, p * x.abs(), q * x, q * x.abs()];
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        below += in_reference;
+    }
+    sums
 }
 
 impl RankMoments {
@@ -94,6 +120,23 @@ mod tests {
         let shift = distances.shift().unwrap();
         close(shift.abs(), 0.015);
         close(distances.p_value(shift, n), 0.58774026);
+    }
+
+    /// At the most rows that are added exactly, in the cells that make the sums greatest.
+    #[test]
+    fn sums_are_the_same_of_few_and_many_rows() {
+        let half = EXACT_ROWS / 2;
+        for (reference, current) in [
+            ([half, half], [0, EXACT_ROWS]),
+            ([1, EXACT_ROWS - 1], [EXACT_ROWS, 0]),
+            ([EXACT_ROWS, 0], [7, 5]),
+        ] {
+            let r = reference.iter().sum::<u64>();
+            let exact = exact_sums(&reference, &current, r).map(|sum| sum as f64);
+            for (exact, sum) in exact.iter().zip(sums(&reference, &current, r as f64)) {
+                assert!((exact - sum).abs() <= 1e-12 * sum.abs(), "{exact} is not {sum}");
+            }
+        }
     }
 
     #[test]

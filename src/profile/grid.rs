@@ -173,13 +173,14 @@ impl NumericGrid {
     /// The cells from the reference's least finite value to its greatest.
     pub fn cells_inside(&self) -> Range<usize> {
         let Some((min, max)) = self.range else { return 0..0 };
-        self.cell(min.next_down()) + 1..self.cell(max) + 1
+        let cell = |value: f64| self.edges.partition_point(|edge| *edge < value);
+        cell(min.next_down()) + 1..cell(max) + 1
     }
 
     /// Values outside the reference's least and greatest, infinities included.
     pub fn out_of_range(&self, counts: &[u64]) -> u64 {
         let inside = self.cells_inside();
-        counts.iter().sum::<u64>() - counts[inside].iter().sum::<u64>()
+        counts[..inside.start].iter().chain(&counts[inside.end..]).sum()
     }
 
     pub fn hash_into(&self, hash: &mut Xxh3) {

@@ -85,11 +85,11 @@ pub fn grouped(reference: &[u64], current: &[u64], n: f64, least: f64) -> Vec<(u
     let all = reference.iter().sum::<u64>() as f64;
     let mut groups: Vec<(u64, u64)> = Vec::with_capacity(reference.len());
     // So many rows of the reference are a group. A rounding error must not ask for one more.
-    let rows = (least * all / n * (1.0 - 1e-12)).ceil();
+    let rows = (least * all / n * (1.0 - 1e-12)).ceil() as u64;
     let mut own = (0, 0);
     for (in_reference, in_current) in reference.iter().zip(current) {
         own = (own.0 + in_reference, own.1 + in_current);
-        if own.0 as f64 >= rows {
+        if own.0 >= rows {
             groups.push(std::mem::take(&mut own));
         }
     }
