@@ -11,7 +11,7 @@ use driftd::format::arrow::RecordBatchTable;
 use driftd::judge::drift_config::DriftConfig;
 use driftd::monitor::close::ClosedWindow;
 use driftd::monitor::figures::ReferenceFigures;
-use driftd::monitor::reference::{Reference, ReferenceConfig};
+use driftd::monitor::reference::{CurrentProfile, Reference, ReferenceConfig};
 use driftd::monitor::score::{WindowLabel, score};
 use driftd::monitor::table::Table;
 use driftd::monitor::whole::count_whole;
@@ -52,8 +52,8 @@ fn table(features: usize, seed: usize) -> RecordBatchTable {
     RecordBatchTable::new(vec![RecordBatch::try_from_iter(columns).unwrap()]).unwrap()
 }
 
-/// Scores windows and writes them; seconds for both.
-fn fill(store: &Arc<Store>, features: usize, windows: usize) -> (f64, f64) {
+/// Scores windows, encodes what they counted, and writes both; seconds for each.
+fn fill(store: &Arc<Store>, features: usize, windows: usize) -> [f64; 3] {
     let of_reference = table(features, 0);
     let of_reference: &dyn Table = &of_reference;
     let reference = Reference::build(&[of_reference], &ReferenceConfig::default(), &|| {}).unwrap();
@@ -61,25 +61,31 @@ fn fill(store: &Arc<Store>, features: usize, windows: usize) -> (f64, f64) {
     let panes = panes.map(Result::unwrap);
     let figures = Arc::new(ReferenceFigures::of(&reference, false));
     let model = store.model("bench", "").unwrap();
-    let (mut scoring, mut writing) = (0.0, 0.0);
+    let (mut scoring, mut encoding, mut writing) = (0.0, 0.0, 0.0);
     for slot in 0..windows {
         let time = Some(Timestamp(1_700_000_000_000_000 + slot as i64 * 3_600_000_000));
         let (window, slot) = ("hour".to_owned(), slot as u64);
         let label = WindowLabel { window, slot, end: time, closed: time, ..WindowLabel::default() };
         let (pane, config) = (&panes[slot as usize % 3], &DriftConfig::default());
+        let names = reference.grids().map(|grid| grid.name.clone()).collect();
+        let profile = CurrentProfile { names, pane: pane.clone() };
         let begun = Instant::now();
         let scored = score(&reference, pane, &[], &[], config, label).unwrap();
         scoring += begun.elapsed().as_secs_f64();
+        let begun = Instant::now();
+        let profile = Some(Arc::new(profile.to_bytes()));
+        encoding += begun.elapsed().as_secs_f64();
         let closed = ClosedWindow {
             figures: Arc::new(scored.figures),
             reference: Arc::clone(&figures),
             remembered: None,
+            profile,
         };
         let begun = Instant::now();
         model.commit(&Commit { closed: vec![closed], ..Commit::default() }).unwrap();
         writing += begun.elapsed().as_secs_f64();
     }
-    (scoring, writing)
+    [scoring, encoding, writing]
 }
 
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
@@ -102,7 +108,7 @@ fn main() {
         ..StateConfig::default()
     };
     let store = Arc::new(Store::open(&config).unwrap());
-    let (scoring, writing) = fill(&store, features, windows);
+    let [scoring, encoding, writing] = fill(&store, features, windows);
     store.checkpoint().unwrap();
     drop(store);
     let bytes = path.metadata().unwrap().len() as f64;
@@ -113,6 +119,7 @@ fn main() {
     );
     let per_window = |seconds: f64| seconds / windows as f64 * 1e3;
     println!("a window scored: {:.1} ms", per_window(scoring));
+    println!("its profile encoded: {:.1} ms", per_window(encoding));
     println!("a window written: {:.1} ms", per_window(writing));
     let store = timed("opened", || Arc::new(Store::open(&config).unwrap()));
     let model = store.model("bench", "").unwrap();

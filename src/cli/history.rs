@@ -1,19 +1,19 @@
 //! `driftd history`: closed windows out of the state, and `driftd replay`: past files again.
 
+use super::history_profile::{self, HistoryProfileArguments};
 use super::judging::JudgingArguments;
-use super::output;
+use super::{options, output};
 use crate::config::load;
 use crate::daemon::replay::replay;
 use crate::export::ExportConfig;
 use crate::export::history::History;
 use crate::export::history_parquet::HistoryParquet;
 use crate::monitor::figures::WindowFigures;
-use crate::profile::instants;
 use crate::report::history::{Past, windows};
 use crate::store::closed_windows::Query;
 use crate::store::{ModelStore, Store};
 use crate::time::Timestamp;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +29,8 @@ pub struct HistoryArguments {
 enum HistoryCommand {
     /// Write the closed windows of the state; the daemon may be running
     Export(PastArguments),
+    /// Write what closed windows counted as a profile, to judge it again or to add it to others
+    Profile(HistoryProfileArguments),
 }
 
 #[derive(clap::Args)]
@@ -52,10 +54,10 @@ pub struct PastArguments {
     #[arg(long, value_name = "NAME")]
     window: Option<String>,
     /// Only windows that end at or after this time: ISO 8601, or seconds since 1970
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = options::time)]
     from: Option<Timestamp>,
     /// Only windows that end before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = options::time)]
     to: Option<Timestamp>,
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Openmetrics)]
@@ -75,13 +77,11 @@ enum Format {
     Parquet,
 }
 
-fn time(text: &str) -> Result<Timestamp> {
-    let time = instants::parse(text, None);
-    time.ok_or_else(|| anyhow!("no time such as 2026-01-31, 2026-01-31T12:00:00Z or 1769817600"))
-}
-
 pub fn run(arguments: HistoryArguments) -> Result<ExitCode> {
-    let HistoryCommand::Export(arguments) = arguments.command;
+    let arguments = match arguments.command {
+        HistoryCommand::Export(arguments) => arguments,
+        HistoryCommand::Profile(arguments) => return history_profile::run(&arguments),
+    };
     let config = load(&arguments.config)?;
     let path = config.state.path.context("the configuration names no state; see state.path")?;
     let store = Arc::new(Store::open_read_only(&path)?);

@@ -36,6 +36,6 @@ pub fn run(arguments: MergeArguments) -> Result<ExitCode> {
         }
     }
     let merged = merged.expect("the arguments name at least one");
-    output::write(Some(&arguments.output), &Profile::Current(merged).to_bytes())?;
+    output::write(Some(&arguments.output), &merged.to_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

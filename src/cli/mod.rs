@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod dashboards;
 mod history;
+mod history_profile;
 mod judging;
 mod merge;
 mod metrics;

@@ -5,11 +5,13 @@ use crate::export::ExportConfig;
 use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::judge::drift_config::DriftConfig;
 use crate::monitor::reference::{Reference, ReferenceConfig};
+use crate::profile::instants;
 use crate::schema::NamePattern;
 use crate::settings::units::parse_bytes;
 use crate::source::inputs;
+use crate::time::Timestamp;
 use crate::window::sampling::SamplingConfig;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -130,4 +132,10 @@ pub fn load_reference(path: &Path, settings: &CheckOptions) -> Result<Reference>
     });
     bar.finish_and_clear();
     Ok(reference?)
+}
+
+/// A time as an argument.
+pub fn time(text: &str) -> Result<Timestamp> {
+    let time = instants::parse(text, None);
+    time.ok_or_else(|| anyhow!("no time such as 2026-01-31, 2026-01-31T12:00:00Z or 1769817600"))
 }

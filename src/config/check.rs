@@ -48,7 +48,7 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
         root.fault("model", "is missing: nothing to watch without a [[model]]");
     }
     let models: Vec<Option<Model>> =
-        sections.iter().map(|section| model(section, &export, folder)).collect();
+        sections.iter().map(|section| model(section, (&export, &state), folder)).collect();
     let mut seen = BTreeSet::new();
     for (section, model) in sections.iter().zip(models.iter().flatten()) {
         if !seen.insert((model.model.name.clone(), model.model.version.clone())) {
@@ -114,6 +114,7 @@ fn state(root: &Section<'_>, folder: &Path) -> StateConfig {
         config.path = section.string("path").map(|path| folder.join(path));
         config.windows_max = section.integer("windows_max", 1).unwrap_or(config.windows_max);
         config.history_max = section.bytes("history_max").unwrap_or(config.history_max);
+        config.profiles_max = section.integer("profiles_max", 0).unwrap_or(config.profiles_max);
         config.history_age = section.duration("history_age");
         config.memory_max = section.bytes("memory_max").unwrap_or(config.memory_max);
         section.finish();
@@ -147,7 +148,11 @@ fn export(root: &Section<'_>) -> ExportConfig {
     config
 }
 
-fn model(section: &Section<'_>, export: &ExportConfig, folder: &Path) -> Option<Model> {
+fn model(
+    section: &Section<'_>,
+    (export, state): (&ExportConfig, &StateConfig),
+    folder: &Path,
+) -> Option<Model> {
     let name = section.required_string("name");
     let version = section.string("version").unwrap_or_default();
     let sources = sources(section, folder);
@@ -174,6 +179,7 @@ fn model(section: &Section<'_>, export: &ExportConfig, folder: &Path) -> Option<
             time,
             cluster,
             distributions: export.families.contains(&Family::Distributions),
+            profiles: state.profiles_max > 0,
         },
         reference_source,
         reference: ReferenceConfig { columns, features },

@@ -37,6 +37,7 @@ pub fn show(config: &Config) -> String {
     let mut state = vec![
         ("windows_max", integer(config.state.windows_max)),
         ("history_max", text(bytes_text(config.state.history_max))),
+        ("profiles_max", integer(config.state.profiles_max)),
         ("memory_max", text(bytes_text(config.state.memory_max))),
     ];
     let age = config.state.history_age.map(|age| ("history_age", text(duration_text(age))));

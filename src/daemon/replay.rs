@@ -50,9 +50,15 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
         return Err(Error::new(message));
     }
     let (windows_max, history_max) = (u64::MAX, u64::MAX);
-    let config =
-        StateConfig { path: None, windows_max, history_max, history_age: None, memory_max };
+    let config = StateConfig {
+        windows_max,
+        history_max,
+        profiles_max: 0,
+        memory_max,
+        ..StateConfig::default()
+    };
     let store = Arc::new(Store::open(&config)?);
+    model.model.profiles = false;
     let bound = BoundModel::bind(model, &store, &SharedByAll::default())?;
     let store = bound.store.clone();
     let (references, stop) = (&References::default(), &Stop::default());

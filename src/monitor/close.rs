@@ -3,6 +3,7 @@
 use super::figures::{ReferenceFigures, WindowFigures};
 use super::merge::merged;
 use super::model::Monitor;
+use super::reference::CurrentProfile;
 use super::score::{Baseline, ScoredWindow, WindowLabel, score};
 use super::window_history::Remembered;
 use crate::error::{Result, StateError};
@@ -31,6 +32,8 @@ pub struct ClosedWindow {
     /// What is remembered of it; none where it has rows in common with a window that is
     /// remembered.
     pub remembered: Option<Remembered>,
+    /// The bytes of a profile of what it counted, where that is kept.
+    pub profile: Option<Arc<Vec<u8>>>,
 }
 
 /// What one step closed, for the journal to write before it is shown.
@@ -179,7 +182,12 @@ impl Monitor {
     }
 
     fn note_closed(&mut self, window: usize, scored: ScoredWindow, closing: &mut Closing) {
-        let ScoredWindow { mut figures, evidence } = scored;
+        let ScoredWindow { mut figures, evidence, pane } = scored;
+        let profile = pane.map(|pane| {
+            let names = self.reference.grids().map(|grid| grid.name.clone());
+            // Encoded at once: the counts of many windows may be more than memory holds.
+            Arc::new(CurrentProfile { names: names.collect(), pane }.to_bytes())
+        });
         let remembered = self.histories[window].push(evidence);
         if let Some(persistence) = self.config.drift.persistence {
             for feature in &mut figures.features {
@@ -196,7 +204,7 @@ impl Monitor {
             *latest = Some(Arc::clone(&figures));
         }
         let reference = Arc::clone(&self.reference_figures);
-        closing.closed.push(ClosedWindow { figures, reference, remembered });
+        closing.closed.push(ClosedWindow { figures, reference, remembered, profile });
     }
 
     fn slot_window(
@@ -268,6 +276,7 @@ impl Monitor {
         if self.config.distributions {
             self.add_histograms(&mut scored.figures, &pane);
         }
+        scored.pane = self.config.profiles.then_some(pane);
         Ok(scored)
     }
 

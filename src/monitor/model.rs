@@ -47,6 +47,8 @@ pub struct ModelConfig {
     pub cluster: Option<String>,
     /// Whether windows leave histograms.
     pub distributions: bool,
+    /// Whether windows leave their counts.
+    pub profiles: bool,
 }
 
 /// What the state has of a model.

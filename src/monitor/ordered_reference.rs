@@ -52,6 +52,7 @@ pub fn evidence(
         time: None,
         cluster: None,
         distributions: false,
+        profiles: false,
         ..config.clone()
     };
     let mut monitor = Monitor::new(windows, Arc::clone(reference), Restored::default());

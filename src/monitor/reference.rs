@@ -114,6 +114,17 @@ impl Profile {
 }
 
 impl CurrentProfile {
+    /// The bytes of a profile of these counts.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        enum ProfileOf<'a> {
+            #[expect(dead_code, reason = "it has the place of Profile's")]
+            Reference,
+            Current(&'a CurrentProfile),
+        }
+        encode(Content::Profile, &ProfileOf::Current(self))
+    }
+
     /// Fails when a feature was counted on another grid than the reference's.
     pub fn check(&self, reference: &Reference) -> Result<()> {
         let grids: Vec<_> = reference.grids().map(|grid| (&grid.name, grid.id)).collect();

@@ -50,6 +50,8 @@ pub struct Baseline {
 pub struct ScoredWindow {
     pub figures: WindowFigures,
     pub evidence: WindowEvidence,
+    /// What it counted, where that is wanted.
+    pub pane: Option<Pane>,
 }
 
 /// Scores and judges the rows of one window, given what windows before it have left, oldest first.
@@ -92,7 +94,7 @@ pub fn score(
         baselines,
         features,
     };
-    Ok(ScoredWindow { figures, evidence })
+    Ok(ScoredWindow { figures, evidence, pane: None })
 }
 
 /// What every feature of a window is judged with.

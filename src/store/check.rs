@@ -212,6 +212,12 @@ impl ModelStore {
             let read = self.windows(&window, &Query::default());
             found.faults.extend(read.err().map(|fault| fault.to_string()));
         }
+        let profiles = "SELECT p.window, w.window FROM window_profile p
+                        JOIN closed_window w ON w.id = p.window WHERE w.model = ?1";
+        for (id, window) in ids(profiles)? {
+            let read = self.window_profile(id, &window);
+            found.faults.extend(read.err().map(|fault| fault.to_string()));
+        }
         Ok(())
     }
 }

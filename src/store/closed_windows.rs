@@ -4,6 +4,7 @@ use super::commit::Commit;
 use super::compared_features::{self, ComparedFeature};
 use super::feature_windows::FeatureWindows;
 use super::row_sums::CLOSED_WINDOW;
+use super::window_profiles;
 use super::{ModelStore, StateConfig, to_text};
 use crate::error::{Fault, Result, StateError};
 use crate::monitor::figures::{
@@ -186,6 +187,16 @@ impl ModelStore {
         Ok(self.windows(window, &latest)?.pop())
     }
 
+    /// The windows that have a profile, oldest first, without their features, and their ids.
+    pub fn windows_with_profile(
+        &self,
+        window: &str,
+        query: &Query,
+    ) -> Result<Vec<(WindowFigures, i64)>, StateError> {
+        let from = " FROM closed_window w JOIN window_profile p ON p.window = w.id";
+        self.read_windows(window, query, from, |_, row| Ok(Ok(read(row)?)))
+    }
+
     /// Of one name, or of all, name by name.
     fn of_names<T>(
         &self,
@@ -288,7 +299,9 @@ pub(super) fn write(
     let mut old = Vec::new();
     for closed in &commit.closed {
         let (figures, reference) = (&closed.figures, &closed.reference);
-        write_window(transaction, &model.store.feature_windows, id, figures, Some(reference))?;
+        let columns = &model.store.feature_windows;
+        let window = write_window(transaction, columns, id, figures, Some(reference))?;
+        window_profiles::write(transaction, (id, window), closed, config)?;
         old.extend(beyond_number(transaction, id, &figures.window, config)?);
     }
     drop_windows(transaction, &old)?;
@@ -299,14 +312,14 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes a window and its features.
+/// Writes a window and its features; its id.
 pub(super) fn write_window(
     transaction: &Transaction<'_>,
     columns: &FeatureWindows,
     model: i64,
     figures: &WindowFigures,
     reference: Option<&ReferenceFigures>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<i64> {
     transaction.prepare_cached(&CLOSED_WINDOW.insert())?.execute(params![
         model,
         figures.window,
@@ -333,7 +346,8 @@ pub(super) fn write_window(
         bytes += columns.write(&mut insert, (window, id, position), feature)?;
     }
     let sized = "UPDATE closed_window SET bytes = ?1 WHERE id = ?2";
-    transaction.prepare_cached(sized)?.execute(params![bytes as i64, window]).map(|_| ())
+    transaction.prepare_cached(sized)?.execute(params![bytes as i64, window])?;
+    Ok(window)
 }
 
 /// The oldest windows of one name, where there are more than are wanted.
@@ -371,7 +385,13 @@ fn beyond_bytes(transaction: &Transaction<'_>, config: &StateConfig) -> rusqlite
     let Ok(most) = i64::try_from(config.history_max) else { return Ok(Vec::new()) };
     let sum = "SELECT coalesce(sum(bytes), 0) FROM closed_window";
     let all: i64 = transaction.prepare_cached(sum)?.query_row([], |row| row.get(0))?;
-    let (mut excess, mut ids) = (all - most, Vec::new());
+    let profiles = "SELECT coalesce(sum(length(body)), 0) FROM window_profile";
+    let profiles: i64 = transaction.prepare_cached(profiles)?.query_row([], |row| row.get(0))?;
+    let mut ids = Vec::new();
+    let mut excess = all + profiles - most;
+    if excess > 0 {
+        excess = window_profiles::drop_bytes(transaction, excess)?;
+    }
     if excess <= 0 {
         return Ok(ids);
     }
@@ -393,7 +413,9 @@ fn drop_windows(transaction: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<
     for id in ids {
         let own = select.query_row(params![id], |row| Ok((row.get(0)?, row.get(1)?)));
         compared.extend(own.optional()?);
-        for table in ["feature_window WHERE window", "closed_window WHERE id"] {
+        for table in
+            ["feature_window WHERE window", "window_profile WHERE window", "closed_window WHERE id"]
+        {
             let sql = format!("DELETE FROM {table} = ?1");
             transaction.prepare_cached(&sql)?.execute(params![id])?;
         }

@@ -24,7 +24,7 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
@@ -33,6 +33,7 @@ const MIGRATIONS: [Migration; 8] = [
     Migration { sql: include_str!("schema/6.sql"), convert: Some(keep_evidence_sums) },
     Migration { sql: include_str!("schema/7.sql"), convert: Some(keep_window_sums) },
     Migration { sql: include_str!("schema/8.sql"), convert: Some(spread_windows) },
+    Migration { sql: include_str!("schema/9.sql"), convert: None },
 ];
 
 /// The version that this driftd reads and writes.

@@ -21,6 +21,7 @@ mod recent_verdicts;
 pub mod reference_record;
 mod row_sums;
 mod window_evidence;
+mod window_profiles;
 
 use crate::error::{Result, StateError};
 use crate::time::Timestamp;
@@ -57,8 +58,11 @@ pub struct StateConfig {
     pub path: Option<PathBuf>,
     /// Closed windows kept per model and window; the oldest go first.
     pub windows_max: u64,
-    /// Bytes that all closed windows take at most, about; the oldest go first.
+    /// Bytes that all closed windows and their profiles take at most, about; profiles go before
+    /// windows, and the oldest first.
     pub history_max: u64,
+    /// Profiles kept per model and window; the oldest go first.
+    pub profiles_max: u64,
     /// How long closed windows are kept; as long as there is room, where it is not said.
     pub history_age: Option<Duration>,
     /// Bytes of counts that are held in memory although they are in the state.
@@ -68,7 +72,14 @@ pub struct StateConfig {
 impl Default for StateConfig {
     fn default() -> StateConfig {
         let (history_max, memory_max) = (1 << 30, 1 << 30);
-        StateConfig { path: None, windows_max: 100, history_max, history_age: None, memory_max }
+        StateConfig {
+            path: None,
+            windows_max: 100,
+            history_max,
+            profiles_max: 50,
+            history_age: None,
+            memory_max,
+        }
     }
 }
 

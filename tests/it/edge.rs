@@ -286,6 +286,7 @@ fn claimed_rows_are_checked() {
         time: None,
         cluster: None,
         distributions: false,
+        profiles: false,
         drift: DriftConfig::default(),
     };
     let monitor = Monitor::new(config, reference, Restored::default());

@@ -55,7 +55,7 @@ fn windows(reference: &Reference, n: u64, more: usize) -> Vec<ClosedWindow> {
         let scored = score(reference, &pane, &baselines, &[], &config, label).unwrap();
         let figures_of_window = Arc::new(scored.figures);
         let reference = Arc::clone(&figures);
-        ClosedWindow { figures: figures_of_window, reference, remembered: None }
+        ClosedWindow { figures: figures_of_window, reference, remembered: None, profile: None }
     });
     windows.collect()
 }
@@ -229,6 +229,7 @@ fn windows_are_shown_beside_the_reference_that_they_had() {
             figures,
             reference: Arc::new(ReferenceFigures::of(reference, false)),
             remembered: None,
+            profile: None,
         }
     };
     commit(&model, &[compared(&two, 0), compared(&four, 1)]);

@@ -147,6 +147,11 @@ fn a_state_of_schema_7_is_taken_over_whole() {
     taken_over_whole(7);
 }
 
+#[test]
+fn a_state_of_schema_8_is_taken_over_whole() {
+    taken_over_whole(8);
+}
+
 fn taken_over_whole(schema: u32) {
     let folder = tempfile::tempdir().unwrap();
     let path = restore(folder.path(), schema);

@@ -116,6 +116,7 @@ fn model() -> ModelConfig {
         time: Some(TimeColumn { name: "ts".to_owned(), unit: None }),
         cluster: None,
         distributions: false,
+        profiles: false,
     }
 }
 
