@@ -96,7 +96,7 @@ fn added(store: &ModelStore, window: &str, query: &Query) -> Result<CurrentProfi
              them have one, of those that closed since driftd keeps them"
         )
     })?;
-    let ended = end.map(|end| format!(", the last of which ended {}", end));
+    let ended = end.map(|end| format!(", the last of which ended {end}"));
     eprintln!("{n} windows {window:?}, {} rows{}", sum.pane.rows, ended.unwrap_or_default());
     Ok(sum)
 }
