@@ -15,6 +15,7 @@ use crate::monitor::table::ProgressTable;
 use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
 use crate::report::Report;
+use crate::report::html::html;
 use crate::report::json::json;
 use crate::report::table::table;
 use crate::source::inputs::{self, Input};
@@ -60,6 +61,8 @@ enum Format {
     Table,
     /// Everything, schema 2
     Json,
+    /// A page to look at, in one file
+    Html,
     /// For promtool and textfile collectors
     Openmetrics,
 }
@@ -99,6 +102,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let text = match arguments.format {
         Format::Table => table(&reports, arguments.output.is_none() && wants_colour()).into_bytes(),
         Format::Json => json(&reports).into_bytes(),
+        Format::Html => html(&reports).into_bytes(),
         Format::Openmetrics => {
             let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
             openmetrics(&snapshot, &settings.export)

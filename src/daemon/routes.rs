@@ -7,6 +7,7 @@ use super::runbooks::{runbook, runbooks};
 use super::server_state::{ServerState, in_turn, read_state};
 use crate::net::roles::Role;
 use crate::report::Report;
+use crate::report::html::html;
 use crate::report::json::json;
 use axum::Router;
 use axum::extract::State;
@@ -20,7 +21,8 @@ use tokio::sync::oneshot;
 
 const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>driftd</title>\
     <h1>driftd</h1><ul><li><a href=\"/metrics\">Metrics</a> for Prometheus\
-    <li><a href=\"/api/v1/report\">Report</a> of the latest windows\
+    <li><a href=\"/api/v1/report.html\">Report</a> of the latest windows, and as \
+    <a href=\"/api/v1/report\">JSON</a>\
     <li><a href=\"/api/v1/state\">State</a>: totals over all runs\
     <li><a href=\"/runbooks\">Runbooks</a>: what to do about alerts\
     <li><a href=\"/-/healthy\">Health</a> and <a href=\"/-/ready\">readiness</a></ul></html>";
@@ -40,6 +42,7 @@ pub fn routes(state: ServerState) -> Router {
     let of_reload = Router::new().route("/-/reload", post(reload).put(reload));
     let of_read = Router::new()
         .route("/api/v1/report", get(report))
+        .route("/api/v1/report.html", get(report_page))
         .route("/api/v1/state", get(totals))
         .route("/api/v1/models/{model}/windows", get(past_windows))
         .route("/api/v1/models/{model}/features/{feature}", get(past_feature));
@@ -84,6 +87,20 @@ async fn reload(State(state): State<Arc<ServerState>>, caller: Caller) -> (Statu
 }
 
 async fn report(State(state): State<Arc<ServerState>>, caller: Caller) -> Response {
+    written_report(state, &caller, json, "application/json").await
+}
+
+async fn report_page(State(state): State<Arc<ServerState>>, caller: Caller) -> Response {
+    written_report(state, &caller, html, "text/html; charset=utf-8").await
+}
+
+/// The latest window of each, as far as the caller may see it.
+async fn written_report(
+    state: Arc<ServerState>,
+    caller: &Caller,
+    write: fn(&[Report<'_>]) -> String,
+    content_type: &'static str,
+) -> Response {
     let shown = caller.shown(state.pages.values());
     let has_bins = caller.sees_distributions();
     if has_bins {
@@ -104,10 +121,10 @@ async fn report(State(state): State<Arc<ServerState>>, caller: Caller) -> Respon
                 shown,
             })
         });
-        json(&reports.collect::<Vec<_>>())
+        write(&reports.collect::<Vec<_>>())
     });
     match body.await {
-        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Ok(body) => ([(header::CONTENT_TYPE, content_type)], body).into_response(),
         Err(panicked) => panicked.into_response(),
     }
 }

@@ -1,7 +1,11 @@
-//! Reports for people and programs: a table for the terminal, JSON for everything else.
+//! Reports for people and programs: a table for the terminal, a page to look at, JSON for all
+//! else.
 
+mod feature_section;
 pub mod history;
+pub mod html;
 pub mod json;
+mod ranking;
 pub mod table;
 mod why;
 

@@ -1,11 +1,11 @@
 //! The report as a table for people: what drifted first, by how much, against what.
 
 use super::Report;
+use super::ranking::{conclusion, rows, sort_worst_first, verdict, worst};
 use crate::explain::bin::printable;
 use crate::explain::number::{percent, significant};
 use crate::explain::phrases::ShownValues;
-use crate::feature::Status;
-use crate::monitor::figures::{FeatureFigures, MeasureFigures, Statistics, WindowVerdict};
+use crate::monitor::figures::{FeatureFigures, Statistics, WindowVerdict};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -21,17 +21,7 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
     let mut text = String::new();
     for report in reports {
         let figures = report.figures;
-        let verdict = match figures.verdict() {
-            WindowVerdict::Drifted => {
-                format!("{} of {} judged features drifted", figures.drifted(), figures.judged())
-            }
-            WindowVerdict::Ok => format!("no drift in {} judged features", figures.judged()),
-            WindowVerdict::Unjudged => "too few rows to judge any feature".to_owned(),
-        };
-        let rows = match (figures.rows, figures.rows_kept) {
-            (seen, kept) if seen == kept => format!("{seen}"),
-            (seen, kept) => format!("{kept} of {seen}"),
-        };
+        let (verdict, rows) = (conclusion(figures), rows(figures));
         let reference = report.reference.map_or(0, |reference| reference.rows);
         let file = figures.file.as_ref().map(|file| format!(", {file}")).unwrap_or_default();
         let window = &figures.window;
@@ -74,15 +64,15 @@ fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_termina
         "score / threshold",
         "what moved",
     ]);
-    features.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
+    sort_worst_first(&mut features);
     for feature in features {
-        let (verdict, colour) = verdict(feature);
+        let colour = colour(feature);
         let was = reference.get(feature.name.as_str());
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         table.add_row(vec![
             Cell::new(printable(&feature.name)).add_attribute(Attribute::Bold),
             Cell::new(feature.kind.name()),
-            Cell::new(verdict).fg(colour),
+            Cell::new(verdict(feature)).fg(colour),
             right(feature.statistics.missing_ratio.map(percent).unwrap_or_default()),
             right(feature.statistics.mean.map(significant).unwrap_or_default()),
             right(was.and_then(|was| was.mean).map(significant).unwrap_or_default()),
@@ -95,31 +85,12 @@ fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_termina
     table
 }
 
-fn verdict(feature: &FeatureFigures) -> (String, Color) {
-    let status = feature.status.name();
+fn colour(feature: &FeatureFigures) -> Color {
     match feature.drifted {
-        Some(true) if feature.status == Status::Ok => ("DRIFTED".to_owned(), Color::Red),
-        Some(true) => (format!("DRIFTED ({status})"), Color::Red),
-        Some(false) => ("ok".to_owned(), Color::Green),
-        None => (status.to_owned(), Color::Yellow),
+        Some(true) => Color::Red,
+        Some(false) => Color::Green,
+        None => Color::Yellow,
     }
-}
-
-/// The deciding measure that comes nearest to its threshold, or exceeds it most.
-fn worst(feature: &FeatureFigures) -> Option<(&MeasureFigures, f64)> {
-    let deciding = feature.measures.iter().filter(|measured| measured.decides);
-    let ratios = deciding.filter_map(|measured| {
-        let threshold = measured.threshold.filter(|threshold| *threshold > 0.0)?;
-        Some((measured, measured.score / threshold))
-    });
-    // The first of equals.
-    ratios.reduce(|worst, next| if next.1 > worst.1 { next } else { worst })
-}
-
-/// Drifted features first, then by their worst measure.
-fn excess(feature: &FeatureFigures) -> f64 {
-    let first = if feature.drifted == Some(true) { 1e9 } else { 0.0 };
-    first + worst(feature).map_or(-1.0, |(_, ratio)| ratio)
 }
 
 fn bar(feature: &FeatureFigures) -> String {

@@ -119,7 +119,7 @@ pub(super) fn bin_rows(
 }
 
 /// The text of a bin, as far as it may be told.
-fn name(bin: &Bin, shown: ShownValues) -> Option<String> {
+pub(super) fn name(bin: &Bin, shown: ShownValues) -> Option<String> {
     match bin {
         Bin::Text(text) => shown.text(text),
         _ => Some(bin.to_string()),

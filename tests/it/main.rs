@@ -46,6 +46,7 @@ mod prometheus;
 mod quiet;
 mod reload;
 /// Crashes and restarts.
+mod report_page;
 mod restart;
 /// Samples of rows and of row groups.
 mod sampling;
