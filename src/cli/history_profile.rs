@@ -74,9 +74,11 @@ fn only<T>(what: &str, how: &str, mut all: Vec<T>, name: impl Fn(&T) -> String) 
 fn added(store: &ModelStore, window: &str, query: &Query) -> Result<CurrentProfile> {
     let windows = store.windows_with_profile(window, query)?;
     let mut sum: Option<CurrentProfile> = None;
-    let (mut end, n) = (None, windows.len());
+    let (mut end, mut n) = (None, 0);
     for (figures, id) in windows {
-        let profile = store.window_profile(id, window)?;
+        // A daemon that closes a window meanwhile may drop the oldest.
+        let Some(profile) = store.window_profile(id, window)? else { continue };
+        n += 1;
         if figures.start.is_some() && figures.start < end {
             bail!("windows {window:?} overlap, and rows would count twice; say fewer of them");
         }

@@ -86,8 +86,9 @@ fn no_window_closed(shipped: &Value, model: &Model, window: &WindowConfig) -> Va
 /// shipped.
 fn by_importance(shipped: &Value, config: &Config) -> Vec<Value> {
     let of = |importance: &[Importance]| {
-        let models = config.models.iter().filter_map(|model| {
-            let own = model.importance.iter().filter(|(_, own)| importance.contains(own));
+        let models = config.models.iter().zip(&config.importance);
+        let models = models.filter_map(|(model, all)| {
+            let own = all.iter().filter(|(_, own)| importance.contains(own));
             let names: Vec<String> = own.map(|(name, _)| literal(&label_value(name))).collect();
             let features = format!("feature=~\"{}\"", escaped(&names.join("|")));
             let matchers = format!("{},{features}", matchers(model, &[]));

@@ -1,6 +1,6 @@
 //! From what was written to values that can be used, with defaults.
 
-use super::drift_settings::{drift, features};
+use super::drift_settings::{JudgedFeatures, drift, features};
 use super::raw::{Section, unknown};
 use super::sampling::sampling;
 use super::sources::{check_resources, sources};
@@ -11,7 +11,7 @@ use crate::export::ExportConfig;
 use crate::export::metric::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::monitor::model::ModelConfig;
-use crate::monitor::reference::ReferenceConfig;
+use crate::monitor::reference::{FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
 use crate::net::roles::{Role, Roles};
 use crate::schema::NamePattern;
@@ -47,8 +47,13 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
     if sections.is_empty() {
         root.fault("model", "is missing: nothing to watch without a [[model]]");
     }
-    let models: Vec<Option<Model>> =
-        sections.iter().map(|section| model(section, (&export, &state), folder)).collect();
+    let mut importance = Vec::new();
+    let models = sections.iter().map(|section| {
+        let (features, judged) = features(section);
+        importance.push(judged.importance.clone());
+        model(section, (features, judged), (&export, &state), folder)
+    });
+    let models: Vec<Option<Model>> = models.collect();
     let mut seen = BTreeSet::new();
     for (section, model) in sections.iter().zip(models.iter().flatten()) {
         if !seen.insert((model.model.name.clone(), model.model.version.clone())) {
@@ -56,7 +61,8 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
         }
     }
     check_resources(&sections, &models, server.listen);
-    Some(Config { server, state, export, models: models.into_iter().collect::<Option<_>>()? })
+    let models = models.into_iter().collect::<Option<_>>()?;
+    Some(Config { server, state, export, models, importance })
 }
 
 fn server(root: &Section<'_>) -> ServerConfig {
@@ -150,6 +156,7 @@ fn export(root: &Section<'_>) -> ExportConfig {
 
 fn model(
     section: &Section<'_>,
+    (features, judged): (BTreeMap<String, FeatureConfig>, JudgedFeatures),
     (export, state): (&ExportConfig, &StateConfig),
     folder: &Path,
 ) -> Option<Model> {
@@ -158,9 +165,7 @@ fn model(
     let sources = sources(section, folder);
     let reference_source = reference(section, folder, sources.as_deref());
     let windows = windows(section, &sources);
-    let (features, judged) = features(section);
     let columns = columns(section);
-    let importance = judged.importance.clone();
     let drift = drift(section, judged);
     let baselines = baselines(section, windows.as_deref());
     let sampling = sampling(section, windows.as_deref());
@@ -179,14 +184,14 @@ fn model(
             time,
             cluster,
             distributions: export.families.contains(&Family::Distributions),
-            profiles: state.profiles_max > 0,
+            // Nobody could read those of a state that ends with the process.
+            profiles: state.path.is_some() && state.profiles_max > 0,
         },
         reference_source,
         reference: ReferenceConfig { columns, features },
         page_bytes_max,
         is_ordered,
         sources: sources?,
-        importance,
     })
 }
 

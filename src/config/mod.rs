@@ -34,6 +34,9 @@ pub struct Config {
     pub state: StateConfig,
     pub export: ExportConfig,
     pub models: Vec<Model>,
+    /// By model, in their order: features that are said to be more or less important than others.
+    /// What is watched does not depend on it.
+    pub importance: Vec<BTreeMap<String, Importance>>,
 }
 
 /// One `[[model]]` with everything below it. Equal models are set up alike.
@@ -47,8 +50,6 @@ pub struct Model {
     /// The rows of the reference's files are in the order of time.
     pub is_ordered: bool,
     pub sources: Vec<SourceConfig>,
-    /// Of features that are said to be more or less important than others.
-    pub importance: BTreeMap<String, Importance>,
 }
 
 /// How much the drift of a feature matters: the severity of its alerts.

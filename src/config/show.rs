@@ -1,6 +1,6 @@
 //! The effective configuration, as TOML that loads to the same.
 
-use super::{Config, Model, ReferenceSource};
+use super::{Config, Importance, Model, ReferenceSource};
 use crate::position::Arrival;
 use crate::schema::NamePattern;
 use crate::settings::Setting;
@@ -12,6 +12,7 @@ use crate::window::WindowKind;
 use crate::window::baseline::{BaselineConfig, BaselineKind};
 use crate::window::period::Period;
 use crate::window::sampling::{SamplingConfig, SamplingMode};
+use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -54,11 +55,13 @@ pub fn show(config: &Config) -> String {
             ("values", text(config.export.values.name())),
         ]),
     );
-    root.insert("model".into(), Value::Array(config.models.iter().map(model).collect()));
+    let models = config.models.iter().zip(&config.importance);
+    let models = models.map(|(own, importance)| model(own, importance));
+    root.insert("model".into(), Value::Array(models.collect()));
     toml::to_string(&root).expect("plain data has a TOML form")
 }
 
-fn model(model: &Model) -> Value {
+fn model(model: &Model, importance: &BTreeMap<String, Importance>) -> Value {
     let has_stream = model.sources.iter().any(|s| s.kind.arrival() == Arrival::Stream);
     let columns = &model.reference.columns;
     let patterns = |patterns: &[NamePattern]| {
@@ -86,7 +89,7 @@ fn model(model: &Model) -> Value {
         ("baseline", Value::Array(model.model.baselines.iter().map(baseline).collect())),
         ("columns", table(shown_columns)),
         ("drift", drift(model)),
-        ("feature", Value::Table(features(model))),
+        ("feature", Value::Table(features(model, importance))),
     ];
     let sampling = model.model.sampling.as_ref().map(|own| ("sampling", sampling(own)));
     let persistence = model.model.drift.persistence;
@@ -195,7 +198,7 @@ fn drift(model: &Model) -> Value {
     ])
 }
 
-fn features(model: &Model) -> Table {
+fn features(model: &Model, importance: &BTreeMap<String, Importance>) -> Table {
     let shown = model.reference.features.iter().map(|(name, own)| {
         let mut keys = vec![("distinct", Value::Boolean(own.distinct))];
         keys.extend(
@@ -207,13 +210,13 @@ fn features(model: &Model) -> Table {
         if model.model.drift.muted.contains(name) {
             keys.push(("mute", Value::Boolean(true)));
         }
-        keys.extend(model.importance.get(name).map(|own| ("importance", text(own.name()))));
+        keys.extend(importance.get(name).map(|own| ("importance", text(own.name()))));
         (name.clone(), table(keys))
     });
     shown.collect()
 }
 
-fn thresholds(thresholds: &std::collections::BTreeMap<&'static str, f64>) -> Value {
+fn thresholds(thresholds: &BTreeMap<&'static str, f64>) -> Value {
     table(thresholds.iter().map(|(measure, threshold)| (*measure, Value::Float(*threshold))))
 }
 

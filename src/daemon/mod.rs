@@ -205,7 +205,8 @@ pub fn check_sources(models: &[Model], store: Option<&Arc<Store>>) -> Result<()>
         .iter()
         .flat_map(|model| model.sources.iter().map(|source| (&model.model.name, source)));
     let faults = sources.filter_map(|(model, source)| {
-        let error = source.kind.check(&source.settings).err()?;
+        let (kind, settings) = (source.kind, &source.settings);
+        let error = kind.check(settings).and_then(|()| kind.gate(settings)).err()?;
         Some(format!("model {model:?}: source {:?}: {error}", source.name))
     });
     let mut faults: Vec<String> = faults.collect();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::export::ExportConfig;
 use crate::net::ServerConfig;
 use crate::net::stop::Stop;
-use crate::source::{ListenerKey, SharedByAll};
+use crate::source::{Gate, ListenerKey, SharedByAll};
 use crate::store::{StateConfig, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub struct Change {
     pub gone: Vec<ModelLabel>,
     pub changed: Vec<ChangedModel>,
     pub listeners: BTreeSet<ListenerKey>,
+    /// Of sockets that are open and let connections in otherwise now.
+    pub gates: Vec<(ListenerKey, Arc<Gate>)>,
 }
 
 /// A model that is new, or another than before.
@@ -61,13 +63,14 @@ impl InForce {
         let gone = self.models.keys().filter(|label| !labels.contains(*label)).cloned().collect();
         let (n_models, listeners) = (config.models.len(), listeners(&config.models));
         let Config { export, models, .. } = config;
+        let gates = gates(&models, &self.sources)?;
         let mut changed = Vec::new();
         for model in models {
             let wanted = &listeners;
             let named = |error: Error| error.context(format_args!("model {:?}", model.model.name));
             changed.extend(self.changed(&model, wanted).map_err(named)?);
         }
-        Ok(Change { export, n_models, gone, changed, listeners })
+        Ok(Change { export, n_models, gone, changed, listeners, gates })
     }
 
     /// The model with its reference, if it or the reference is another than before.
@@ -103,6 +106,20 @@ impl InForce {
         }
         Ok(Some(ChangedModel { model: model.clone(), reference }))
     }
+}
+
+/// The gates of sockets that are open and let connections in otherwise.
+pub fn gates(models: &[Model], shared: &SharedByAll) -> Result<Vec<(ListenerKey, Arc<Gate>)>> {
+    let sources = models.iter().flat_map(|model| model.sources.iter().map(move |own| (model, own)));
+    let mut gates = Vec::new();
+    for (model, source) in sources {
+        let Some(key) = source.listener(&owner(model, source)) else { continue };
+        if shared.listeners.has_gate_of(&key, &source.settings) == Some(false) {
+            let gate = source.kind.gate(&source.settings)?;
+            gates.extend(gate.map(|gate| (key, Arc::new(gate))));
+        }
+    }
+    Ok(gates)
 }
 
 /// The sockets of all models.

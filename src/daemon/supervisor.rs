@@ -12,7 +12,7 @@ mod faulty_models;
 
 use super::bound::{BoundModel, ModelLabel, label};
 use super::managed_model::{AfterStop, Ended, ManagedModel, ModelState};
-use super::reload::{Change, ChangedModel, InForce, listeners};
+use super::reload::{Change, ChangedModel, InForce, gates, listeners};
 use super::reloading::{ReloadRequest, Reloading};
 use super::{Shared, tell_systemd};
 use crate::config::{Config, Model};
@@ -186,9 +186,11 @@ impl Supervisor {
                 if matches!(state, Some(ModelState::Binding(own)) if *own == number) {
                     self.take_bound(&label, outcome.map(|bound| *bound));
                 } else if !self.shared.stop.is_on() {
-                    // It has been exchanged meanwhile, and may have opened what nobody wants.
+                    // It has been exchanged meanwhile, and may have opened what nobody wants, or
+                    // given a socket the gate of before.
                     drop(outcome);
                     self.keep_listeners();
+                    self.keep_gates();
                 }
                 Ok(())
             }
@@ -367,12 +369,13 @@ impl Supervisor {
     /// started although everything was tried before has failed, and is started again like any
     /// other.
     fn apply(&mut self, change: Change) {
-        let Change { export, n_models, gone, changed, listeners } = change;
+        let Change { export, n_models, gone, changed, listeners, gates } = change;
         let now = Instant::now();
         // What was sent to a socket that goes is for the model that it was sent to.
         let deadline = now + self.server.time_for_connections();
         self.sources.listeners.share_among(listeners.len());
         self.sources.listeners.retain(|key| listeners.contains(key), deadline);
+        gates.into_iter().for_each(|(key, gate)| self.sources.listeners.set_gate(&key, gate));
         self.share_among(n_models);
         // And those of a reload before that took too long.
         let under_way = self.models.iter().filter(|(_, own)| own.is_under_way());
@@ -398,6 +401,18 @@ impl Supervisor {
                 self.bind(&label);
             }
         }
+    }
+
+    /// Gives sockets the gates of the configuration that is in force.
+    fn keep_gates(&self) {
+        let models: Vec<Model> = self.models.values().map(|own| own.model.clone()).collect();
+        let sources = Arc::clone(&self.sources);
+        spawn_blocking(move || match gates(&models, &sources) {
+            Ok(gates) => {
+                gates.into_iter().for_each(|(key, own)| sources.listeners.set_gate(&key, own))
+            }
+            Err(error) => error!(%error, "a socket lets connections in as it did before"),
+        });
     }
 
     /// Closes sockets that a reload has opened and that failed after that.

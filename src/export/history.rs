@@ -2,7 +2,8 @@
 //! `promtool tsdb create-blocks-from openmetrics`.
 //!
 //! The samples are those of `/metrics`, at the end of each window: of its event time where it has
-//! one, else of the clock. Counters and what tells of the moment are left out.
+//! one, else of the clock. Counters, histograms and what
+//! tells of the moment are left out.
 
 use super::ExportConfig;
 use super::metric::{Metric, MetricKind};

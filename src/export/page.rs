@@ -1,4 +1,5 @@
-//! Pages: the snapshot's part is encoded once per snapshot and encoding, the live part each time.
+//! Pages: the snapshot's part is encoded once per snapshot, format and encoding, the live part
+//! each time.
 
 use super::ExportConfig;
 use super::exposition::Format;
@@ -78,6 +79,10 @@ impl Pages {
     /// Takes another configuration, for every page from now on.
     pub fn configure(&self, config: ExportConfig) {
         *self.config.write().expect("no writer panics") = config;
+        for cache in &self.caches {
+            *cache.plain.lock().expect("encoding does not panic") = None;
+            *cache.deflated.lock().expect("encoding does not panic") = None;
+        }
         self.live.published.renew();
     }
 

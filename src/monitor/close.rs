@@ -276,7 +276,7 @@ impl Monitor {
         if self.config.distributions {
             self.add_histograms(&mut scored.figures, &pane);
         }
-        scored.pane = self.config.profiles.then_some(pane);
+        scored.pane = (self.config.profiles && pane.rows > 0).then_some(pane);
         Ok(scored)
     }
 

@@ -35,9 +35,14 @@ struct Entry {
     arriving: Arc<Notify>,
 }
 
+/// One that has yet to show that it may come in has so long for it where others wait.
+const ENTERING_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What a connection is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// It has yet to show that it may come in, since then.
+    Entering(Instant),
     /// Between requests, since then.
     Idle(Instant),
     /// A request has begun to arrive, then.
@@ -91,13 +96,13 @@ impl Connections {
                 return connection;
             }
             match self.next_to_give_way() {
-                Some((since, close)) if since + self.patience <= Instant::now() => {
+                Some((from, close)) if from <= Instant::now() => {
                     close.trigger();
                     freed.await;
                 }
-                Some((since, _)) => tokio::select! {
+                Some((from, _)) => tokio::select! {
                     () = freed => {}
-                    () = sleep_until(since + self.patience) => {}
+                    () = sleep_until(from) => {}
                 },
                 None => freed.await,
             }
@@ -119,20 +124,21 @@ impl Connections {
         Some(Connection { id, connections: Arc::clone(self), close, arriving })
     }
 
-    /// The connection that is to give way, and since when it has waited. One that was already told
-    /// to close is passed over.
+    /// The connection that is to give way, and from when on: who has not come in yet before all
+    /// who have. One that was already told to close is passed over.
     fn next_to_give_way(&self) -> Option<(Instant, Stop)> {
         let open = self.open();
         let waiting = open.entries.values().filter_map(|entry| {
-            let (is_answering, since) = match entry.phase {
-                Phase::Idle(since) | Phase::Arriving(since) => (false, since),
-                Phase::Answering(since) => (true, since),
+            let (order, from) = match entry.phase {
+                Phase::Entering(since) => (0, since + ENTERING_PATIENCE),
+                Phase::Idle(since) | Phase::Arriving(since) => (1, since + self.patience),
+                Phase::Answering(since) => (2, since + self.patience),
                 Phase::Working => return None,
             };
-            (!entry.close.is_on()).then(|| (is_answering, since, entry.close.clone()))
+            (!entry.close.is_on()).then(|| (order, from, entry.close.clone()))
         });
-        let next = waiting.min_by_key(|(is_answering, since, _)| (*is_answering, *since))?;
-        Some((next.1, next.2))
+        let (_, from, close) = waiting.min_by_key(|(order, from, _)| (*order, *from))?;
+        Some((from, close))
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -161,6 +167,11 @@ impl Connection {
     /// Waits until a request begins to arrive.
     pub async fn arrives(&self) {
         self.arriving.notified().await;
+    }
+
+    /// It has yet to show that it may come in.
+    pub fn entering(&self) {
+        self.set_phase(Phase::Entering(Instant::now()));
     }
 
     /// Between requests from now on.

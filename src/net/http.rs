@@ -93,12 +93,16 @@ async fn greet(
     let Some(tls) = answers.1.config().tls.clone() else {
         return converse(stream, connection, answers, timeouts, stop).await;
     };
+    connection.entering();
     let agreed = tokio::select! {
         agreed = timeout(timeouts.0, agree(stream, tls)) => agreed,
         () = connection.gives_way() => return,
     };
     match agreed {
-        Ok(Ok(stream)) => converse(stream, connection, answers, timeouts, stop).await,
+        Ok(Ok(stream)) => {
+            connection.idle();
+            converse(stream, connection, answers, timeouts, stop).await;
+        }
         Ok(Err(error)) => debug!(%error, "no TLS with an HTTP connection"),
         Err(_) => debug!("no TLS with an HTTP connection in time"),
     }
@@ -145,7 +149,7 @@ async fn converse(
     loop {
         let deadline = match connection.phase() {
             Phase::Idle(since) | Phase::Answering(since) => since + idle_timeout,
-            Phase::Arriving(since) => since + header_timeout,
+            Phase::Entering(since) | Phase::Arriving(since) => since + header_timeout,
             Phase::Working => Instant::now() + idle_timeout,
         };
         tokio::select! {
@@ -193,7 +197,7 @@ async fn answer(
 fn is_overdue(phase: Phase, header_timeout: Duration, idle_timeout: Duration) -> bool {
     match phase {
         Phase::Idle(since) | Phase::Answering(since) => since.elapsed() >= idle_timeout,
-        Phase::Arriving(since) => since.elapsed() >= header_timeout,
+        Phase::Entering(since) | Phase::Arriving(since) => since.elapsed() >= header_timeout,
         Phase::Working => false,
     }
 }

@@ -3,10 +3,11 @@
 //! A model that is started anew finds its socket still open, with its connections and what they
 //! have sent.
 
-use super::lines::{Abandoned, LineLimits, LineListener};
+use super::lines::{Abandoned, Gate, LineLimits, LineListener};
 use super::{Resource, SourceOwner};
 use crate::error::Result;
 use crate::net::descriptors::Descriptors;
+use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -116,6 +117,19 @@ impl Listeners {
     /// Whether there is a socket with this key.
     pub fn has(&self, key: &ListenerKey) -> bool {
         self.sockets().open.contains_key(key)
+    }
+
+    /// Whether there is a socket with this key that lets connections in as these settings say; none
+    /// where there is no socket.
+    pub fn has_gate_of(&self, key: &ListenerKey, settings: &Settings) -> Option<bool> {
+        self.sockets().open.get(key).map(|socket| socket.listener.has_gate_of(settings))
+    }
+
+    /// Lets connections in by this gate from now on, if there is such a socket.
+    pub fn set_gate(&self, key: &ListenerKey, gate: Arc<Gate>) {
+        if let Some(socket) = self.sockets().open.get(key) {
+            socket.listener.set_gate(gate);
+        }
     }
 
     /// Whether a socket that is not among the wanted ones may be in the way of this one.

@@ -28,7 +28,7 @@ mod unix;
 pub mod warm_up;
 
 pub use directory::events::FileEvents;
-pub use lines::Abandoned;
+pub use lines::{Abandoned, Gate};
 pub use listeners::{ListenerKey, Listeners};
 
 use crate::error::{Fault, Result};
@@ -206,6 +206,11 @@ pub trait SourceType: Sync {
     /// Looks at what the settings name, before anything is started.
     fn check(&self, _settings: &Settings) -> Result<()> {
         Ok(())
+    }
+
+    /// Who may send to it, where that is asked; none of what nobody sends to.
+    fn gate(&self, _settings: &Settings) -> Result<Option<Gate>> {
+        Ok(None)
     }
 
     /// Takes what only one can have, such as a port, before anything is loaded.

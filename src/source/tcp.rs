@@ -45,8 +45,8 @@ impl SourceType for Tcp {
         lines::memory_max(settings, features, threads)
     }
 
-    fn check(&self, settings: &Settings) -> Result<()> {
-        Gate::open(settings).map(|_| ())
+    fn gate(&self, settings: &Settings) -> Result<Option<Gate>> {
+        Gate::open(settings).map(Some)
     }
 
     fn bind(
@@ -57,8 +57,8 @@ impl SourceType for Tcp {
     ) -> Result<Box<dyn BoundSource>> {
         let (address, limits) = (settings.address(LISTEN), lines::limits(settings));
         let key = ListenerKey::new(Resource::Address(address), owner);
-        let gate = Arc::new(Gate::open(settings)?);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
+            let gate = Arc::new(Gate::open(settings)?);
             let open = || -> io::Result<LineListener> {
                 let listener = TcpListener::from_std(net::bind(address)?)?;
                 let bound = listener.local_addr()?.to_string();
@@ -67,8 +67,7 @@ impl SourceType for Tcp {
             open().map_err(|error| Error::new(format!("cannot listen on {address}: {error}")))
         });
         let listener = listener?;
-        // One that was open already had another.
-        listener.set_gate(gate);
+        lines::set_gate(&listener, settings)?;
         Ok(Box::new(BoundLines { listener, limits }))
     }
 }

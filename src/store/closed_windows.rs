@@ -306,7 +306,7 @@ pub(super) fn write(
     }
     drop_windows(transaction, &old)?;
     if let Some(now) = commit.closed.iter().filter_map(|closed| closed.figures.closed).max() {
-        drop_windows(transaction, &beyond_age(transaction, config, now)?)?;
+        drop_windows(transaction, &beyond_age(transaction, id, config, now)?)?;
         drop_windows(transaction, &beyond_bytes(transaction, config)?)?;
     }
     Ok(())
@@ -365,17 +365,18 @@ fn beyond_number(
     ids.collect()
 }
 
-/// Windows of all models that closed longer ago than is wanted; that of each name which is shown
+/// Windows of a model that closed longer ago than is wanted; that of each name which is shown
 /// stays.
 fn beyond_age(
     transaction: &Transaction<'_>,
+    model: i64,
     config: &StateConfig,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<i64>> {
     let Some(age) = config.history_age else { return Ok(Vec::new()) };
-    let sql = format!("SELECT id FROM ({PLACES}) WHERE place > 1 AND closed < ?1");
+    let sql = format!("SELECT id FROM ({PLACES} WHERE model = ?1) WHERE place > 1 AND closed < ?2");
     let mut select = transaction.prepare_cached(&sql)?;
-    let ids = select.query_map(params![now.minus(age).0], |row| row.get(0))?;
+    let ids = select.query_map(params![model, now.minus(age).0], |row| row.get(0))?;
     ids.collect()
 }
 

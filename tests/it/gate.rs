@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const TOKENS: &str = "old and long enough\n\n  s3cret-token \n";
 const OPENING: &str = "{\"token\": \"s3cret-token\"}\n";
@@ -76,6 +77,8 @@ fn a_connection_begins_with_a_token() {
         let rest = if opening.ends_with('}') { String::new() } else { lines(5) };
         send(&daemon, &[opening, rest.as_str()].concat());
     }
+    // Whoever looks whether somebody listens says nothing, and nothing is said of it.
+    drop(TcpStream::connect(daemon.stream_address.as_ref().unwrap()).unwrap());
     fs::write(folder.path().join("tokens"), "another").unwrap();
     send(&daemon, &[OPENING, &lines(5)].concat());
     send(&daemon, &["{\"token\":\"another\"}\n", &lines(7)].concat());
@@ -179,6 +182,44 @@ fn a_connection_has_a_certificate() {
     send(&daemon, &text);
     daemon.wait_for("four are refused", |daemon| refused(daemon) == 4.0);
     assert_eq!(counted(&daemon), 10.0);
+    // A model that is exchanged lets in nobody whom its socket refused.
+    fs::write(folder.path().join("web.yml"), web.split("  client_auth").next().unwrap()).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}[model.drift]\np_max = 0.001\n")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("the reload", |daemon| {
+        daemon.log().iter().any(|line| line.contains("configuration reloaded"))
+    });
+    assert!(!python(&address, "pass", &text));
+    assert!(python(&address, own, &[OPENING, &lines(2)].concat()));
+    daemon.wait_for("two rows more", |daemon| counted(daemon) == 12.0);
+    daemon.wait_for("five are refused", |daemon| refused(daemon) == 5.0);
+    daemon.stop();
+}
+
+/// Silent connections that have shown no token take the place of none that has.
+#[test]
+fn who_has_no_token_pushes_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "type = \"tcp\"\nlisten = \"127.0.0.1:0\"\ntoken_file = \"tokens\"\n\
+        connections_max = 4";
+    let mut daemon = Daemon::start(&listening(folder.path(), source));
+    let address = daemon.stream_address.clone().unwrap();
+    let mut known: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for client in &mut known {
+        client.write_all(&[OPENING, &lines(1)].concat().into_bytes()).unwrap();
+    }
+    daemon.wait_for("two rows", |daemon| counted(daemon) == 2.0);
+    // Longer than one that is idle would be waited for.
+    let silent: Vec<TcpStream> = (0..24).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    std::thread::sleep(Duration::from_secs(12));
+    for client in &mut known {
+        client.write_all(lines(3).as_bytes()).unwrap();
+    }
+    daemon.wait_for("six rows more", |daemon| counted(daemon) == 8.0);
+    drop(silent);
+    send(&daemon, &[OPENING, &lines(1)].concat());
+    daemon.wait_for("one that comes later", |daemon| counted(daemon) == 9.0);
     daemon.stop();
 }
 

@@ -179,6 +179,7 @@ async fn a_model_whose_port_is_taken_after_all_is_not_lost() {
         gone: Vec::new(),
         changed,
         listeners: std::collections::BTreeSet::new(),
+        gates: Vec::new(),
     };
     supervisor.shared.process.reload_successful.set(1);
     supervisor.apply(change);
@@ -211,7 +212,14 @@ async fn a_stop_amid_a_reload_counts_what_was_sent() {
     let store = supervisor.store.model("m", "").unwrap();
     let reference = ReferenceLoader { references, stop }.load(&model, &store).unwrap();
     let changed = vec![ChangedModel { model, reference }];
-    supervisor.apply(Change { export, n_models: 1, gone: Vec::new(), changed, listeners });
+    supervisor.apply(Change {
+        export,
+        n_models: 1,
+        gone: Vec::new(),
+        changed,
+        listeners,
+        gates: Vec::new(),
+    });
     supervisor.shared.stop.trigger();
     supervisor.end().await.unwrap();
     assert_eq!(store.totals().unwrap().get("sources", "s", "rows"), 10_000);

@@ -22,6 +22,8 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct ConnectionContext {
     pub inbox: Arc<Inbox>,
+    /// Where the socket listens.
+    pub address: Arc<str>,
     /// May change while the connection is open.
     pub line_bytes_max: Arc<AtomicUsize>,
     /// May change for connections that come later.
@@ -87,16 +89,25 @@ async fn enter(
     connection: &Connection,
 ) -> Result<Entered, End> {
     let gate = Arc::clone(&context.gate.read().unwrap_or_else(PoisonError::into_inner));
+    connection.entering();
     let entered = tokio::select! {
         biased;
         () = connection.gives_way() => return Err(End::CutOff),
         () = time_is_up(&mut context.deadline) => return Err(End::CutOff),
         entered = gate.enter(stream) => entered,
     };
-    entered.map_err(|error| {
-        gate.tell_refused(peer, &error);
-        End::Refused
-    })
+    match entered {
+        Ok(entered) => {
+            connection.idle();
+            Ok(entered)
+        }
+        // It came and went without a word, as whoever looks whether somebody listens does.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(End::Whole),
+        Err(error) => {
+            gate.tell_refused(&context.address, peer, &error);
+            Err(End::Refused)
+        }
+    }
 }
 
 async fn take_all(

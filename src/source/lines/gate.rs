@@ -7,9 +7,10 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
@@ -44,7 +45,8 @@ pub type Entered = Box<dyn AsyncRead + Send + Unpin>;
 #[derive(Default)]
 pub struct Gate {
     /// Whose TLS is spoken.
-    tls: Option<Guard>,
+    tls: Option<Arc<Guard>>,
+    web_config_file: Option<PathBuf>,
     /// Read for each connection, so that a token can be changed at any time.
     token_file: Option<PathBuf>,
     told: Mutex<Option<Instant>>,
@@ -65,19 +67,27 @@ impl Gate {
         if let Some(file) = &token_file {
             tokens(file).map_err(named(TOKEN_FILE.name))?;
         }
-        let tls = match settings.optional_path(WEB_CONFIG_FILE.name) {
+        let web_config_file = settings.optional_path(WEB_CONFIG_FILE.name).map(Path::to_owned);
+        let tls = match &web_config_file {
             None => None,
             Some(file) => {
-                let guard = Guard::open(Some(file.to_owned()));
+                let guard = Guard::open(Some(file.clone()));
                 let guard = guard.map_err(named(WEB_CONFIG_FILE.name))?;
                 if guard.config().tls.is_none() {
                     let text = format!("{}: there is no tls_server_config", file.display());
                     return Err(Error::new(text).context(WEB_CONFIG_FILE.name));
                 }
-                Some(guard)
+                Some(Arc::new(guard))
             }
         };
-        Ok(Gate { tls, token_file, told: Mutex::default() })
+        Ok(Gate { tls, web_config_file, token_file, told: Mutex::default() })
+    }
+
+    /// Whether these settings ask for it. What its files hold may have changed since: the gate sees
+    /// to that, and does not forget what it asked for when a model is started again.
+    pub fn is_of(&self, settings: &Settings) -> bool {
+        let own = [self.token_file.as_deref(), self.web_config_file.as_deref()];
+        own == [TOKEN_FILE, WEB_CONFIG_FILE].map(|key| settings.optional_path(key.name))
     }
 
     /// Agrees on TLS and takes the token, as far as they are asked for.
@@ -86,7 +96,11 @@ impl Gate {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let entering = async {
-            let tls = self.tls.as_ref().and_then(|guard| guard.config().tls.clone());
+            let tls = match self.tls.clone() {
+                // It may look at its files.
+                Some(guard) => spawn_blocking(move || guard.config().tls.clone()).await?,
+                None => None,
+            };
             let mut stream: Entered = match tls {
                 Some(tls) => Box::new(TlsAcceptor::from(tls).accept(stream).await?),
                 None => Box::new(stream),
@@ -96,7 +110,7 @@ impl Gate {
                 let opening: Opening = serde_json::from_slice(&said)
                     .map_err(|_| io::Error::other("its first line is no {\"token\": \"…\"}"))?;
                 let file = file.clone();
-                let known = tokio::task::spawn_blocking(move || tokens(&file)).await?;
+                let known = spawn_blocking(move || tokens(&file)).await?;
                 let known = known.map_err(|error| io::Error::other(error.to_string()))?;
                 if !known.iter().any(|token| is_same(token, &opening.token)) {
                     return Err(io::Error::other("its token is not among those of token_file"));
@@ -109,11 +123,11 @@ impl Gate {
     }
 
     /// Tells of somebody who was refused, but not of each where many are.
-    pub fn tell_refused(&self, peer: &str, error: &io::Error) {
+    pub fn tell_refused(&self, address: &str, peer: &str, error: &io::Error) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
             *told = Some(Instant::now());
-            warn!(peer, %error, "a connection was refused");
+            warn!(address, peer, %error, "a connection was refused");
         }
     }
 }
@@ -122,9 +136,11 @@ impl Gate {
 async fn first_line(stream: &mut Entered) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     loop {
-        match stream.read_u8().await? {
-            b'\n' => return Ok(line),
-            byte if line.len() < TOKEN_LINE_MAX => line.push(byte),
+        match stream.read_u8().await {
+            Err(error) if line.is_empty() => return Err(error),
+            Err(error) => return Err(io::Error::other(error)),
+            Ok(b'\n') => return Ok(line),
+            Ok(byte) if line.len() < TOKEN_LINE_MAX => line.push(byte),
             _ => return Err(io::Error::other("its first line is too long for a token")),
         }
     }

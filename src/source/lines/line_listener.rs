@@ -9,6 +9,7 @@ use super::gate::Gate;
 use super::inbox::Inbox;
 use crate::net::connections::{Connection, Connections};
 use crate::net::listener::{ACCEPT_PAUSE, Listener};
+use crate::settings::Settings;
 use crate::telemetry::ErrorReason;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -67,6 +68,7 @@ impl LineListener {
         let gate = Arc::new(RwLock::new(gate));
         let context = ConnectionContext {
             inbox: Arc::clone(&inbox),
+            address: address.as_str().into(),
             line_bytes_max: Arc::clone(&line_bytes_max),
             gate: Arc::clone(&gate),
             deadline: receiver,
@@ -98,6 +100,11 @@ impl LineListener {
     /// Lets connections in by this gate from now on; those that are open stay.
     pub fn set_gate(&self, gate: Arc<Gate>) {
         *self.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+
+    /// Whether connections are let in as these settings say.
+    pub fn has_gate_of(&self, settings: &Settings) -> bool {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner).is_of(settings)
     }
 
     /// Whether it can be used for whoever needs this address: it accepts, and can be found.

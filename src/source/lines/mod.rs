@@ -61,6 +61,14 @@ pub fn limits(settings: &Settings) -> LineLimits {
     }
 }
 
+/// Gives a socket that was open already the gate of other settings.
+pub fn set_gate(listener: &LineListener, settings: &Settings) -> Result<()> {
+    if !listener.has_gate_of(settings) {
+        listener.set_gate(Arc::new(Gate::open(settings)?));
+    }
+    Ok(())
+}
+
 /// Bytes that the lines of a socket take at most: those that wait, the beginning of a line for each
 /// connection, and a batch for each thread.
 pub fn memory_max(settings: &Settings, features: usize, threads: usize) -> u64 {

@@ -61,8 +61,8 @@ impl SourceType for Unix {
         lines::memory_max(settings, features, threads)
     }
 
-    fn check(&self, settings: &Settings) -> Result<()> {
-        Gate::open(settings).map(|_| ())
+    fn gate(&self, settings: &Settings) -> Result<Option<Gate>> {
+        Gate::open(settings).map(Some)
     }
 
     fn bind(
@@ -75,13 +75,13 @@ impl SourceType for Unix {
         let failed = |error| Error::new(format!("cannot listen on {}: {error}", path.display()));
         let limits = lines::limits(settings);
         let key = ListenerKey::new(self.resource(settings), owner);
-        let gate = Arc::new(Gate::open(settings)?);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
+            let gate = Arc::new(Gate::open(settings)?);
             let file = SocketFile::open(path, mode).map_err(failed)?;
-            Ok(LineListener::open(file, path.display().to_string(), limits, Arc::clone(&gate)))
+            Ok(LineListener::open(file, path.display().to_string(), limits, gate))
         })?;
         // Of a socket that was open already these may have changed.
-        listener.set_gate(gate);
+        lines::set_gate(&listener, settings)?;
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
         Ok(Box::new(BoundLines { listener, limits }))
     }
