@@ -1,6 +1,6 @@
 //! What `check` and `profile` take from a configuration: columns, kinds, thresholds, sampling.
 
-use crate::config::{ReferenceSource, load};
+use crate::config::{ReferenceSource, load_to_compare};
 use crate::export::ExportConfig;
 use crate::format::parquet::PAGE_BYTES_MAX;
 use crate::judge::drift_config::DriftConfig;
@@ -96,7 +96,7 @@ impl ConfigChoice {
                 export: ExportConfig::default(),
             });
         };
-        let config = load(file)?;
+        let config = load_to_compare(file)?;
         let names: Vec<String> = config.models.iter().map(|m| m.model.name.clone()).collect();
         let wanted = |name: &String| self.model.as_ref().is_none_or(|model| model == name);
         let mut models = config.models.into_iter().filter(|model| wanted(&model.model.name));

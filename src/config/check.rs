@@ -5,7 +5,7 @@ use super::raw::{Section, unknown};
 use super::sampling::sampling;
 use super::sources::{check_resources, sources};
 use super::windows::{baselines, windows};
-use super::{Config, Model, ReferenceSource};
+use super::{Config, Model, Purpose, ReferenceSource};
 use crate::explain::phrases::ShownValues;
 use crate::export::ExportConfig;
 use crate::export::metric::Family;
@@ -16,6 +16,7 @@ use crate::net::ServerConfig;
 use crate::net::roles::{Role, Roles};
 use crate::schema::NamePattern;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
+use crate::settings::remote_fault;
 use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
@@ -39,7 +40,7 @@ const SERVER_DEFAULT: ServerConfig = ServerConfig {
 
 /// The whole file. None when something was missing that cannot be defaulted; faults are noted in
 /// the sections either way.
-pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
+pub(super) fn config(root: &Section<'_>, folder: &Path, purpose: Purpose) -> Option<Config> {
     let server = server(root);
     let state = state(root, folder);
     let export = export(root);
@@ -51,7 +52,8 @@ pub fn config(root: &Section<'_>, folder: &Path) -> Option<Config> {
     let models = sections.iter().map(|section| {
         let (features, judged) = features(section);
         importance.push(judged.importance.clone());
-        model(section, (features, judged), (&export, &state), folder)
+        let sources = sources(section, folder, purpose);
+        model(section, (features, judged), sources, (&export, &state), folder)
     });
     let models: Vec<Option<Model>> = models.collect();
     let mut seen = BTreeSet::new();
@@ -157,12 +159,12 @@ fn export(root: &Section<'_>) -> ExportConfig {
 fn model(
     section: &Section<'_>,
     (features, judged): (BTreeMap<String, FeatureConfig>, JudgedFeatures),
+    sources: Option<Vec<SourceConfig>>,
     (export, state): (&ExportConfig, &StateConfig),
     folder: &Path,
 ) -> Option<Model> {
     let name = section.required_string("name");
     let version = section.string("version").unwrap_or_default();
-    let sources = sources(section, folder);
     let reference_source = reference(section, folder, sources.as_deref());
     let windows = windows(section, &sources);
     let columns = columns(section);
@@ -217,6 +219,9 @@ fn reference(
         Some(ReferenceSource::WarmUp(WarmUp { rows, files }))
     } else {
         let path = section.required_string("path");
+        if let Some(fault) = path.as_deref().and_then(remote_fault) {
+            section.fault("path", fault);
+        }
         path.map(|path| ReferenceSource::Path(folder.join(path)))
     };
     // The first files of sources are read as the sources read them.

@@ -119,6 +119,22 @@ impl std::error::Error for ConfigFaults {}
 
 /// Reads and checks a configuration file. Paths in it are relative to it.
 pub fn load(file: &Path) -> Result<Config, ConfigFaults> {
+    load_for(file, Purpose::Watching)
+}
+
+/// The same of one that may have no source, since files are named elsewhere.
+pub fn load_to_compare(file: &Path) -> Result<Config, ConfigFaults> {
+    load_for(file, Purpose::Comparing)
+}
+
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Watching,
+    Comparing,
+}
+
+fn load_for(file: &Path, purpose: Purpose) -> Result<Config, ConfigFaults> {
     let faults = |faults| ConfigFaults { file: file.to_owned(), faults };
     let text = std::fs::read_to_string(file).map_err(|error| {
         let message = format!("cannot read the configuration: {error}");
@@ -127,10 +143,14 @@ pub fn load(file: &Path) -> Result<Config, ConfigFaults> {
     // Without "..", for logs that are read by people.
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new(".")).canonicalize().unwrap_or_default();
-    parse(&text, &folder).map_err(faults)
+    parse_for(&text, &folder, purpose).map_err(faults)
 }
 
 /// Checks a configuration in memory; `folder` is what its paths are relative to.
 pub fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigFault>> {
-    raw::with_document(text, |document| check::config(document, folder))
+    parse_for(text, folder, Purpose::Watching)
+}
+
+fn parse_for(text: &str, folder: &Path, purpose: Purpose) -> Result<Config, Vec<ConfigFault>> {
+    raw::with_document(text, |document| check::config(document, folder, purpose))
 }

@@ -5,7 +5,7 @@
 
 use super::ConfigFault;
 use crate::settings::units::{parse_bytes, parse_duration};
-use crate::settings::{Key, Setting, SettingKind};
+use crate::settings::{Key, Setting, SettingKind, remote_fault};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
@@ -195,6 +195,10 @@ impl<'a> Section<'a> {
             kind => {
                 let wanted = kind.to_string();
                 match self.typed(key.name, &wanted, |value| kind.parse(value.as_str()?))? {
+                    Setting::Path(path) if remote_fault(&path.to_string_lossy()).is_some() => {
+                        self.fault(key.name, remote_fault(&path.to_string_lossy())?);
+                        None
+                    }
                     Setting::Path(path) if path.as_os_str().is_empty() => Some(Setting::Path(path)),
                     Setting::Path(path) => Some(Setting::Path(folder.join(path))),
                     setting => Some(setting),

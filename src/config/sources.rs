@@ -1,7 +1,7 @@
 //! `[[model.source]]`: read by the list of types and their keys.
 
-use super::Model;
 use super::raw::{Section, nearest, unknown};
+use super::{Model, Purpose};
 use crate::settings::Settings;
 use crate::source::{Resource, SOURCE_TYPES, SourceConfig, SourceType};
 use std::collections::BTreeMap;
@@ -9,9 +9,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// The sources of a model; none when any is wrong.
-pub fn sources(model: &Section<'_>, folder: &Path) -> Option<Vec<SourceConfig>> {
+pub(super) fn sources(
+    model: &Section<'_>,
+    folder: &Path,
+    purpose: Purpose,
+) -> Option<Vec<SourceConfig>> {
     let sections = model.sections("source");
-    if sections.is_empty() {
+    if sections.is_empty() && purpose == Purpose::Watching {
         model.fault("source", "is missing: there is nothing to watch");
     }
     let mut names = std::collections::BTreeSet::new();

@@ -13,6 +13,7 @@ use axum::extract::{Path, Query as QueryString, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Closed windows in an answer, unless the request says how many, and at most.
@@ -45,7 +46,7 @@ pub async fn past_windows(
     caller: Caller,
 ) -> Response {
     let read: PastOf<_> = Box::new(ModelStore::past);
-    past(state, model, query, caller, read, |past, _| history::windows(&past)).await
+    past(state, (model, None), query, caller, read, |past, _| history::windows(&past)).await
 }
 
 pub async fn past_feature(
@@ -62,15 +63,16 @@ pub async fn past_feature(
     if is_open {
         caller.note("distributions", &format!("{model}/{feature}"));
     }
+    let wanted = feature.clone();
     let read: PastOf<_> =
         Box::new(move |store, window, query| store.past_of_feature(&feature, window, query));
     let write = move |past: Vec<_>, shown| history::feature(&past, (has_bins, is_open), shown);
-    past(state, model, query, caller, read, write).await
+    past(state, (model, Some(wanted)), query, caller, read, write).await
 }
 
 async fn past<T: Send + 'static>(
     state: Arc<ServerState>,
-    model: String,
+    (model, feature): (String, Option<String>),
     query: PastQuery,
     caller: Caller,
     read: PastOf<T>,
@@ -87,8 +89,11 @@ async fn past<T: Send + 'static>(
         let wanted = Query { from, to, limit };
         let found = past_of(state, &model, &query, |store, window| read(store, window, &wanted));
         let found = found.map_err(|e| (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")))?;
-        let none = || (StatusCode::NOT_FOUND, format!("there is no model {model:?}\n"));
-        Ok(write(found.ok_or_else(none)?, caller.shown(state.pages.values())))
+        if found.is_empty() {
+            // It may be that there cannot be any.
+            unknown(state, &model, feature.as_deref(), &query).map_or(Ok(()), Err)?;
+        }
+        Ok(write(found, caller.shown(state.pages.values())))
     };
     match read_state(state, read).await {
         Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
@@ -97,20 +102,58 @@ async fn past<T: Send + 'static>(
     }
 }
 
-/// None when there is no such model.
+/// The answer to a request for a model, version, window or feature that is not there.
+fn unknown(
+    state: &ServerState,
+    model: &str,
+    feature: Option<&str>,
+    query: &PastQuery,
+) -> Option<(StatusCode, String)> {
+    let snapshot = state.published.load();
+    let all = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+    let of_model: Vec<_> = snapshot.models.iter().filter(|own| own.name == model).collect();
+    let text = if of_model.is_empty() {
+        let names = snapshot.models.iter().map(|own| own.name.as_str()).collect();
+        format!("there is no model {model:?}; there are: {}\n", all(names))
+    } else if let Some(version) = &query.version
+        && !of_model.iter().any(|own| own.version == *version)
+    {
+        let names = of_model.iter().map(|own| own.version.as_str()).collect();
+        format!("there is no version {version:?}; there are: {}\n", all(names))
+    } else if let Some(window) = &query.window
+        && !of_model.iter().any(|own| own.windows.iter().any(|own| own.name == *window))
+    {
+        let windows = of_model.iter().flat_map(|own| &own.windows);
+        let names = windows.map(|own| own.name.as_str()).collect();
+        format!("there is no window {window:?}; there are: {}\n", all(names))
+    } else {
+        // While references are loaded, nobody knows.
+        let references: Option<Vec<_>> =
+            of_model.iter().map(|own| own.reference.as_ref()).collect();
+        let is_known = |name: &str| {
+            references.as_ref().is_none_or(|all| {
+                all.iter().any(|own| own.features.iter().any(|own| own.name == name))
+            })
+        };
+        let name = feature.filter(|name| !is_known(name))?;
+        format!("there is no feature {name:?} in the reference of model {model:?}\n")
+    };
+    Some((StatusCode::NOT_FOUND, text))
+}
+
+/// Of all versions, or of the one that is wanted.
 fn past_of<T>(
     state: &ServerState,
     wanted: &str,
     which: &PastQuery,
     read: impl Fn(&ModelStore, Option<&str>) -> Result<Vec<T>, StateError>,
-) -> Result<Option<Vec<Past<T>>>, StateError> {
-    let mut found = None;
+) -> Result<Vec<Past<T>>, StateError> {
+    let mut found = Vec::new();
     for ((model, version), store) in state.models() {
         if model != wanted || which.version.as_ref().is_some_and(|wanted| *wanted != version) {
             continue;
         }
-        let past: &mut Vec<Past<T>> = found.get_or_insert_default();
-        past.extend(Past::of(&model, &version, read(&store, which.window.as_deref())?));
+        found.extend(Past::of(&model, &version, read(&store, which.window.as_deref())?));
     }
     Ok(found)
 }

@@ -5,6 +5,7 @@ use super::ranking::{conclusion, rows, sort_worst_first, verdict, worst};
 use crate::explain::bin::printable;
 use crate::explain::number::{percent, significant};
 use crate::explain::phrases::ShownValues;
+use crate::feature::Status;
 use crate::monitor::figures::{FeatureFigures, Statistics, WindowVerdict};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 use std::collections::HashMap;
@@ -34,11 +35,42 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
             writeln!(text, "{}", features(shown, report, for_terminal)).expect("memory");
         }
     }
+    text += &labels(reports);
     let is_judged = |report: &Report<'_>| report.figures.verdict() != WindowVerdict::Unjudged;
     if !reports.is_empty() && !reports.iter().any(is_judged) {
         text += "nothing could be judged: no feature had rows enough\n";
     }
     text
+}
+
+/// Names of absent features that are told.
+const LABELS_TOLD: usize = 3;
+
+/// What to do about columns of the reference that no file has: the label is one, most often.
+fn labels(reports: &[Report<'_>]) -> String {
+    let is_absent = |name: &str, report: &Report<'_>| {
+        let mut features = report.figures.features.iter();
+        features.any(|own| own.name == name && own.status == Status::Absent)
+    };
+    let first = reports.iter().flat_map(|report| &report.figures.features);
+    let absent = first.filter(|own| own.status == Status::Absent);
+    let mut names: Vec<&str> = absent.map(|own| own.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| reports.iter().all(|report| is_absent(name, report)));
+    let more = names.len().saturating_sub(LABELS_TOLD);
+    names.truncate(LABELS_TOLD);
+    if names.is_empty() {
+        return String::new();
+    }
+    let told: Vec<String> = names.iter().map(|name| printable(name)).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let excluded = format!("{:?}", names[0]);
+    format!(
+        "{}{more}: in the reference and in no file; a label is left out with --exclude {excluded}, \
+         or columns.exclude = [{excluded}] in a configuration\n",
+        told.join(", ")
+    )
 }
 
 fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_terminal: bool) -> Table {

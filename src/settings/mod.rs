@@ -44,6 +44,18 @@ pub enum SettingKind {
     Choice(&'static [&'static str]),
 }
 
+/// Why a path is none of this machine, where it is an address such as `s3://bucket/logs`.
+pub fn remote_fault(path: &str) -> Option<String> {
+    let (scheme, _) = path.split_once("://")?;
+    let is_scheme = !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric());
+    is_scheme.then(|| {
+        format!(
+            "{path:?} is an address, and driftd reads files of this machine; mount it, or copy new \
+             files into a directory that is watched"
+        )
+    })
+}
+
 /// A value that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {

@@ -6,6 +6,7 @@ use crate::format::OpenFile;
 use crate::format::parquet::ParquetTable;
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::monitor::table::Table;
+use crate::settings::remote_fault;
 use std::path::{Path, PathBuf};
 
 /// Ending of a profile.
@@ -38,6 +39,9 @@ pub fn resolve(path: &Path) -> Result<Input> {
         return Ok(if is_profile { Input::Profile(path) } else { Input::Parquet(vec![path]) });
     }
     let pattern = path.to_string_lossy();
+    if let Some(fault) = remote_fault(&pattern) {
+        return Err(Error::new(fault));
+    }
     if !pattern.contains(['*', '?', '[']) {
         return Err(Error::new(format!("{pattern}: no such file or directory")));
     }

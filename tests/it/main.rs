@@ -24,6 +24,7 @@ mod flips;
 mod gate;
 mod health;
 /// Inputs that must not hide one another.
+mod hints;
 mod history_profile;
 mod inputs;
 /// Laws that hold for any split, order and merge.
