@@ -24,6 +24,7 @@ mod simulation;
 mod supervisor;
 mod task;
 mod turns;
+mod work_log;
 
 use crate::config::{Config, Model};
 use crate::error::{Error, Result};

@@ -8,14 +8,13 @@
 
 use super::Shared;
 use super::bound::ModelLabel;
+use super::work_log::WorkLog;
 use crate::error::{Fault, FaultKind, Result, StateError};
-use crate::explain::phrases::ShownValues;
 use crate::identity::Identity;
 use crate::journal::{
     BatchRecord, Confirmed, Earlier, FileRecord, Flush, Journal, Known, ModelView, SourceLabel,
 };
 use crate::monitor::close::Closing;
-use crate::monitor::figures::WindowFigures;
 use crate::monitor::model::{ArrivalTime, CountedTable, Monitor};
 use crate::monitor::table::{ProgressTable, Table, rows};
 use crate::position::{Arrival, Overlap, PositionRange};
@@ -48,6 +47,7 @@ pub struct Pipeline {
     pub shared: Shared,
     /// Bytes of counts that wait to be committed with others.
     pub commit_bytes_max: usize,
+    pub log: WorkLog,
 }
 
 /// A source of a pipeline.
@@ -95,6 +95,9 @@ impl Pipeline {
             self.journal.record_moved(now);
         }
         self.record_errors(now);
+        if !is_behind && !is_more {
+            self.log.tell(&self.monitor.config().name, now);
+        }
         let is_busy = polled.is_some_and(|at| at <= now);
         self.journal.wait_for_commit()?;
         if self.journal.is_due(now, is_busy, self.commit_bytes_max) {
@@ -196,8 +199,8 @@ impl Pipeline {
         };
         let record = file_record(from, file, identity, earlier, &counted);
         let (model, source) = (&self.monitor.config().name, &from.label.name);
-        info!(model, source, path = %record.path.display(), rows = counted.rows, "counted");
         let now = self.now();
+        self.log.note_file((model, source), &record.path, counted.rows, now);
         let windows = &self.monitor.config().windows;
         let path = record.path.display().to_string();
         self.journal.record_file(&from.label, record, &mut counted, windows, now);
@@ -348,7 +351,7 @@ impl Pipeline {
 
     fn record_closing(&mut self, closing: Closing, now: Timestamp) {
         for closed in &closing.closed {
-            log_window(&self.monitor.config().name, &closed.figures);
+            self.log.note_window(&self.monitor.config().name, &closed.figures, now);
         }
         self.journal.record_closing(closing, self.monitor.horizons(), now);
     }
@@ -427,34 +430,4 @@ fn file_record(
         },
         is_replaceable: file.on_rewrite == OnRewrite::Replace,
     }
-}
-
-/// The drifted features, each with the measures that called it and what moved; values of categories
-/// stay out of the log.
-fn drifted(figures: &WindowFigures) -> String {
-    let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
-    let told = drifted.map(|feature| {
-        let called = feature.called().collect::<Vec<_>>().join(" ");
-        let why = feature.why(ShownValues::Hidden).join("; ");
-        match (called.is_empty(), why.is_empty()) {
-            (true, _) => format!("{} ({})", feature.name, feature.status.name()),
-            (false, true) => format!("{} ({called})", feature.name),
-            (false, false) => format!("{} ({called}: {why})", feature.name),
-        }
-    });
-    told.collect::<Vec<_>>().join(", ")
-}
-
-fn log_window(model: &str, figures: &WindowFigures) {
-    info!(
-        model,
-        window = figures.window,
-        file = figures.file,
-        end = figures.end.map(tracing::field::display),
-        rows = figures.rows,
-        verdict = figures.verdict().name(),
-        judged = figures.judged(),
-        drifted = drifted(figures),
-        "window closed"
-    );
 }

@@ -4,6 +4,7 @@
 use super::bound::{BoundModel, ModelSource};
 use super::loaded_reference::{LoadedReference, ReferenceLoader, ordered};
 use super::pipeline::{COMMIT_BYTES, Pipeline, PipelineSource};
+use super::work_log::WorkLog;
 use super::{Shared, epoch};
 use crate::config::Model;
 use crate::error::{Error, Result};
@@ -150,7 +151,8 @@ pub fn open(
     let names: Vec<&str> = started.iter().map(|own| own.label.name.as_str()).collect();
     monitor.expect(&names, shared.clock.now());
     let commit_bytes_max = COMMIT_BYTES;
-    Ok(Pipeline { monitor, journal, sources: started, shared, commit_bytes_max })
+    let log = WorkLog::default();
+    Ok(Pipeline { monitor, journal, sources: started, shared, commit_bytes_max, log })
 }
 
 /// The journal of a model whose state is `store`.

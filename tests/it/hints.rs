@@ -81,3 +81,29 @@ fn what_the_api_does_not_know_is_not_found() {
     }
     daemon.stop();
 }
+
+/// A backlog leaves a sum in the log, and what has drifted a warning each.
+#[test]
+fn a_backlog_does_not_fill_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = demo(folder.path());
+    daemon.wait_for("the sum", |daemon| {
+        daemon.log().iter().any(|line| line.contains("besides these") && line.contains("flights"))
+    });
+    let log = daemon.log().to_vec();
+    let of = |words: &[&str]| {
+        log.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    };
+    let drifted = daemon
+        .metrics()
+        .lines()
+        .filter(|line| line.contains("verdict=\"drifted\""))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+        .sum::<usize>();
+    let closed = "\"message\":\"window closed\"";
+    assert_eq!(of(&["\"level\":\"WARN\"", closed, "\"verdict\":\"drifted\""]), drifted);
+    assert!(drifted > 5 && of(&[closed]) < drifted + 40);
+    assert!(of(&["\"message\":\"counted\"", "\"model\":\"flights\""]) <= 20, "of 150 files");
+    assert!(of(&["besides these"]) < 12);
+    daemon.stop();
+}

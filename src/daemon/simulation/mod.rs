@@ -18,6 +18,7 @@ mod rewritten;
 
 use super::loaded_reference::LoadedReference;
 use super::pipeline::{Pipeline, PipelineSource};
+use super::work_log::WorkLog;
 use super::{Shared, epoch};
 use crate::error::StateError;
 use crate::format::ndjson::LineSchema;
@@ -227,6 +228,7 @@ impl Simulation {
             shared,
             // Every file is committed beside the counting of the next.
             commit_bytes_max: 1,
+            log: WorkLog::default(),
         }
     }
 

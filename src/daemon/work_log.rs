@@ -1,0 +1,123 @@
+//! What a model's work leaves in the log: each file and window, or a sum where there are many.
+
+use crate::explain::phrases::ShownValues;
+use crate::monitor::figures::{WindowFigures, WindowVerdict};
+use crate::time::Timestamp;
+use std::path::Path;
+use std::time::Duration;
+use tracing::{debug, info, warn};
+
+/// So many files, and so many windows without drift, have lines of their own in this time; more of
+/// them are added up, so that a backlog does not hide what is worth reading.
+const LINES: u64 = 10;
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The log of one model.
+#[derive(Default)]
+pub struct WorkLog {
+    since: Option<Timestamp>,
+    files: u64,
+    windows: u64,
+    /// Of what has no line of its own.
+    held: Held,
+}
+
+#[derive(Default)]
+struct Held {
+    files: u64,
+    rows: u64,
+    windows: u64,
+}
+
+impl WorkLog {
+    /// A file was counted.
+    pub fn note_file(
+        &mut self,
+        (model, source): (&str, &str),
+        path: &Path,
+        rows: u64,
+        now: Timestamp,
+    ) {
+        self.begin(model, now);
+        self.files += 1;
+        let path = path.display();
+        if self.files <= LINES {
+            info!(model, source, %path, rows, "counted");
+        } else {
+            debug!(model, source, %path, rows, "counted");
+            self.held.files += 1;
+            self.held.rows += rows;
+        }
+    }
+
+    /// A window has closed; one that has drifted always has a line.
+    pub fn note_window(&mut self, model: &str, figures: &WindowFigures, now: Timestamp) {
+        self.begin(model, now);
+        macro_rules! tell {
+            ($level:ident) => {
+                $level!(
+                    model,
+                    window = figures.window,
+                    file = figures.file,
+                    end = figures.end.map(tracing::field::display),
+                    rows = figures.rows,
+                    verdict = figures.verdict().name(),
+                    judged = figures.judged(),
+                    drifted = drifted(figures),
+                    "window closed"
+                )
+            };
+        }
+        if figures.verdict() == WindowVerdict::Drifted {
+            tell!(warn);
+            return;
+        }
+        self.windows += 1;
+        if self.windows <= LINES {
+            tell!(info);
+        } else {
+            tell!(debug);
+            self.held.windows += 1;
+        }
+    }
+
+    /// Tells what has no line of its own: the work at hand is done.
+    pub fn tell(&mut self, model: &str, now: Timestamp) {
+        let Held { files, rows, windows } = std::mem::take(&mut self.held);
+        if files + windows > 0 {
+            let since = self.since.unwrap_or(now);
+            let seconds = now.since(since).as_secs_f64();
+            info!(
+                model,
+                files,
+                rows,
+                windows,
+                seconds,
+                "besides these, files counted and windows closed without drift"
+            );
+        }
+    }
+
+    fn begin(&mut self, model: &str, now: Timestamp) {
+        if self.since.is_none_or(|since| now.since(since) >= INTERVAL) {
+            self.tell(model, now);
+            (self.since, self.files, self.windows) = (Some(now), 0, 0);
+        }
+    }
+}
+
+/// The drifted features, each with the measures that called it and what moved; values of categories
+/// stay out of the log.
+fn drifted(figures: &WindowFigures) -> String {
+    let drifted = figures.features.iter().filter(|feature| feature.drifted == Some(true));
+    let told = drifted.map(|feature| {
+        let called = feature.called().collect::<Vec<_>>().join(" ");
+        let why = feature.why(ShownValues::Hidden).join("; ");
+        match (called.is_empty(), why.is_empty()) {
+            (true, _) => format!("{} ({})", feature.name, feature.status.name()),
+            (false, true) => format!("{} ({called})", feature.name),
+            (false, false) => format!("{} ({called}: {why})", feature.name),
+        }
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
