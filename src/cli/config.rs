@@ -1,5 +1,6 @@
 //! `driftd config`: check or show a configuration.
 
+use super::guessed_columns::CODES_MAX;
 use super::output;
 use crate::config::{Config, Model, ReferenceSource, load, show};
 use crate::feature::Kind;
@@ -13,9 +14,6 @@ use crate::source::inputs;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// Numbers with so few values are often codes, which `categorical` treats better.
-const CODES_MAX: u64 = 20;
 
 #[derive(clap::Args)]
 pub struct ConfigArguments {

@@ -7,8 +7,10 @@
 mod check;
 mod config;
 mod dashboards;
+mod guessed_columns;
 mod history;
 mod history_profile;
+mod init;
 mod judging;
 mod merge;
 mod metrics;
@@ -61,13 +63,19 @@ Examples:
   driftd check --reference train.parquet logs/today.parquet
   driftd check --reference train.parquet --each 'logs/*.parquet' --format json
   driftd profile train.parquet --output train.profile
+  driftd init train.parquet logs/ --output driftd.toml
   driftd config check driftd.toml && driftd run --config driftd.toml
 
 Exit status: 0 done and no drift, 1 drift found, 2 could not do it, 3 with --strict: nothing \
 could be judged.";
 
+/// What a command logs: windows of a replay are in what it writes.
+const COMMAND_LOGS: &str = "warn,driftd::daemon::work_log=off";
+
 #[derive(Subcommand)]
 enum Command {
+    /// Write a configuration to start with, from a training file and the directory of the logs
+    Init(init::InitArguments),
     /// Watch sources and serve metrics until SIGTERM
     Run(run::RunArguments),
     /// Compare files with a reference once; exit status 1 when a feature drifted
@@ -105,9 +113,10 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // A daemon tells what it does; a command is done when it says nothing.
     let is_daemon = matches!(arguments.command, Command::Run(_));
-    let logs = init_logs(arguments.log_format, if is_daemon { "info" } else { "warn" });
+    let logs = init_logs(arguments.log_format, if is_daemon { "info" } else { COMMAND_LOGS });
     quiet_guarded_panics();
     let outcome = match arguments.command {
+        Command::Init(arguments) => init::run(&arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Profile(arguments) => profile::run(arguments),

@@ -14,7 +14,7 @@ use crate::window::sampling::SamplingConfig;
 use anyhow::{Result, anyhow, bail};
 use std::path::{Path, PathBuf};
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct ConfigChoice {
     /// Take columns, kinds, thresholds and sampling from this configuration
     #[arg(long, value_name = "FILE")]

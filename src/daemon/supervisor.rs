@@ -409,7 +409,7 @@ impl Supervisor {
         let sources = Arc::clone(&self.sources);
         spawn_blocking(move || match gates(&models, &sources) {
             Ok(gates) => {
-                gates.into_iter().for_each(|(key, own)| sources.listeners.set_gate(&key, own))
+                gates.into_iter().for_each(|(key, own)| sources.listeners.set_gate(&key, own));
             }
             Err(error) => error!(%error, "a socket lets connections in as it did before"),
         });

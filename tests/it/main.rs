@@ -26,6 +26,7 @@ mod health;
 /// Inputs that must not hide one another.
 mod hints;
 mod history_profile;
+mod init;
 mod inputs;
 /// Laws that hold for any split, order and merge.
 mod laws;
