@@ -9,6 +9,7 @@ mod loaded_reference;
 mod managed_model;
 mod metrics_route;
 mod page_body;
+mod page_routes;
 mod past_routes;
 mod pipeline;
 mod readiness;

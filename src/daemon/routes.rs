@@ -2,6 +2,7 @@
 
 use super::caller::{Caller, require};
 use super::metrics_route::metrics;
+use super::page_routes::{nameless_feature_page, one_feature_page, overview_page, window_page};
 use super::past_routes::{past_feature, past_windows};
 use super::runbooks::{runbook, runbooks};
 use super::server_state::{ServerState, in_turn, read_state};
@@ -13,19 +14,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::oneshot;
-
-const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>driftd</title>\
-    <h1>driftd</h1><ul><li><a href=\"/metrics\">Metrics</a> for Prometheus\
-    <li><a href=\"/api/v1/report.html\">Report</a> of the latest windows, and as \
-    <a href=\"/api/v1/report\">JSON</a>\
-    <li><a href=\"/api/v1/state\">State</a>: totals over all runs\
-    <li><a href=\"/runbooks\">Runbooks</a>: what to do about alerts\
-    <li><a href=\"/-/healthy\">Health</a> and <a href=\"/-/ready\">readiness</a></ul></html>";
 
 pub fn routes(state: ServerState) -> Router {
     let state = Arc::new(state);
@@ -33,7 +26,7 @@ pub fn routes(state: ServerState) -> Router {
         routes.route_layer(from_fn_with_state((Arc::clone(&state), role), require))
     };
     let of_metrics = Router::new()
-        .route("/", get(|| async { Html(INDEX) }))
+        .route("/", get(overview_page))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
@@ -41,6 +34,9 @@ pub fn routes(state: ServerState) -> Router {
         .route("/runbooks/{alert}", get(runbook));
     let of_reload = Router::new().route("/-/reload", post(reload).put(reload));
     let of_read = Router::new()
+        .route("/models/{model}", get(window_page))
+        .route("/models/{model}/features/{feature}", get(one_feature_page))
+        .route("/models/{model}/features/", get(nameless_feature_page))
         .route("/api/v1/report", get(report))
         .route("/api/v1/report.html", get(report_page))
         .route("/api/v1/state", get(totals))

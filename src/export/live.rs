@@ -43,6 +43,13 @@ impl LiveModels {
         self.0.write().expect("no writer panics").push(model);
     }
 
+    /// The sources of a model.
+    pub fn sources(&self, name: &str, version: &str) -> Vec<LiveSource> {
+        let all = self.0.read().expect("no writer panics");
+        let mut own = all.iter().filter(|model| model.name == name && model.version == version);
+        own.next().map(|model| model.sources.clone()).unwrap_or_default()
+    }
+
     /// Models that are up and have not been seen to work since this time.
     pub fn stalled_since(&self, since: Timestamp) -> Vec<String> {
         let all = self.0.read().expect("no writer panics");

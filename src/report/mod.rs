@@ -2,9 +2,12 @@
 //! else.
 
 mod feature_section;
+mod feature_table;
 pub mod history;
 pub mod html;
 pub mod json;
+pub mod model_pages;
+mod page_frame;
 mod ranking;
 pub mod table;
 mod why;

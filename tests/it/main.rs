@@ -35,6 +35,7 @@ mod learning;
 /// The whole `/metrics` page of the demo, and pages with hostile names.
 mod metrics;
 /// Clients that send, stop, hang and lie, and what becomes of their rows.
+mod model_pages;
 mod network;
 /// Scores of samples without drift.
 mod noise;

@@ -21,7 +21,8 @@ fn check(format: &str, reference: &Path, current: &Path) -> String {
 fn expect_contained(page: &str) {
     let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
     let hash = BASE64_STANDARD.encode(digest(&SHA256, style.as_bytes()));
-    let policy = format!("content=\"default-src 'none'; style-src 'sha256-{hash}'\"");
+    let policy =
+        format!("content=\"default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'\"");
     assert!(page.contains(&policy), "{}", &page[..600]);
     for word in ["<script", "<link", "<img", "<iframe", "style=", "onerror=", "url(", "http://"] {
         assert!(!page.contains(word), "{word}");

@@ -1,0 +1,132 @@
+//! The daemon's pages: every link leads somewhere, names are text, and roles say who sees what.
+
+use crate::metrics::{HOSTILE_NAMES, demo, hostile};
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, write};
+use std::collections::BTreeSet;
+
+/// A page that is found; nothing of it runs or comes from elsewhere.
+fn page(daemon: &Daemon, path: &str) -> String {
+    let (status, head, body) = daemon.get_with(path, "");
+    let body = String::from_utf8(body).unwrap();
+    assert!(status == 200 && head.contains("text/html"), "{path}: {head} {body}");
+    for word in ["<script", "style=", "http-equiv=\"refresh\"", "unsafe-inline"] {
+        assert!(!body.contains(word), "{path}: {word}");
+    }
+    assert!(body.contains("default-src 'none'; style-src 'sha256-"), "{path}");
+    body
+}
+
+/// Where a link leads from a page, as a browser has it.
+fn resolved(from: &str, link: &str) -> String {
+    let from = from.split('?').next().unwrap();
+    if link.starts_with('?') {
+        return format!("{from}{link}");
+    }
+    let mut parts: Vec<&str> = from.split('/').skip(1).collect();
+    parts.pop();
+    let (path, query) = link.split_once('?').unwrap_or((link, ""));
+    for part in path.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    format!("/{}{query}", parts.join("/"))
+}
+
+/// The links of a page.
+fn links(page: &str) -> Vec<String> {
+    let all = page.split("<a href=\"").skip(1);
+    all.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&")).collect()
+}
+
+/// All pages that can be reached from the first.
+fn walk(daemon: &Daemon) -> Vec<(String, String)> {
+    let (mut seen, mut left) = (BTreeSet::new(), vec!["/".to_owned()]);
+    let mut pages = Vec::new();
+    while let Some(path) = left.pop() {
+        let is_page = path == "/" || path.starts_with("/models/");
+        if !seen.insert(path.clone()) || seen.len() > 400 {
+            continue;
+        }
+        if !is_page {
+            assert_eq!(daemon.get_with(&path, "").0, 200, "{path}");
+            continue;
+        }
+        let text = page(daemon, &path);
+        left.extend(links(&text).iter().map(|link| resolved(&path, link)));
+        pages.push((path, text));
+    }
+    pages
+}
+
+#[test]
+fn every_link_of_the_demo_leads_somewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = demo(folder.path());
+    let pages = walk(&daemon);
+    assert!(pages.len() > 100, "{} pages", pages.len());
+    let (_, first) = &pages[0];
+    for part in ["employment 2015", "flights 2001-01", "3 of 17 judged features drifted"] {
+        assert!(first.contains(part), "{part}");
+    }
+    let features = page(&daemon, "/models/employment");
+    assert!(features.find(">AGEP<").unwrap() < features.find(">ANC<").unwrap(), "worst first");
+    let some = page(&daemon, "/models/employment?name=ag&verdict=drifted");
+    assert!(
+        some.contains(">AGEP<") && !some.contains(">SCHL<") && some.contains("1 of 18 features")
+    );
+    let one = page(&daemon, "/models/employment/features/AGEP");
+    for part in
+        ["as if × 12", "mean 41.42 → 500.4", "bar-reference", "driftd_drift_score{model_name="]
+    {
+        assert!(one.contains(part), "{part}");
+    }
+    // Of another window, by its end.
+    let past: Vec<String> = links(&one).into_iter().filter(|link| link.contains("&end=")).collect();
+    assert_eq!(past.len(), 12);
+    let first = page(&daemon, &resolved("/models/employment/features/AGEP", past.last().unwrap()));
+    assert!(!first.contains("as if × 12") && first.contains("aria-current=\"true\""));
+    for path in ["/models/nobody", "/models/employment?window=x", "/models/flights/features/AGEP"] {
+        assert_eq!(daemon.get(path).0, 404, "{path}");
+    }
+    daemon.stop();
+}
+
+/// Any name can be linked to, and is text.
+#[test]
+fn features_of_any_name_have_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = hostile(folder.path());
+    let pages = walk(&daemon);
+    let of_features = pages.iter().filter(|(path, _)| path.contains("/features/"));
+    let told: BTreeSet<&str> = of_features.filter_map(|(path, _)| path.split('?').next()).collect();
+    assert!(told.len() >= HOSTILE_NAMES.len(), "{told:#?}");
+    daemon.stop();
+}
+
+/// Thousands of features come in pages.
+#[test]
+fn many_features_come_in_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..1_100).map(|at| format!("feature {at}")).collect();
+    let table = || {
+        let column = || floats((0..400).map(f64::from));
+        names.iter().map(|name| (name.as_str(), column())).collect::<Vec<_>>()
+    };
+    let path = config(folder.path(), "");
+    write(&folder.path().join("reference.parquet"), table());
+    write(&folder.path().join("logs/1.parquet"), table());
+    let mut daemon = Daemon::start(&path);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 400.0);
+    let rows = |path: &str| page(&daemon, path).matches("<th scope=\"row\"><a").count();
+    assert_eq!(rows("/models/m"), 500);
+    assert_eq!(rows("/models/m?page=3"), 100);
+    assert_eq!(rows("/models/m?page=99"), 100);
+    assert_eq!(rows("/models/m?name=FEATURE+1099"), 1);
+    let walked = links(&page(&daemon, "/models/m?page=2"));
+    assert!(walked.iter().any(|link| link.ends_with("&page=3")), "{walked:?}");
+    daemon.stop();
+}
