@@ -52,6 +52,15 @@ const INDEXES: [&str; 3] = ["__index_level_", "Unnamed: ", "level_0"];
 pub fn guessed_columns(reference: &Reference, in_logs: Option<&[String]>) -> Vec<GuessedColumn> {
     let mut columns: Vec<GuessedColumn> =
         reference.features.iter().map(|feature| guessed(feature, in_logs)).collect();
+    // The name tells which of several times is that of the row, and not of a birth.
+    let is_named = |own: &GuessedColumn| TIMES.contains(&own.name.to_lowercase().as_str());
+    if columns.iter().any(|own| own.used_as == ColumnUse::Time && is_named(own)) {
+        let others = columns.iter_mut().filter(|own| own.used_as == ColumnUse::Time);
+        others.filter(|own| !is_named(own)).for_each(|own| {
+            own.used_as = ColumnUse::Other;
+            own.reason += "; another column is the time";
+        });
+    }
     // There is one of each; what else looks like it is nothing that a model reads.
     for (used_as, what) in
         [(ColumnUse::Time, "time"), (ColumnUse::Id, "id"), (ColumnUse::Label, "label")]

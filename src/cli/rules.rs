@@ -2,12 +2,13 @@
 
 use super::output;
 use crate::config::{Config, Importance, Model, load};
-use crate::export::label::label_value;
 use crate::export::metrics::FEATURE_STATUS;
+use crate::monitor::label::label_value;
 use crate::settings::units::duration_text;
 use crate::window::{WindowConfig, WindowKind};
 use anyhow::{Context, Result};
 use serde_yaml_ng::{Mapping, Value};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -126,22 +127,24 @@ fn literal(text: &str) -> String {
     text.chars().flat_map(|c| special(&c).then_some('\\').into_iter().chain([c])).collect()
 }
 
-/// The score under a name that guides use: psi of a model's first window against the reference.
+/// The score under a name that guides use: psi of a model's first window against the reference, of
+/// the version that has moved most.
 fn names(config: &Config) -> Value {
-    let rules = config.models.iter().filter_map(|model| {
-        let window = model.model.windows.first()?;
+    let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for model in &config.models {
+        let Some(window) = model.model.windows.first() else { continue };
         let more =
             [("window", window.name.as_str()), ("baseline", "reference"), ("measure", "psi")];
-        let matchers = matchers(model, &more);
-        Some(mapping([
+        let score = format!("driftd_drift_score{{{}}}", matchers(model, &more));
+        by_name.entry(&model.model.name).or_default().push(score);
+    }
+    let rules = by_name.into_values().map(|scores| {
+        let scores = scores.join(" or ");
+        let expression = format!("max by (model_name, feature) ({scores})");
+        mapping([
             ("record", Value::from("ai_data_drift_score")),
-            (
-                "expr",
-                Value::String(format!(
-                    "max by (model_name, feature) (driftd_drift_score{{{matchers}}})"
-                )),
-            ),
-        ]))
+            ("expr", Value::String(expression)),
+        ])
     });
     mapping([("name", Value::from("driftd_names")), ("rules", Value::Sequence(rules.collect()))])
 }

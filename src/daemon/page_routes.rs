@@ -27,7 +27,8 @@ pub struct PageQuery {
     #[serde(default)]
     verdict: String,
     page: Option<usize>,
-    /// The window of a feature's page, by its end.
+    /// The window of a feature's page, by its number and its end.
+    slot: Option<u64>,
     end: Option<String>,
 }
 
@@ -62,6 +63,9 @@ pub async fn window_page(
     caller: Caller,
 ) -> Response {
     let sight = sight(&state, &caller);
+    if sight.has_bins {
+        caller.note("distributions", &model);
+    }
     let turns = Arc::clone(&state.renders);
     let page = in_turn(turns, move || {
         let snapshot = state.published.load();
@@ -101,8 +105,11 @@ pub async fn one_feature_page(
             let first = past.first().map(|(figures, _)| figures.window.clone());
             let past: Vec<_> =
                 past.into_iter().filter(|(own, _)| Some(&own.window) == first.as_ref()).collect();
-            let chosen = chosen(&past, query.end.as_deref());
-            return Ok(feature_page((&name, &version), &past, chosen, sight));
+            let chosen = chosen(&past, query.slot, query.end.as_deref());
+            let page = chosen.and_then(|at| feature_page((&name, &version), &past, at, sight));
+            if page.is_some() {
+                return Ok(page);
+            }
         }
         Ok(None)
     };
@@ -123,12 +130,19 @@ pub async fn nameless_feature_page(
     one_feature_page(state, Path((model, String::new())), query, caller).await
 }
 
-/// The window that ended then, or the last.
-fn chosen(past: &[(WindowFigures, Option<ReferenceFeatureFigures>)], end: Option<&str>) -> usize {
-    let is_it = |(own, _): &(WindowFigures, _)| {
-        own.end.or(own.closed).is_some_and(|time| Some(time.to_string().as_str()) == end)
-    };
-    past.iter().position(is_it).unwrap_or(past.len().saturating_sub(1))
+/// The window with this number that ended then, or the last.
+fn chosen(
+    past: &[(WindowFigures, Option<ReferenceFeatureFigures>)],
+    slot: Option<u64>,
+    end: Option<&str>,
+) -> Option<usize> {
+    if slot.is_none() && end.is_none() {
+        return past.len().checked_sub(1);
+    }
+    past.iter().position(|(own, _)| {
+        let time = own.end.or(own.closed).map(|time| time.to_string());
+        slot.is_none_or(|slot| own.slot == slot) && (end.is_none() || time.as_deref() == end)
+    })
 }
 
 fn sight(state: &ServerState, caller: &Caller) -> Sight {

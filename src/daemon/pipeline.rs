@@ -95,9 +95,8 @@ impl Pipeline {
             self.journal.record_moved(now);
         }
         self.record_errors(now);
-        if !is_behind && !is_more {
-            self.log.tell(&self.monitor.config().name, now);
-        }
+        let is_done = !is_behind && !is_more;
+        self.log.tell_in_time(&self.monitor.config().name, is_done, now);
         let is_busy = polled.is_some_and(|at| at <= now);
         self.journal.wait_for_commit()?;
         if self.journal.is_due(now, is_busy, self.commit_bytes_max) {
@@ -383,6 +382,12 @@ impl Pipeline {
             }
             self.shared.published.publish(snapshot);
         }
+    }
+
+    /// Tells what has no line of its own in the log.
+    pub fn tell(&mut self) {
+        let now = self.now();
+        self.log.tell(&self.monitor.config().name, now);
     }
 
     /// Shows the model as it is in the state.

@@ -57,6 +57,7 @@ pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
         .take(&telemetry, move || {
             pipeline.flush(Flush::Wait)?;
             pipeline.publish_confirmed();
+            pipeline.tell();
             Ok(())
         })
         .await

@@ -12,6 +12,9 @@ use tracing::{debug, info, warn};
 const LINES: u64 = 10;
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// So many are told at once when they are done.
+const BACKLOG: u64 = 10;
+
 /// The log of one model.
 #[derive(Default)]
 pub struct WorkLog {
@@ -81,7 +84,15 @@ impl WorkLog {
         }
     }
 
-    /// Tells what has no line of its own: the work at hand is done.
+    /// Tells what has no line of its own, once that is some time ago or a backlog is done.
+    pub fn tell_in_time(&mut self, model: &str, is_done: bool, now: Timestamp) {
+        let is_old = self.since.is_some_and(|since| now.since(since) >= INTERVAL);
+        if is_old || is_done && self.held.files + self.held.windows >= BACKLOG {
+            self.tell(model, now);
+        }
+    }
+
+    /// Tells what has no line of its own.
     pub fn tell(&mut self, model: &str, now: Timestamp) {
         let Held { files, rows, windows } = std::mem::take(&mut self.held);
         if files + windows > 0 {

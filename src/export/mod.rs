@@ -8,7 +8,6 @@ mod distribution;
 pub mod exposition;
 pub mod history;
 pub mod history_parquet;
-pub mod label;
 pub mod live;
 pub mod metric;
 pub mod metrics;

@@ -4,9 +4,9 @@
 //! a string there is bytes here, so that names are not copied for every sample.
 
 use super::distribution::Distribution;
-use super::label::label_value;
 use super::metric::{Metric as MetricRow, MetricKind};
 use super::sample::{Sample, Value};
+use crate::monitor::label::label_value;
 use crate::profile::exponential_histogram::{ExponentialHistogram, ZERO_THRESHOLD};
 use bytes::Bytes;
 use prost::Message;

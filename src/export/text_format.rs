@@ -1,10 +1,10 @@
 //! Samples as lines: Prometheus' text format 0.0.4, and OpenMetrics 1.0, which differ in what is
 //! said before the samples of a metric and in the names of a histogram's sum and count.
 
-use super::label::label_value;
 use super::metric::{Metric, MetricKind};
 use super::metrics;
 use super::sample::{Sample, Value};
+use crate::monitor::label::label_value;
 use crate::time::Timestamp;
 use std::fmt::Write;
 

@@ -13,6 +13,7 @@ pub mod figures;
 pub mod figures_before;
 pub mod footprint;
 mod horizons;
+pub mod label;
 pub mod lateness;
 mod merge;
 pub mod model;

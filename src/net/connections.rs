@@ -153,8 +153,9 @@ impl Connection {
 
     pub fn set_phase(&self, phase: Phase) {
         if let Some(entry) = self.connections.open().entries.get_mut(&self.id) {
-            if entry.phase == Phase::Working && phase != Phase::Working {
-                // Now it can give way to whoever waits.
+            let is_entering = matches!(phase, Phase::Entering(_));
+            if entry.phase == Phase::Working && phase != Phase::Working || is_entering {
+                // Now it can give way to whoever waits, or sooner than before.
                 self.connections.freed.notify_waiters();
             }
             entry.phase = phase;

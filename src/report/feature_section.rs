@@ -20,8 +20,12 @@ pub fn short_name(name: &str) -> String {
     cut(name, NAME_BYTES_MAX)
 }
 
-/// What moved, in as many words as a page has room for.
+/// What moved, in as many words as a page has room for; shares of bins and values only for whoever
+/// may see rows by bin.
 pub fn facts(feature: &FeatureFigures, report: &Report<'_>) -> Vec<String> {
+    if !report.has_bins {
+        return feature.reasons().iter().map(|reason| reason.replace('_', " ")).collect();
+    }
     feature.why(report.shown).iter().map(|fact| cut(fact, FACT_BYTES_MAX)).collect()
 }
 

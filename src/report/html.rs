@@ -8,8 +8,18 @@ use super::ranking::{conclusion, sort_worst_first};
 use crate::monitor::figures::FeatureFigures;
 use maud::{Markup, html};
 
-/// Features of a window that have a section of their own; the table has all.
+/// Features that have a section of their own, of all windows together.
 const SECTIONS_MAX: usize = 200;
+
+/// Rows of all tables together.
+const ROWS_MAX: usize = 20_000;
+
+/// Features of one window that are shown.
+#[derive(Clone, Copy)]
+struct Limits {
+    sections: usize,
+    rows: usize,
+}
 
 /// All reports on one page, in UTF-8.
 pub fn html(reports: &[Report<'_>]) -> String {
@@ -18,13 +28,16 @@ pub fn html(reports: &[Report<'_>]) -> String {
         [one] => format!("{}: {}", model(one), conclusion(one.figures)),
         many => format!("driftd: {} windows", many.len()),
     };
+    // Each has its part of what one page can hold.
+    let part = |all: usize| (all / reports.len().max(1)).max(1);
+    let limits = Limits { sections: part(SECTIONS_MAX), rows: part(ROWS_MAX) };
     frame(
         &title,
         &html! {
             header { h1 { "Drift report" } }
             main {
                 @for (number, report) in reports.iter().enumerate() {
-                    (window(report, number))
+                    (window(report, number, limits))
                 }
             }
         },
@@ -38,7 +51,7 @@ fn model(report: &Report<'_>) -> String {
     }
 }
 
-fn window(report: &Report<'_>, number: usize) -> Markup {
+fn window(report: &Report<'_>, number: usize, limits: Limits) -> Markup {
     let figures = report.figures;
     let of_reference = by_name(report.reference);
     let mut features: Vec<&FeatureFigures> = figures.features.iter().collect();
@@ -51,19 +64,22 @@ fn window(report: &Report<'_>, number: usize) -> Markup {
             table {
                 (table_head())
                 tbody {
-                    @for (place, feature) in features.iter().enumerate() {
+                    @for (place, feature) in features.iter().enumerate().take(limits.rows) {
                         (feature_row(feature, of_reference.get(feature.name.as_str()).copied(),
-                            report, (place < SECTIONS_MAX).then(|| format!("#{}", id(place)))))
+                            report, (place < limits.sections).then(|| format!("#{}", id(place)))))
                     }
                 }
             }
         }
-        @for (place, feature) in features.iter().enumerate().take(SECTIONS_MAX) {
+        @for (place, feature) in features.iter().enumerate().take(limits.sections) {
             (feature_section(feature, of_reference.get(feature.name.as_str()).copied(), report,
                 &id(place)))
         }
-        @if features.len() > SECTIONS_MAX {
-            p.soft { "The " (SECTIONS_MAX) " features that moved most are shown in detail." }
+        @if features.len() > limits.sections {
+            p.soft {
+                "Of " (features.len()) " features " (features.len().min(limits.rows))
+                " are in the table, and the " (limits.sections) " that moved most in detail."
+            }
         }
     }
 }

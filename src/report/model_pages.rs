@@ -12,6 +12,7 @@ use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{
     FeatureFigures, ReferenceFeatureFigures, WindowFigures, WindowVerdict,
 };
+use crate::monitor::label::label_value;
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot};
 use crate::totals::{self, OF_SOURCES, Totals};
 use maud::{Markup, html};
@@ -310,9 +311,10 @@ fn past_windows(
     let link = |figures: &WindowFigures| {
         let end = figures.end.or(figures.closed).map(|end| end.to_string()).unwrap_or_default();
         format!(
-            "?version={}&window={}&end={}",
+            "?version={}&window={}&slot={}&end={}",
             encoded(version),
             encoded(&figures.window),
+            figures.slot,
             encoded(&end)
         )
     };
@@ -356,9 +358,8 @@ fn queries(
     figures: &WindowFigures,
     feature: &FeatureFigures,
 ) -> Markup {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let labels = format!(
-        "{{model_name=\"{}\",model_version=\"{}\",window=\"{}\",feature=\"{}\"}}",
+        "{{model_name={},model_version={},window={},feature={}}}",
         quoted(model),
         quoted(version),
         quoted(&figures.window),
@@ -368,8 +369,21 @@ fn queries(
         ul {
             @for name in ["driftd_drift_score", "driftd_drift_threshold", "driftd_drift_detected",
                 "driftd_feature_missing_ratio", "driftd_feature_mean"] {
-                li { code { bdi { (name) (short_name(&labels)) } } }
+                li { code { bdi { (name) (labels) } } }
             }
         }
     }
+}
+
+/// A label's value as PromQL has it.
+fn quoted(name: &str) -> String {
+    let mut text = String::from('"');
+    for c in label_value(name).chars() {
+        match c {
+            '\\' | '"' => text.extend(['\\', c]),
+            c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text + "\""
 }

@@ -186,7 +186,7 @@ fn an_alert_fires_and_resolves() {
     }
     assert_eq!(told("runbook_url"), "https://drift.example.com/runbooks/FeatureDrifted");
     let path = told("feature_url").replace("https://drift.example.com", "");
-    assert_eq!(path, "/models/m/features/feature%207?window=batch");
+    assert_eq!(path, "/models/m/features/feature%207?window=batch&version=");
     assert_eq!(daemon.get(&path).0, 200);
     assert!(daemon.get("/runbooks/FeatureDrifted").1.starts_with("FeatureDrifted\n"));
 

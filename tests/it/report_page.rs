@@ -59,7 +59,7 @@ fn a_page_has_the_numbers_of_json() {
             format!("missing</th><td class=\"number\">{was}</td><td class=\"number\">{missing}<");
         assert!(own.contains(&row), "{row}");
         let bins = feature["bins"].as_array().map_or(0, Vec::len);
-        assert_eq!(own.matches("bar-reference").count(), bins, "{feature}");
+        assert_eq!(own.matches("class=\"bar-reference\"").count(), bins, "{feature}");
         for fact in feature["why"]["facts"].as_array().into_iter().flatten() {
             let fact = fact.as_str().unwrap().replace('"', "&quot;");
             assert!(own.contains(&fact), "{fact}");

@@ -51,13 +51,14 @@ fn files_are_judged_as_promtool_judges_them() {
 /// A daemon of one model that is guarded by a web configuration.
 fn guarded(folder: &Path, web_config: &Path, more: &str) -> Daemon {
     let rows = || (0..1_500).map(|row| row * 7_919 % 1_500);
-    let column = || {
-        let letters = strings(rows().map(|row| ["a", "b", "c"][row % 3]));
+    // A third of the letters is new in the logs.
+    let column = |third: &str| {
+        let letters = strings(rows().map(|row| ["a", "b", third][row % 3].to_owned()));
         vec![("x", floats(rows().map(|row| row as f64))), ("letter", letters)]
     };
-    write(&folder.join("reference.parquet"), column());
+    write(&folder.join("reference.parquet"), column("c"));
     let config = config(folder, "reconcile_interval = \"100ms\"\n");
-    write(&folder.join("logs/a.parquet"), column());
+    write(&folder.join("logs/a.parquet"), column("d"));
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("[state]", &format!("{more}[state]"))).unwrap();
     Daemon::guarded(&config, web_config)
@@ -160,6 +161,10 @@ fn roles_say_who_sees_what() {
         ("/api/v1/report", 200, 200),
         (feature, 200, 200),
         (&bins, 403, 200),
+        ("/", 200, 200),
+        ("/models/m", 200, 200),
+        ("/models/m/features/letter", 200, 200),
+        ("/api/v1/report.html", 200, 200),
         ("/nowhere", 404, 404),
     ] {
         assert_eq!(status(&daemon, path, &dave), Some(of_dave), "{path}");
@@ -168,6 +173,9 @@ fn roles_say_who_sees_what() {
     let post = |user: [&'static str; 2]| [user[0], user[1], "-X", "POST"];
     assert_eq!(status(&daemon, "/-/reload", &post(dave)), Some(403));
     assert_eq!(status(&daemon, "/-/reload", &post(ann)), Some(200));
+    daemon.wait_for("the audit", |daemon| {
+        daemon.log().iter().any(|line| line.contains("\"action\":\"reload\""))
+    });
     let audits = daemon.log().iter().filter(|line| line.contains("\"audit\"")).cloned();
     let audits: Vec<String> = audits.collect();
     let has = |user: &str, action: &str| {
@@ -176,7 +184,22 @@ fn roles_say_who_sees_what() {
     };
     assert!(has("ann", "reload") && has("ann", "distributions"), "{audits:?}");
     assert!(!has("dave", "distributions") && !has("dave", "reload"), "{audits:?}");
-    // Of a feature that has drifted, only words.
+    for path in ["/models/m/features/letter", "/api/v1/report.html"] {
+        let page = |user: [&str; 2]| {
+            let address = format!("http://{}{path}", daemon.address);
+            let told = Command::new("curl").args(["-s", &address]).args(user).output().unwrap();
+            String::from_utf8(told.stdout).unwrap()
+        };
+        let bars = "class=\"bar-reference\"";
+        assert!(page(ann).contains(bars) && !page(dave).contains(bars), "{path}");
+        // Of what moved only words, without a share.
+        let tells_shares = |page: &str| {
+            let mut facts = page.split("<li><bdi>").skip(1);
+            facts.any(|fact| fact.split("</bdi>").next().unwrap().contains('%'))
+        };
+        assert!(tells_shares(&page(ann)) && !tells_shares(&page(dave)), "{path}");
+        assert!(page(dave).contains("<li><bdi>new values</bdi>"), "{path}");
+    }
     let all = daemon.log().join("\n");
     assert!(!all.contains("dave123") && !all.contains("$2"), "no secret is logged");
     daemon.stop();
