@@ -94,8 +94,8 @@ fn added(store: &ModelStore, window: &str, query: &Query) -> Result<CurrentProfi
     }
     let sum = sum.with_context(|| {
         format!(
-            "no window {window:?} of that time has a profile; the last state.profiles_max of \
-             them have one, of those that closed since driftd keeps them"
+            "no window {window:?} of that time has a profile; the last state.profiles_max have \
+             one, of those that closed since that is set"
         )
     })?;
     let ended = end.map(|end| format!(", the last of which ended {end}"));

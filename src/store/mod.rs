@@ -76,7 +76,7 @@ impl Default for StateConfig {
             path: None,
             windows_max: 100,
             history_max,
-            profiles_max: 50,
+            profiles_max: 0,
             history_age: None,
             memory_max,
         }

@@ -43,7 +43,7 @@ fn start(folder: &Path, state: &str) -> (String, Daemon) {
 #[test]
 fn a_profile_is_what_its_window_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let (config, daemon) = start(folder.path(), "");
+    let (config, daemon) = start(folder.path(), "profiles_max = 50");
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (profile, reference) = (at("window.profile"), at("reference.parquet"));
     let check = |inputs: &[&str]| {
@@ -83,7 +83,7 @@ fn a_profile_is_what_its_window_counted() {
 /// As many as are asked for, and within the bytes of the history, before windows go.
 #[test]
 fn the_oldest_profiles_go_first() {
-    for (state, profiles) in [("profiles_max = 2", 2), ("profiles_max = 0", 0)] {
+    for (state, profiles) in [("profiles_max = 2", 2), ("profiles_max = 0", 0), ("", 0)] {
         let folder = tempfile::tempdir().unwrap();
         let (_, daemon) = start(folder.path(), state);
         daemon.stop();
@@ -97,7 +97,7 @@ fn the_oldest_profiles_go_first() {
         assert_eq!((of("hour"), of("two")), (profiles, profiles));
     }
     let folder = tempfile::tempdir().unwrap();
-    let (_, daemon) = start(folder.path(), "history_max = \"14KB\"");
+    let (_, daemon) = start(folder.path(), "profiles_max = 50\nhistory_max = \"14KB\"");
     daemon.stop();
     let state = rusqlite::Connection::open(folder.path().join("driftd.db")).unwrap();
     let number = |sql: &str| state.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
