@@ -1,7 +1,7 @@
 //! One feature on a page: what moved, the window beside the reference by bin, measures, statistics.
 
 use super::Report;
-use super::ranking::verdict;
+use super::ranking::{verdict, verdict_class};
 use super::why::name;
 use crate::explain::bin::printable;
 use crate::explain::number::{percent, short};
@@ -41,16 +41,14 @@ pub fn feature_section(
     report: &Report<'_>,
     id: &str,
 ) -> Markup {
-    let class = match feature.drifted {
-        Some(true) => "drifted",
-        Some(false) => "ok",
-        None => "soft",
-    };
     let facts = facts(feature, report);
     html! {
         section.feature id=(id) {
             h3 { bdi { (short_name(&feature.name)) } }
-            p { span.(class) { (verdict(feature)) } span.soft { " · " (feature.kind.name()) } }
+            p {
+                span.(verdict_class(feature)) { (verdict(feature)) }
+                span.soft { " · " (feature.kind.name()) }
+            }
             @if !facts.is_empty() {
                 ul { @for fact in &facts { li { bdi { (fact) } } } }
             }

@@ -2,11 +2,9 @@
 
 use super::Report;
 use super::feature_section::{Bar, facts, short_name};
-use super::ranking::{conclusion, rows, verdict, worst};
+use super::ranking::{conclusion, rows, verdict, verdict_class, window_class, worst};
 use crate::explain::number::{percent, short};
-use crate::monitor::figures::{
-    FeatureFigures, ReferenceFeatureFigures, ReferenceFigures, WindowVerdict,
-};
+use crate::monitor::figures::{FeatureFigures, ReferenceFeatureFigures, ReferenceFigures};
 use crate::time::Timestamp;
 use maud::{Markup, html};
 use std::collections::HashMap;
@@ -20,13 +18,8 @@ pub fn by_name(reference: Option<&ReferenceFigures>) -> HashMap<&str, &Reference
 /// The conclusion, and which rows it is of.
 pub fn window_head(report: &Report<'_>) -> Markup {
     let figures = report.figures;
-    let class = match figures.verdict() {
-        WindowVerdict::Drifted => "drifted",
-        WindowVerdict::Ok => "ok",
-        WindowVerdict::Unjudged => "soft",
-    };
     html! {
-        p.conclusion.(class) { (conclusion(figures)) }
+        p.conclusion.(window_class(figures)) { (conclusion(figures)) }
         p.soft {
             @if let Some(file) = &figures.file { bdi { (short_name(file)) } ". " }
             (rows(figures)) " rows against "
@@ -55,15 +48,6 @@ pub fn table_head() -> Markup {
             th.number { "missing" } th.number { "mean" } th.number { "was" }
             th { "what moved" }
         } }
-    }
-}
-
-/// The class of a feature's verdict.
-pub fn verdict_class(feature: &FeatureFigures) -> &'static str {
-    match feature.drifted {
-        Some(true) => "drifted",
-        Some(false) => "ok",
-        None => "soft",
     }
 }
 

@@ -2,16 +2,12 @@
 
 use super::Report;
 use super::feature_section::{feature_section, short_name};
-use super::feature_table::{
-    by_name, feature_row, moment, table_head, verdict_class, window_head, worst_bar,
-};
+use super::feature_table::{by_name, feature_row, moment, table_head, window_head, worst_bar};
 use super::page_frame::frame;
-use super::ranking::{conclusion, sort_worst_first, verdict};
+use super::ranking::{conclusion, sort_worst_first, verdict, verdict_class, window_class};
 use crate::explain::number::{percent, short};
 use crate::explain::phrases::ShownValues;
-use crate::monitor::figures::{
-    FeatureFigures, ReferenceFeatureFigures, WindowFigures, WindowVerdict,
-};
+use crate::monitor::figures::{FeatureFigures, ReferenceFeatureFigures, WindowFigures};
 use crate::monitor::label::label_value;
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot};
 use crate::totals::{self, OF_SOURCES, Totals};
@@ -105,7 +101,7 @@ fn windows_of(model: &ModelSnapshot) -> Markup {
                     }
                     @match &window.latest {
                         Some(latest) => {
-                            td.(class_of(latest)) { (conclusion(latest)) }
+                            td.(window_class(latest)) { (conclusion(latest)) }
                             td.number { (latest.drifted_ratio().map(percent).unwrap_or_default()) }
                             td {
                                 @if let Some(end) = latest.end.or(latest.closed) { (moment(end)) }
@@ -118,14 +114,6 @@ fn windows_of(model: &ModelSnapshot) -> Markup {
                 }
             } }
         } }
-    }
-}
-
-fn class_of(figures: &WindowFigures) -> &'static str {
-    match figures.verdict() {
-        WindowVerdict::Drifted => "drifted",
-        WindowVerdict::Ok => "ok",
-        WindowVerdict::Unjudged => "soft",
     }
 }
 

@@ -53,3 +53,21 @@ pub fn sort_worst_first(features: &mut [&FeatureFigures]) {
     };
     features.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
 }
+
+/// How a window's conclusion is marked on a page.
+pub fn window_class(figures: &WindowFigures) -> &'static str {
+    match figures.verdict() {
+        WindowVerdict::Drifted => "drifted",
+        WindowVerdict::Ok => "ok",
+        WindowVerdict::Unjudged => "soft",
+    }
+}
+
+/// How a feature's verdict is marked on a page.
+pub fn verdict_class(feature: &FeatureFigures) -> &'static str {
+    match feature.drifted {
+        Some(true) => "drifted",
+        Some(false) => "ok",
+        None => "soft",
+    }
+}

@@ -76,9 +76,8 @@ pub fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Result<ComparedFeature
     };
     Ok(ReferenceDetails::decode(&bytes).map(|ReferenceDetails { statistics, bins }| {
         let content = u128::from_le_bytes(content);
-        let of_feature = name.clone();
         let own = ReferenceFeatureFigures {
-            name: of_feature,
+            name: name.clone(),
             content,
             kind,
             statistics,

@@ -1,5 +1,6 @@
 use crate::support::daemon::config;
 use crate::support::{repository, run};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs one of Prometheus' tools in the repository; what it printed when it failed.
@@ -30,6 +31,16 @@ fn rules_fire_when_they_should_and_only_then() {
     tool("promtool", &arguments.collect::<Vec<_>>());
 }
 
+/// The rules of a configuration, which promtool takes.
+fn written_rules(folder: &Path, config: &Path) -> PathBuf {
+    let rules = folder.join("rules.yml");
+    let paths = (config.to_str().unwrap(), rules.to_str().unwrap());
+    let (status, _, err) = run(&["rules", "--config", paths.0, "--output", paths.1]);
+    assert_eq!(status, 0, "{err}");
+    tool("promtool", &["check", "rules", paths.1]);
+    rules
+}
+
 /// Features that are said to matter more or less have alerts of another severity.
 #[test]
 fn severities_follow_importance() {
@@ -41,12 +52,7 @@ fn severities_follow_importance() {
         [[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \"more\"\n\
         [model.feature.low]\nimportance = \"high\"\n";
     let config = config(folder.path(), more);
-    let rules = folder.path().join("rules.yml");
-    let arguments =
-        ["rules", "--config", config.to_str().unwrap(), "--output", rules.to_str().unwrap()];
-    let (status, _, err) = run(&arguments);
-    assert_eq!(status, 0, "{err}");
-    tool("promtool", &["check", "rules", rules.to_str().unwrap()]);
+    let rules = written_rules(folder.path(), &config);
     let mut test = "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series:\n".to_owned();
     let mut expected = String::new();
     let input = |labels: &str, name: &str, rest: &str| {
@@ -93,7 +99,7 @@ fn severities_follow_importance() {
     // Without importance the rules are those that are shipped.
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.split("[model.feature").next().unwrap()).unwrap();
-    assert_eq!(run(&arguments).0, 0);
+    written_rules(folder.path(), &config);
     let rules = std::fs::read_to_string(&rules).unwrap();
     assert_eq!(rules.matches("alert: FeatureDrifted").count(), 1);
 }
@@ -107,12 +113,7 @@ fn rules_are_written_for_a_configuration() {
         lateness = \"10m\"\nidle_timeout = \"5m\"\n[model.columns]\ntime = \"ts\"\n\
         [[model.window]]\nname = \"batch\"\ntype = \"batch\"\n";
     let config = config(folder.path(), more);
-    let rules = folder.path().join("rules.yml");
-    let arguments =
-        ["rules", "--config", config.to_str().unwrap(), "--output", rules.to_str().unwrap()];
-    let (status, _, err) = run(&arguments);
-    assert_eq!(status, 0, "{err}");
-    tool("promtool", &["check", "rules", rules.to_str().unwrap()]);
+    written_rules(folder.path(), &config);
     let window = "window=\"hour \\\"a\\\"\"";
     let model = "model_name=\"m\",model_version=\"\"";
     let input =
