@@ -14,10 +14,13 @@ use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::monitor::table::ProgressTable;
 use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
+use crate::profile::feature::FeatureGrid;
 use crate::report::Report;
 use crate::report::html::html;
 use crate::report::json::json;
 use crate::report::table::table;
+use crate::schema::column_changes::ColumnChanges;
+use crate::schema::columns::ColumnsConfig;
 use crate::source::inputs::{self, Input};
 use crate::totals::Totals;
 use crate::window::pane::Pane;
@@ -87,7 +90,9 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     }
     let reference_figures = Arc::new(ReferenceFigures::of(&reference, false));
     let compared = Some(reference_figures.content);
-    let (windows, unreadable) = windows(&reference, compared, &arguments, &settings)?;
+    let mut changes = ColumnChanges::default();
+    let compared = (&reference, compared);
+    let (windows, unreadable) = windows(compared, &arguments, &settings, &mut changes)?;
     let reports: Vec<Report<'_>> = windows
         .iter()
         .map(|figures| Report {
@@ -100,7 +105,11 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         })
         .collect();
     let text = match arguments.format {
-        Format::Table => table(&reports, arguments.output.is_none() && wants_colour()).into_bytes(),
+        Format::Table => {
+            let for_terminal = arguments.output.is_none() && wants_colour();
+            let told = if changes.is_empty() { String::new() } else { format!("{changes}\n") };
+            (table(&reports, for_terminal) + &told).into_bytes()
+        }
         Format::Json => json(&reports).into_bytes(),
         Format::Html => html(&reports).into_bytes(),
         Format::Openmetrics => {
@@ -121,10 +130,10 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
 
 /// The rows of all inputs as one window; or a window per file, and what could not be read.
 fn windows(
-    reference: &Reference,
-    compared: Option<u128>,
+    (reference, compared): (&Reference, Option<u128>),
     arguments: &CheckArguments,
     settings: &CheckOptions,
+    changes: &mut ColumnChanges,
 ) -> Result<(Vec<WindowFigures>, Vec<anyhow::Error>)> {
     let close = |name: &str, slot: usize, pane: &Pane| {
         let (window, slot) = (name.to_owned(), slot as u64);
@@ -138,7 +147,7 @@ fn windows(
     let mut all = Pane::new(reference.grids());
     let (mut windows, mut unreadable) = (Vec::new(), Vec::new());
     for path in files {
-        let pane = match pane(reference, &path, &counting) {
+        let pane = match pane(reference, &path, &counting, changes) {
             Ok(pane) => pane,
             // One bad file must not hide the others.
             Err(error) if arguments.each => {
@@ -179,6 +188,8 @@ pub struct Counting<'a> {
     page_bytes_max: u64,
     /// The column that names the cluster of each row.
     cluster: Option<&'a str>,
+    /// The columns of files that are features.
+    columns: ColumnsConfig,
 }
 
 impl Counting<'_> {
@@ -200,12 +211,18 @@ impl Counting<'_> {
             }
         }
         let cluster = settings.reference.columns.cluster.as_deref();
-        Ok(Counting { sampling, window_rows, page_bytes_max, cluster })
+        let columns = settings.reference.columns_of_logs(sampling);
+        Ok(Counting { sampling, window_rows, page_bytes_max, cluster, columns })
     }
 }
 
 /// The counts of one file or profile.
-pub fn pane(reference: &Reference, path: &Path, counting: &Counting<'_>) -> Result<Pane> {
+pub fn pane(
+    reference: &Reference,
+    path: &Path,
+    counting: &Counting<'_>,
+    changes: &mut ColumnChanges,
+) -> Result<Pane> {
     if let Input::Profile(path) = inputs::resolve(path)? {
         return match inputs::read_profile(&path)? {
             Profile::Current(current) => {
@@ -220,6 +237,8 @@ pub fn pane(reference: &Reference, path: &Path, counting: &Counting<'_>) -> Resu
         };
     }
     let table = inputs::open(path, counting.page_bytes_max)?;
+    let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
+    changes.add(ColumnChanges::of(table.schema(), &wanted, &counting.columns));
     let bar = bar("current", table.row_groups().len() * reference.features.len());
     let on_read = || {
         bar.inc(1);

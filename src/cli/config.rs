@@ -9,6 +9,8 @@ use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
 use crate::monitor::reference::Reference;
 use crate::net::web_config::WebConfig;
+use crate::profile::feature::FeatureGrid;
+use crate::schema::column_changes::ColumnChanges;
 use crate::source::directory::listing;
 use crate::source::inputs;
 use anyhow::{Result, bail};
@@ -119,6 +121,7 @@ fn check(config: &Config) -> Result<String> {
             ));
         }
         text += &hints(&reference);
+        text += &changed_columns(model, &reference);
         text += &undecided(&model.model.drift);
         text += &left_out(model);
     }
@@ -189,6 +192,47 @@ fn left_out(model: &Model) -> String {
     text
 }
 
+/// Says how the columns of each directory's newest file differ from the reference's.
+fn changed_columns(model: &Model, reference: &Reference) -> String {
+    let mut text = String::new();
+    let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
+    for source in &model.sources {
+        let Some(directory) = source.directory() else { continue };
+        let files = listing::list(&directory).map(|listing| listing.files).unwrap_or_default();
+        let Some(newest) = files.into_iter().max_by_key(|file| file.stat.mtime_ns) else {
+            continue;
+        };
+        let Some(schema) = inputs::schema_below(&directory, &newest.path) else { continue };
+        let changes = ColumnChanges::of(&schema, &wanted, &model.columns_of_logs());
+        if !changes.is_empty() {
+            text += &format!("  source {:?}: {}: {changes}\n", source.name, newest.path.display());
+        }
+    }
+    text
+}
+
+/// Distinct values from which integers without gaps look like the numbers of something.
+const KEYS_MIN: u64 = 1_000;
+
+/// Whether integers name something: by their name, or because each comes again and again and hardly
+/// any between the least and the greatest is missing.
+fn looks_like_key(name: &str, statistics: &Statistics) -> bool {
+    let (Some(distinct), Some(_)) = (statistics.distinct, statistics.exact) else { return false };
+    let (Some(min), Some(max)) = (statistics.min, statistics.max) else { return false };
+    let lower = name.to_lowercase();
+    let is_named = lower == "id"
+        || ["_id", "_key", "_uid"].iter().any(|ending| lower.ends_with(ending))
+        || ["Id", "ID"].iter().any(|ending| {
+            let before = name.strip_suffix(ending).and_then(|before| before.chars().last());
+            before.is_some_and(|before| before.is_lowercase() || before.is_ascii_digit())
+        });
+    let is_dense = distinct >= KEYS_MIN
+        && 2 * distinct <= statistics.rows
+        && max - min < 1.1 * distinct as f64;
+    let is_integer = min.fract() == 0.0 && max.fract() == 0.0;
+    is_integer && distinct > CODES_MAX && (is_named || is_dense)
+}
+
 /// What is likely to be meant otherwise.
 fn hints(reference: &Reference) -> String {
     let mut text = String::new();
@@ -198,7 +242,18 @@ fn hints(reference: &Reference) -> String {
             text += &format!("  {:?} is not scored: {}\n", grid.name, status.name());
             continue;
         }
-        let distinct = Statistics::of(grid, &feature.profile).distinct;
+        let statistics = Statistics::of(grid, &feature.profile);
+        let distinct = statistics.distinct;
+        if grid.kind == Kind::Numeric && !grid.declared && looks_like_key(&grid.name, &statistics) {
+            text += &format!(
+                "  {:?} is numeric with {} different integers; is it an id, or a key? Then leave \
+                 it out: columns.exclude = [{:?}]\n",
+                grid.name,
+                distinct.unwrap_or_default(),
+                grid.name
+            );
+            continue;
+        }
         let looks_coded = distinct.is_some_and(|n| (2..=CODES_MAX).contains(&n));
         if grid.kind == Kind::Numeric && !grid.declared && looks_coded {
             text += &format!(

@@ -5,6 +5,7 @@ use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
 use crate::monitor::reference::{CurrentProfile, Profile, Reference};
 use crate::monitor::table::Table;
+use crate::schema::column_changes::ColumnChanges;
 use crate::source::inputs::{self, Input, read_profile};
 use crate::window::pane::Pane;
 use anyhow::{Result, anyhow, bail};
@@ -64,10 +65,13 @@ fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Pr
     };
     let reference = reference.select(&settings.reference)?;
     let counting = Counting::new(settings, files, false)?;
-    let mut all = Pane::new(reference.grids());
+    let (mut all, mut changes) = (Pane::new(reference.grids()), ColumnChanges::default());
     for file in files {
-        all.merge(&pane(&reference, file, &counting)?)
+        all.merge(&pane(&reference, file, &counting, &mut changes)?)
             .map_err(|error| anyhow!("{}: {error}", file.display()))?;
+    }
+    if !changes.is_empty() {
+        eprintln!("driftd: {changes}");
     }
     let names = reference.grids().map(|grid| grid.name.clone()).collect();
     Ok(Profile::Current(CurrentProfile { names, pane: all }))

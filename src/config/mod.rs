@@ -21,6 +21,7 @@ use crate::export::ExportConfig;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::ReferenceConfig;
 use crate::net::ServerConfig;
+use crate::schema::columns::ColumnsConfig;
 use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
 use crate::store::StateConfig;
@@ -50,6 +51,13 @@ pub struct Model {
     /// The rows of the reference's files are in the order of time.
     pub is_ordered: bool,
     pub sources: Vec<SourceConfig>,
+}
+
+impl Model {
+    /// The columns of logs that are features.
+    pub fn columns_of_logs(&self) -> ColumnsConfig {
+        self.reference.columns_of_logs(self.model.sampling.as_ref())
+    }
 }
 
 /// How much the drift of a feature matters: the severity of its alerts.

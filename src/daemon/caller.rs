@@ -19,9 +19,13 @@ pub struct Caller {
 }
 
 impl Caller {
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.may(&self.user, role)
+    }
+
     /// Whether rows by bin may be told.
     pub fn sees_distributions(&self) -> bool {
-        self.roles.may(&self.user, Role::Distributions)
+        self.has(Role::Distributions)
     }
 
     /// How values of categories are told.

@@ -10,6 +10,7 @@ mod managed_model;
 mod metrics_route;
 mod page_body;
 mod page_routes;
+mod page_tag;
 mod past_routes;
 mod pipeline;
 mod readiness;

@@ -1,12 +1,13 @@
-//! Closed windows over HTTP, out of the state.
+//! Models and their closed windows over HTTP, out of the state.
 
 use super::caller::Caller;
-use super::server_state::{ServerState, read_state};
+use super::server_state::{ServerState, in_turn, read_state};
 use crate::error::{Result, StateError};
 use crate::explain::phrases::ShownValues;
 use crate::net::roles::Role;
 use crate::profile::instants;
 use crate::report::history::{self, Past};
+use crate::report::model_list::{self, ListedModel};
 use crate::store::ModelStore;
 use crate::store::closed_windows::Query;
 use axum::extract::{Path, Query as QueryString, State};
@@ -38,6 +39,24 @@ pub struct PastQuery {
 /// What of the past of one model is asked for.
 type PastOf<T> =
     Box<dyn Fn(&ModelStore, Option<&str>, &Query) -> Result<Vec<T>, StateError> + Send>;
+
+/// The models that there are, and where each stands.
+pub async fn models(State(state): State<Arc<ServerState>>) -> Response {
+    let list = in_turn(Arc::clone(&state.renders), move || {
+        let snapshot = state.published.load();
+        let listed = snapshot.models.iter().map(|figures| {
+            let live = state.health.models.of(&figures.name, &figures.version);
+            let is_up = live.as_ref().is_some_and(|own| own.telemetry.up.get() == 1);
+            let sources = live.into_iter().flat_map(|own| own.sources);
+            ListedModel { figures, is_up, sources: sources.map(|own| own.name).collect() }
+        });
+        model_list::models(&listed.collect::<Vec<_>>())
+    });
+    match list.await {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(panicked) => panicked.into_response(),
+    }
+}
 
 pub async fn past_windows(
     State(state): State<Arc<ServerState>>,

@@ -18,6 +18,9 @@ use crate::monitor::close::Closing;
 use crate::monitor::model::{ArrivalTime, CountedTable, Monitor};
 use crate::monitor::table::{ProgressTable, Table, rows};
 use crate::position::{Arrival, Overlap, PositionRange};
+use crate::profile::feature::FeatureGrid;
+use crate::schema::column_changes::ColumnChanges;
+use crate::schema::columns::ColumnsConfig;
 use crate::source::{
     Delivery, DeliveryId, Fate, FileDelivery, OnDuplicate, OnRewrite, Poll, Rows, Source,
 };
@@ -47,6 +50,8 @@ pub struct Pipeline {
     pub shared: Shared,
     /// Bytes of counts that wait to be committed with others.
     pub commit_bytes_max: usize,
+    /// Which columns of a file are features.
+    pub columns: ColumnsConfig,
     pub log: WorkLog,
 }
 
@@ -199,6 +204,9 @@ impl Pipeline {
         let record = file_record(from, file, identity, earlier, &counted);
         let (model, source) = (&self.monitor.config().name, &from.label.name);
         let now = self.now();
+        let wanted: Vec<_> = self.monitor.reference().grids().map(FeatureGrid::wanted).collect();
+        let changes = ColumnChanges::of(file.table.schema(), &wanted, &self.columns);
+        self.log.note_columns((model, source), &record.path, changes, now);
         self.log.note_file((model, source), &record.path, counted.rows, now);
         let windows = &self.monitor.config().windows;
         let path = record.path.display().to_string();

@@ -3,7 +3,7 @@
 use super::caller::{Caller, require};
 use super::metrics_route::metrics;
 use super::page_routes::{nameless_feature_page, one_feature_page, overview_page, window_page};
-use super::past_routes::{past_feature, past_windows};
+use super::past_routes::{models, past_feature, past_windows};
 use super::runbooks::{runbook, runbooks};
 use super::server_state::{ServerState, in_turn, read_state};
 use crate::net::roles::Role;
@@ -40,6 +40,7 @@ pub fn routes(state: ServerState) -> Router {
         .route("/api/v1/report", get(report))
         .route("/api/v1/report.html", get(report_page))
         .route("/api/v1/state", get(totals))
+        .route("/api/v1/models", get(models))
         .route("/api/v1/models/{model}/windows", get(past_windows))
         .route("/api/v1/models/{model}/features/{feature}", get(past_feature));
     of(Role::Metrics, of_metrics)

@@ -7,6 +7,7 @@ use super::supervisor::WatchedModels;
 use crate::export::page::Pages;
 use crate::monitor::snapshot::Published;
 use crate::net::roles::Roles;
+use crate::store::ModelStore;
 use axum::http::StatusCode;
 use std::sync::{Arc, RwLock};
 use tokio::sync::{Semaphore, mpsc};
@@ -30,6 +31,13 @@ pub struct ServerState {
 impl ServerState {
     pub fn models(&self) -> WatchedModels {
         self.models.read().expect("no writer panics").clone()
+    }
+
+    /// What the state has of a model that is watched.
+    pub fn model(&self, name: &str, version: &str) -> Option<ModelStore> {
+        let all = self.models.read().expect("no writer panics");
+        let mut own = all.iter().filter(|((n, v), _)| n == name && v == version);
+        own.next().map(|(_, store)| store.clone())
     }
 }
 

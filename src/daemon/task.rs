@@ -130,7 +130,7 @@ pub fn open(
     let read = |reference: &Arc<Reference>| ordered(&model, reference);
     let in_order: Option<&epoch::OrderedReference<'_>> = model.is_ordered.then_some(&read);
     let (reference, restored) = epoch::resume(&model.model, loaded, in_order, &store, now)?;
-    let columns = model.reference.columns.clone();
+    let (columns, of_logs) = (model.reference.columns.clone(), model.columns_of_logs());
     let schema = Arc::new(LineSchema::new(line_features(&reference, &model.model), columns));
     let mut monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
     let mut journal = open_journal(&store, reference, &shared)?;
@@ -152,8 +152,8 @@ pub fn open(
     let names: Vec<&str> = started.iter().map(|own| own.label.name.as_str()).collect();
     monitor.expect(&names, shared.clock.now());
     let commit_bytes_max = COMMIT_BYTES;
-    let log = WorkLog::default();
-    Ok(Pipeline { monitor, journal, sources: started, shared, commit_bytes_max, log })
+    let (sources, columns, log) = (started, of_logs, WorkLog::default());
+    Ok(Pipeline { monitor, journal, sources, shared, commit_bytes_max, columns, log })
 }
 
 /// The journal of a model whose state is `store`.

@@ -2,7 +2,9 @@
 
 use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{WindowFigures, WindowVerdict};
+use crate::schema::column_changes::ColumnChanges;
 use crate::time::Timestamp;
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 use tracing::{debug, info, warn};
@@ -12,12 +14,18 @@ use tracing::{debug, info, warn};
 const LINES: u64 = 10;
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// The same change of columns is told once in this time, and so many in all.
+const COLUMNS_INTERVAL: Duration = Duration::from_secs(3_600);
+const COLUMNS_TOLD_MAX: usize = 20;
+
 /// So many are told at once when they are done.
 const BACKLOG: u64 = 10;
 
 /// The log of one model.
 #[derive(Default)]
 pub struct WorkLog {
+    /// How the columns of each source's files differ from the reference's, and when that was told.
+    changes: HashMap<String, Vec<(ColumnChanges, Timestamp)>>,
     since: Option<Timestamp>,
     files: u64,
     windows: u64,
@@ -51,6 +59,29 @@ impl WorkLog {
             self.held.files += 1;
             self.held.rows += rows;
         }
+    }
+
+    /// The columns of a file differ from the reference's in this; told once in a while, also where
+    /// the files of several writers alternate.
+    pub fn note_columns(
+        &mut self,
+        (model, source): (&str, &str),
+        path: &Path,
+        changes: ColumnChanges,
+        now: Timestamp,
+    ) {
+        let told = self.changes.entry(source.to_owned()).or_default();
+        told.retain(|(_, at)| now.since(*at) < COLUMNS_INTERVAL);
+        let is_news = !told.iter().any(|(known, _)| *known == changes);
+        if !is_news || (changes.is_empty() && told.is_empty()) || told.len() >= COLUMNS_TOLD_MAX {
+            return;
+        }
+        let path = path.display();
+        match changes.is_empty() {
+            true => info!(model, source, %path, "columns are those of the reference again"),
+            false => warn!(model, source, %path, %changes, "columns have changed"),
+        }
+        told.push((changes, now));
     }
 
     /// A window has closed; one that has drifted always has a line.

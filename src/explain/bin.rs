@@ -1,6 +1,7 @@
 //! What stands in a bin or a cell: a value, or a stretch of values.
 
-use super::number::short;
+use super::number::of_kind;
+use crate::feature::Kind;
 use crate::profile::feature::{FeatureGrid, Frame};
 use crate::profile::grid::NumericGrid;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,23 @@ impl Bin {
                 own.map(|text| Bin::Text(text.clone())).chain([Bin::Other]).collect()
             }
             Frame::Opaque => Vec::new(),
+        }
+    }
+
+    /// As people read it: of times as times.
+    pub fn told(&self, kind: Kind) -> String {
+        let value = |value: f64| of_kind(kind, value);
+        match self {
+            Bin::Value(own) => value(*own),
+            Bin::Between(None, None) => "all".to_owned(),
+            Bin::Between(None, Some(upper)) => format!("up to {}", value(*upper)),
+            Bin::Between(Some(lower), None) => format!("above {}", value(*lower)),
+            Bin::Between(Some(lower), Some(upper)) => match [lower, upper].map(|own| value(*own)) {
+                [lower, upper] if lower == upper => format!("about {lower}"),
+                [lower, upper] => format!("{lower} to {upper}"),
+            },
+            Bin::Text(text) => printable(text),
+            Bin::Other => "all other values".to_owned(),
         }
     }
 
@@ -66,21 +84,7 @@ fn between(lower: f64, upper: f64) -> Bin {
 
 impl fmt::Display for Bin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Bin::Value(value) => f.write_str(&short(*value)),
-            Bin::Between(None, None) => f.write_str("all"),
-            Bin::Between(None, Some(upper)) => write!(f, "up to {}", short(*upper)),
-            Bin::Between(Some(lower), None) => write!(f, "above {}", short(*lower)),
-            Bin::Between(Some(lower), Some(upper)) => {
-                let (lower, upper) = (short(*lower), short(*upper));
-                match lower == upper {
-                    true => write!(f, "about {lower}"),
-                    false => write!(f, "{lower} to {upper}"),
-                }
-            }
-            Bin::Text(text) => f.write_str(&printable(text)),
-            Bin::Other => f.write_str("all other values"),
-        }
+        f.write_str(&self.told(Kind::Numeric))
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How the values of categories are told: `export.values`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum ShownValues {
     Hidden,

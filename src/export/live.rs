@@ -43,11 +43,10 @@ impl LiveModels {
         self.0.write().expect("no writer panics").push(model);
     }
 
-    /// The sources of a model.
-    pub fn sources(&self, name: &str, version: &str) -> Vec<LiveSource> {
+    /// A model, if it is watched.
+    pub fn of(&self, name: &str, version: &str) -> Option<LiveModel> {
         let all = self.0.read().expect("no writer panics");
-        let mut own = all.iter().filter(|model| model.name == name && model.version == version);
-        own.next().map(|model| model.sources.clone()).unwrap_or_default()
+        all.iter().find(|model| model.name == name && model.version == version).cloned()
     }
 
     /// Models that are up and have not been seen to work since this time.

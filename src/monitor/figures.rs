@@ -264,6 +264,36 @@ impl WindowFigures {
     pub fn verdict(&self) -> WindowVerdict {
         WindowVerdict::of(self.judged(), self.drifted())
     }
+
+    fn without_features(&self) -> WindowFigures {
+        WindowFigures {
+            window: self.window.clone(),
+            file: self.file.clone(),
+            baselines: self.baselines.clone(),
+            features: Vec::new(),
+            ..*self
+        }
+    }
+}
+
+impl WindowSummary {
+    pub fn of(figures: &WindowFigures) -> WindowSummary {
+        WindowSummary {
+            judged: figures.judged(),
+            drifted: figures.drifted(),
+            drifted_features: figures.drifted_features().map(str::to_owned).collect(),
+            figures: figures.without_features(),
+        }
+    }
+
+    /// Drifted features among the judged; none when nothing was judged.
+    pub fn drifted_ratio(&self) -> Option<f64> {
+        (self.judged > 0).then(|| self.drifted as f64 / self.judged as f64)
+    }
+
+    pub fn verdict(&self) -> WindowVerdict {
+        WindowVerdict::of(self.judged, self.drifted)
+    }
 }
 
 impl FeatureFigures {

@@ -10,10 +10,12 @@ use crate::error::{Error, Fault, Result};
 use crate::feature::{Kind, Status};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame};
+use crate::schema::NamePattern;
 use crate::schema::column_type::ColumnType;
 use crate::schema::columns::{ColumnsConfig, twice};
 use crate::schema::kinds;
 use crate::window::pane::Pane;
+use crate::window::sampling::SamplingConfig;
 use arrow_schema::Field;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,20 @@ impl DeclaredKind {
 pub struct ReferenceConfig {
     pub columns: ColumnsConfig,
     pub features: BTreeMap<String, FeatureConfig>,
+}
+
+impl ReferenceConfig {
+    /// The columns of logs that are features: not those that are ignored, and not what rows are
+    /// sampled by, which the reference need not have.
+    pub fn columns_of_logs(&self, sampling: Option<&SamplingConfig>) -> ColumnsConfig {
+        let mut columns = self.columns.clone();
+        let ignored =
+            self.features.iter().filter(|(_, own)| own.kind == Some(DeclaredKind::Ignore));
+        let key = sampling.and_then(|sampling| sampling.key.as_deref());
+        let others = ignored.map(|(name, _)| name.as_str()).chain(key);
+        columns.exclude.extend(others.map(NamePattern::new));
+        columns
+    }
 }
 
 /// Grids and counts of every feature.

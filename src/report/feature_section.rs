@@ -1,23 +1,34 @@
 //! One feature on a page: what moved, the window beside the reference by bin, measures, statistics.
 
 use super::Report;
+use super::bar::Bar;
+use super::page_frame::scrolled;
 use super::ranking::{verdict, verdict_class};
-use super::why::name;
-use crate::explain::bin::printable;
-use crate::explain::number::{percent, short};
+use crate::drift::parts_of_psi;
+use crate::explain::bin::{Bin, printable};
+use crate::explain::number::{distance_of_kind, of_kind, percent, short};
 use crate::monitor::figures::{
-    FeatureFigures, MeasureFigures, ReferenceFeatureFigures, Statistics,
+    BaselineFigures, ComparisonFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures,
+    Statistics,
 };
 use crate::profile::percentiles::PERCENTILES;
-use maud::{Markup, Render, html};
+use maud::{Markup, html};
+use ndarray::ArrayView2;
 
 /// Bytes of a name, and of what is told of it, that are shown.
 const NAME_BYTES_MAX: usize = 200;
 const FACT_BYTES_MAX: usize = 600;
 
-/// A name that cannot break a page, and cannot fill one.
+/// A name that cannot break a page, cannot fill one, and can be seen.
 pub fn short_name(name: &str) -> String {
-    cut(name, NAME_BYTES_MAX)
+    let is_seen = name.chars().any(|c| !c.is_whitespace() && c.escape_debug().len() == 1);
+    if is_seen { cut(name, NAME_BYTES_MAX) } else { cut(&format!("{name:?}"), NAME_BYTES_MAX) }
+}
+
+/// A file by its name; the path is told to whoever asks.
+pub fn file_name(path: &str) -> Markup {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    html! { bdi title=(printable(path)) { (short_name(name)) } }
 }
 
 /// What moved, in as many words as a page has room for; shares of bins and values only for whoever
@@ -35,34 +46,61 @@ fn cut(text: &str, bytes_max: usize) -> String {
     printable(shown) + rest
 }
 
+/// A feature under its name, to be linked to.
 pub fn feature_section(
     feature: &FeatureFigures,
     reference: Option<&ReferenceFeatureFigures>,
     report: &Report<'_>,
     id: &str,
 ) -> Markup {
-    let facts = facts(feature, report);
     html! {
         section.feature id=(id) {
             h3 { bdi { (short_name(&feature.name)) } }
-            p {
-                span.(verdict_class(feature)) { (verdict(feature)) }
-                span.soft { " · " (feature.kind.name()) }
-            }
-            @if !facts.is_empty() {
-                ul { @for fact in &facts { li { bdi { (fact) } } } }
-            }
-            div.tables {
-                @if let Some(reference) = reference.filter(|_| report.has_bins) {
-                    div.scroll { (bins(feature, reference, report)) }
-                }
-                div.scroll { (measures(&feature.measures)) }
-                div.scroll {
-                    (statistics(&feature.statistics, reference.map(|own| &own.statistics)))
-                }
-            }
+            (feature_body(feature, reference, report))
         }
     }
+}
+
+/// What there is to say of a feature.
+pub fn feature_body(
+    feature: &FeatureFigures,
+    reference: Option<&ReferenceFeatureFigures>,
+    report: &Report<'_>,
+) -> Markup {
+    let (facts, usual) = (facts(feature, report), usual(feature));
+    html! {
+        p {
+            span.(verdict_class(feature)) { (verdict(feature)) }
+            span.soft { " · " (feature.kind.name()) }
+        }
+        @if !usual.is_empty() { p.soft {
+            (usual.join(", ")) ": above the threshold, and no more than may come of chance or "
+            "of how the feature varies from window to window."
+        } }
+        @if !facts.is_empty() {
+            ul { @for fact in &facts { li { bdi { (fact) } } } }
+        }
+        div.tables {
+            @if let Some(reference) = reference.filter(|_| report.has_bins) {
+                (bins(feature, reference, report))
+            }
+            (measures("the reference", &feature.measures))
+            @for (baseline, own) in report.figures.baselines.iter().zip(&feature.others) {
+                (measures(&told_baseline(baseline, own), &own.measures))
+            }
+            (statistics(feature, reference.map(|own| &own.statistics)))
+        }
+    }
+}
+
+/// Measures above their thresholds that call no drift all the same, where nothing else does.
+fn usual(feature: &FeatureFigures) -> Vec<&str> {
+    let is_above = |own: &&MeasureFigures| {
+        own.calls == Some(false) && own.threshold.is_some_and(|threshold| own.score >= threshold)
+    };
+    let is_quiet = feature.drifted == Some(false) && feature.decided_by.is_none();
+    let measures = feature.measures.iter().filter(|_| is_quiet);
+    measures.filter(is_above).map(|own| &*own.measure).collect()
 }
 
 /// The shares of both sides by bin; nothing where the window was counted in others.
@@ -79,38 +117,69 @@ fn bins(
     let share = |rows: u64, all: u64| if all > 0 { rows as f64 / all as f64 } else { 0.0 };
     let pairs = reference.bins.iter().zip(current);
     let shares: Vec<_> = pairs
+        .clone()
         .map(|((bin, rows), now)| {
-            let name = name(bin, report.shown).unwrap_or_else(|| "a value".to_owned());
-            (short_name(&name), share(*rows, r), share(*now, c))
+            let name = match bin {
+                Bin::Text(text) => report.shown.text(text),
+                bin => Some(bin.told(feature.kind)),
+            };
+            (
+                short_name(&name.unwrap_or_else(|| "a value".to_owned())),
+                share(*rows, r),
+                share(*now, c),
+            )
         })
         .collect();
     let most = shares.iter().map(|(_, p, q)| p.max(*q)).fold(f64::MIN_POSITIVE, f64::max);
-    html! {
+    let rows: Vec<[u64; 2]> = pairs.map(|((_, rows), now)| [*rows, *now]).collect();
+    let parts = parts_of_psi(ArrayView2::from(rows.as_slice()).t());
+    let whole: f64 = parts.iter().sum();
+    let part = |at: usize| if whole > 0.0 { parts[at] / whole } else { 0.0 };
+    let is_measured = feature.measures.iter().any(|own| own.measure == "psi");
+    let table = html! {
         table {
             caption { "Share of the values by bin: the reference above, the window below" }
             thead { tr {
                 th { "bin" } th.number { "reference" } th.number { "window" } th { "shares" }
+                @if is_measured { th.number { "of psi" } }
             } }
             tbody {
-                @for (bin, p, q) in &shares {
+                @for (at, (bin, p, q)) in shares.iter().enumerate() {
                     tr {
                         th scope="row" { bdi { (bin) } }
                         td.number { (percent(*p)) }
                         td.number { (percent(*q)) }
                         td { (Bar::of_shares(*p / most, *q / most)) }
+                        @if is_measured { td.number { (percent(part(at))) } }
                     }
                 }
             }
         }
-    }
+    };
+    scrolled("Shares by bin", &table)
 }
 
-fn measures(measures: &[MeasureFigures]) -> Markup {
+/// What a baseline is, what the feature came to against it, and whether that is the verdict.
+fn told_baseline(baseline: &BaselineFigures, own: &ComparisonFigures) -> String {
+    let verdict = match own.drifted {
+        Some(true) => "drifted".to_owned(),
+        Some(false) => "ok".to_owned(),
+        None => own.status.name().replace('_', " "),
+    };
+    let decides = if baseline.decides { ", which decides" } else { "" };
+    let name = short_name(&baseline.name);
+    format!("{name} ({} rows; {verdict}{decides})", baseline.rows)
+}
+
+fn measures(against: &str, measures: &[MeasureFigures]) -> Markup {
     let number = |value: Option<f64>| value.map(short).unwrap_or_default();
-    html! {
-        @if !measures.is_empty() {
+    if measures.is_empty() {
+        return html! {};
+    }
+    let name = format!("Measures against {against}");
+    let table = html! {
             table {
-                caption { "Measures against the reference" }
+                caption { bdi { (name) } }
                 thead { tr {
                     th { "measure" } th.number { "score" } th.number { "threshold" }
                     th.number { "p-value" } th { "calls drift" }
@@ -133,11 +202,12 @@ fn measures(measures: &[MeasureFigures]) -> Markup {
                     }
                 }
             }
-        }
-    }
+    };
+    scrolled(&name, &table)
 }
 
-fn statistics(window: &Statistics, reference: Option<&Statistics>) -> Markup {
+fn statistics(feature: &FeatureFigures, reference: Option<&Statistics>) -> Markup {
+    let (window, kind) = (&feature.statistics, feature.kind);
     type Read = fn(&Statistics) -> Option<f64>;
     let shares: [(&str, Read); 8] = [
         ("missing", |own| own.missing_ratio),
@@ -149,87 +219,39 @@ fn statistics(window: &Statistics, reference: Option<&Statistics>) -> Markup {
         ("out of range", |own| own.out_of_range_ratio),
         ("outliers", |own| own.outlier_ratio),
     ];
-    let numbers: [(&str, Read); 5] = [
-        ("mean", |own| own.mean),
-        ("standard deviation", |own| own.stddev),
-        ("least", |own| own.min),
-        ("greatest", |own| own.max),
-        ("distinct values", |own| own.distinct.map(|n| n as f64)),
-    ];
-    let line = |name: &str, read: &dyn Fn(&Statistics) -> Option<f64>, told: fn(f64) -> String| {
-        let (now, was) = (read(window), reference.and_then(read));
-        html! {
-            @if now.is_some() || was.is_some() {
-                tr {
-                    th scope="row" { (name) }
-                    td.number { (was.map(told).unwrap_or_default()) }
-                    td.number { (now.map(told).unwrap_or_default()) }
+    let values: [(&str, Read); 3] =
+        [("mean", |own| own.mean), ("least", |own| own.min), ("greatest", |own| own.max)];
+    let told = |value: f64| of_kind(kind, value);
+    let line =
+        |name: &str, read: &dyn Fn(&Statistics) -> Option<f64>, told: &dyn Fn(f64) -> String| {
+            let (now, was) = (read(window), reference.and_then(read));
+            html! {
+                @if now.is_some() || was.is_some() {
+                    tr {
+                        th scope="row" { (name) }
+                        td.number { (was.map(told).unwrap_or_default()) }
+                        td.number { (now.map(told).unwrap_or_default()) }
+                    }
                 }
             }
-        }
-    };
-    html! {
+        };
+    let table = html! {
         table {
             caption { "Statistics" }
             thead { tr {
                 th { "statistic" } th.number { "reference" } th.number { "window" }
             } }
             tbody {
-                (line("rows", &|own| Some(own.rows as f64), |rows| format!("{rows}")))
-                @for (name, read) in shares { (line(name, &read, percent)) }
-                @for (name, read) in numbers { (line(name, &read, short)) }
+                (line("rows", &|own| Some(own.rows as f64), &|rows| format!("{rows}")))
+                @for (name, read) in shares { (line(name, &read, &percent)) }
+                @for (name, read) in values { (line(name, &read, &told)) }
+                (line("standard deviation", &|own| own.stddev, &|own| distance_of_kind(kind, own)))
+                (line("distinct values", &|own| own.distinct.map(|n| n as f64), &short))
                 @for (at, percent) in PERCENTILES.iter().enumerate() {
-                    (line(&format!("P{percent}"), &|own| own.percentiles.map(|all| all[at]), short))
+                    (line(&format!("P{percent}"), &|own| own.percentiles.map(|all| all[at]), &told))
                 }
             }
         }
-    }
-}
-
-/// Bars of a row; what they show stands in words beside them.
-pub struct Bar {
-    /// Class, place from the top, height, and length in parts of the whole.
-    bars: Vec<(&'static str, u32, u32, f64)>,
-    /// Where a threshold is marked.
-    threshold: Option<f64>,
-}
-
-/// Units of a drawing.
-const WIDTH: f64 = 200.0;
-
-/// Thresholds that a bar is long at most.
-const THRESHOLDS_MAX: f64 = 3.0;
-
-impl Bar {
-    /// A score in thresholds, with the threshold marked.
-    pub fn of_thresholds(ratio: f64) -> Bar {
-        let class = if ratio >= 1.0 { "bar-over" } else { "bar-window" };
-        let length = (ratio / THRESHOLDS_MAX).clamp(0.0, 1.0);
-        Bar { bars: vec![(class, 3, 8, length)], threshold: Some(1.0 / THRESHOLDS_MAX) }
-    }
-
-    /// Two shares, in parts of the largest.
-    fn of_shares(reference: f64, window: f64) -> Bar {
-        let bars = vec![("bar-reference", 1, 5, reference), ("bar-window", 8, 5, window)];
-        Bar { bars, threshold: None }
-    }
-}
-
-impl Render for Bar {
-    fn render(&self) -> Markup {
-        let at = |part: f64| format!("{:.1}", part * WIDTH);
-        html! {
-            svg width="200" height="14" viewBox="0 0 200 14" aria-hidden="true" {
-                @if self.threshold.is_some() {
-                    rect.rail x="0" y="3" width="200" height="8" {}
-                }
-                @for (class, y, height, length) in &self.bars {
-                    rect.(class) x="0" y=(y) width=(at(*length)) height=(height) {}
-                }
-                @if let Some(threshold) = self.threshold {
-                    rect.threshold x=(at(threshold)) y="0" width="2" height="14" {}
-                }
-            }
-        }
-    }
+    };
+    scrolled("Statistics", &table)
 }

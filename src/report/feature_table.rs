@@ -1,12 +1,16 @@
 //! The features of a window as a table, and what is said of the window before it.
 
 use super::Report;
-use super::feature_section::{Bar, facts, short_name};
+use super::bar::Bar;
+use super::column_chart::ColumnChart;
+use super::feature_section::{facts, file_name, short_name};
 use super::ranking::{conclusion, rows, verdict, verdict_class, window_class, worst};
-use crate::explain::number::{percent, short};
-use crate::monitor::figures::{FeatureFigures, ReferenceFeatureFigures, ReferenceFigures};
+use crate::explain::number::{of_kind, percent, short};
+use crate::monitor::figures::{
+    FeatureFigures, ReferenceFeatureFigures, ReferenceFigures, Statistics,
+};
 use crate::time::Timestamp;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 use std::collections::HashMap;
 
 /// The features of a reference by their names.
@@ -21,9 +25,12 @@ pub fn window_head(report: &Report<'_>) -> Markup {
     html! {
         p.conclusion.(window_class(figures)) { (conclusion(figures)) }
         p.soft {
-            @if let Some(file) = &figures.file { bdi { (short_name(file)) } ". " }
-            (rows(figures)) " rows against "
-            (report.reference.map_or(0, |reference| reference.rows))
+            @if let Some(file) = &figures.file { (file_name(file)) ". " }
+            (rows(figures)) " rows"
+            @match report.reference {
+                Some(reference) => { " against " (reference.rows) }
+                None => { ", judged against another reference than there is now" }
+            }
             @match (figures.start, figures.end) {
                 (Some(start), Some(end)) => { "; from " (moment(start)) " to " (moment(end)) }
                 (_, Some(end)) => { "; ended " (moment(end)) }
@@ -41,39 +48,53 @@ pub fn moment(time: Timestamp) -> Markup {
     html! { time datetime=(exact) { (seconds.replacen('T', " ", 1)) " UTC" } }
 }
 
-pub fn table_head() -> Markup {
+/// The heads of the columns, with a feature over time or without.
+pub fn table_head(has_past: bool) -> Markup {
     html! {
         thead { tr {
             th { "feature" } th { "verdict" } th { "score, in thresholds" }
+            @if has_past { th { "over time" } }
             th.number { "missing" } th.number { "mean" } th.number { "was" }
             th { "what moved" }
         } }
     }
 }
 
-/// A line of the table, with a link to more.
-pub fn feature_row(
-    feature: &FeatureFigures,
-    reference: Option<&ReferenceFeatureFigures>,
-    report: &Report<'_>,
-    link: Option<String>,
-) -> Markup {
-    let mean = |mean: Option<f64>| mean.map(short).unwrap_or_default();
-    let name = short_name(&feature.name);
-    html! {
-        tr {
-            th scope="row" {
-                @match link {
-                    Some(link) => { a href=(link) { bdi { (name) } } }
-                    None => { bdi { (name) } }
+/// A line of the table.
+pub struct FeatureRow<'a> {
+    pub feature: &'a FeatureFigures,
+    pub reference: Option<&'a ReferenceFeatureFigures>,
+    pub report: &'a Report<'a>,
+    /// Where there is more.
+    pub link: Option<String>,
+    /// Its scores in the last windows, where the table has them.
+    pub over_time: Option<ColumnChart>,
+}
+
+impl Render for FeatureRow<'_> {
+    fn render(&self) -> Markup {
+        let feature = self.feature;
+        let mean = |own: Option<&Statistics>| {
+            let mean = own.and_then(|own| own.mean);
+            mean.map(|mean| of_kind(feature.kind, mean)).unwrap_or_default()
+        };
+        let name = short_name(&feature.name);
+        html! {
+            tr {
+                th scope="row" {
+                    @match &self.link {
+                        Some(link) => { a href=(link) { bdi { (name) } } }
+                        None => { bdi { (name) } }
+                    }
                 }
+                td.(verdict_class(feature)) { (verdict(feature)) }
+                td { (worst_bar(feature)) }
+                @if let Some(over_time) = &self.over_time { td { (over_time) } }
+                td.number { (feature.statistics.missing_ratio.map(percent).unwrap_or_default()) }
+                td.number { (mean(Some(&feature.statistics))) }
+                td.number { (mean(self.reference.map(|own| &own.statistics))) }
+                td.facts { bdi { (facts(feature, self.report).join("; ")) } }
             }
-            td.(verdict_class(feature)) { (verdict(feature)) }
-            td { (worst_bar(feature)) }
-            td.number { (feature.statistics.missing_ratio.map(percent).unwrap_or_default()) }
-            td.number { (mean(feature.statistics.mean)) }
-            td.number { (mean(reference.and_then(|own| own.statistics.mean))) }
-            td.facts { bdi { (facts(feature, report).join("; ")) } }
         }
     }
 }
@@ -82,8 +103,11 @@ pub fn feature_row(
 pub fn worst_bar(feature: &FeatureFigures) -> Markup {
     html! {
         @if let Some((measured, ratio)) = worst(feature) {
-            (Bar::of_thresholds(ratio))
-            span.soft { (measured.measure) " × " (short(ratio)) }
+            (Bar::of_thresholds(ratio, feature.drifted == Some(true)))
+            span.soft {
+                (measured.measure) " × " (short(ratio))
+                @if ratio >= 1.0 && measured.calls == Some(false) { ", usual" }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::json::{Beside, Feature, SCHEMA, Window, to_line};
 use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{
-    BaselineFigures, ReferenceFeatureFigures, WindowFigures, WindowSummary, WindowVerdict,
+    BaselineFigures, ReferenceFeatureFigures, WindowFigures, WindowSummary,
 };
 use serde::Serialize;
 
@@ -29,8 +29,9 @@ struct Document<T> {
     windows: Vec<T>,
 }
 
+/// What one window came to.
 #[derive(Serialize)]
-struct Summary<'a> {
+pub(super) struct Summary<'a> {
     model: &'a str,
     version: &'a str,
     window: Window<'a>,
@@ -44,6 +45,25 @@ struct Summary<'a> {
     baselines: &'a [BaselineFigures],
 }
 
+impl<'a> Summary<'a> {
+    pub fn of(model: &'a str, version: &'a str, what: &'a WindowSummary) -> Summary<'a> {
+        let WindowSummary { figures, judged, drifted, drifted_features } = what;
+        Summary {
+            model,
+            version,
+            window: figures.into(),
+            rows: figures.rows,
+            rows_kept: figures.rows_kept,
+            verdict: what.verdict().name(),
+            features_judged: *judged,
+            features_drifted: *drifted,
+            features_drifted_ratio: what.drifted_ratio(),
+            drifted: drifted_features,
+            baselines: &figures.baselines,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct OfFeature<'a> {
     model: &'a str,
@@ -54,22 +74,8 @@ struct OfFeature<'a> {
 
 /// What each window came to.
 pub fn windows(past: &[Past<WindowSummary>]) -> String {
-    let windows = past.iter().map(|Past { model, version, what }| {
-        let WindowSummary { figures, judged, drifted, drifted_features } = what;
-        Summary {
-            model,
-            version,
-            window: figures.into(),
-            rows: figures.rows,
-            rows_kept: figures.rows_kept,
-            verdict: WindowVerdict::of(*judged, *drifted).name(),
-            features_judged: *judged,
-            features_drifted: *drifted,
-            features_drifted_ratio: (*judged > 0).then(|| *drifted as f64 / *judged as f64),
-            drifted: drifted_features,
-            baselines: &figures.baselines,
-        }
-    });
+    let windows =
+        past.iter().map(|Past { model, version, what }| Summary::of(model, version, what));
     to_line(&Document { schema: SCHEMA, windows: windows.collect() })
 }
 

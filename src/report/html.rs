@@ -2,8 +2,9 @@
 
 use super::Report;
 use super::feature_section::feature_section;
-use super::feature_table::{by_name, feature_row, table_head, window_head};
-use super::page_frame::frame;
+use super::feature_table::{FeatureRow, by_name, table_head, window_head};
+use super::page_frame::fixed_page;
+use super::page_links::model_name;
 use super::ranking::{conclusion, sort_worst_first};
 use crate::monitor::figures::FeatureFigures;
 use maud::{Markup, html};
@@ -25,13 +26,13 @@ struct Limits {
 pub fn html(reports: &[Report<'_>]) -> String {
     let title = match reports {
         [] => "driftd: no window has closed yet".to_owned(),
-        [one] => format!("{}: {}", model(one), conclusion(one.figures)),
+        [one] => format!("{}: {}", model_name(one.model, one.version), conclusion(one.figures)),
         many => format!("driftd: {} windows", many.len()),
     };
     // Each has its part of what one page can hold.
     let part = |all: usize| (all / reports.len().max(1)).max(1);
     let limits = Limits { sections: part(SECTIONS_MAX), rows: part(ROWS_MAX) };
-    frame(
+    fixed_page(
         &title,
         &html! {
             header { h1 { "Drift report" } }
@@ -44,13 +45,6 @@ pub fn html(reports: &[Report<'_>]) -> String {
     )
 }
 
-fn model(report: &Report<'_>) -> String {
-    match report.version {
-        "" => report.model.to_owned(),
-        version => format!("{} {version}", report.model),
-    }
-}
-
 fn window(report: &Report<'_>, number: usize, limits: Limits) -> Markup {
     let figures = report.figures;
     let of_reference = by_name(report.reference);
@@ -58,15 +52,22 @@ fn window(report: &Report<'_>, number: usize, limits: Limits) -> Markup {
     sort_worst_first(&mut features);
     let id = |place: usize| format!("w{number}f{place}");
     html! {
-        h2 { bdi { (model(report)) } ", window " bdi { (figures.window) } }
+        h2 {
+            bdi { (model_name(report.model, report.version)) } ", window " bdi { (figures.window) }
+        }
         (window_head(report))
         div.scroll {
             table {
-                (table_head())
+                (table_head(false))
                 tbody {
                     @for (place, feature) in features.iter().enumerate().take(limits.rows) {
-                        (feature_row(feature, of_reference.get(feature.name.as_str()).copied(),
-                            report, (place < limits.sections).then(|| format!("#{}", id(place)))))
+                        (FeatureRow {
+                            feature,
+                            reference: of_reference.get(feature.name.as_str()).copied(),
+                            report,
+                            link: (place < limits.sections).then(|| format!("#{}", id(place))),
+                            over_time: None,
+                        })
                     }
                 }
             }

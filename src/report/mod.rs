@@ -1,16 +1,23 @@
 //! Reports for people and programs: a table for the terminal, a page to look at, JSON for all
 //! else.
 
+mod bar;
+mod column_chart;
+pub mod feature_page;
 mod feature_section;
 mod feature_table;
 pub mod history;
 pub mod html;
 pub mod json;
-pub mod model_pages;
+mod line_chart;
+pub mod model_list;
+pub mod overview_page;
 mod page_frame;
+mod page_links;
 mod ranking;
 pub mod table;
 mod why;
+pub mod window_page;
 
 use crate::explain::phrases::ShownValues;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures};

@@ -3,17 +3,20 @@
 use super::Report;
 use super::ranking::{conclusion, rows, sort_worst_first, verdict, worst};
 use crate::explain::bin::printable;
-use crate::explain::number::{percent, significant};
+use crate::explain::number::{of_kind, percent, significant};
 use crate::explain::phrases::ShownValues;
-use crate::feature::Status;
-use crate::monitor::figures::{FeatureFigures, Statistics, WindowVerdict};
+use crate::feature::{Kind, Status};
+use crate::monitor::figures::{FeatureFigures, ReferenceFeatureFigures, WindowVerdict};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// Characters of a bar that stands at its threshold.
-const BAR_AT_THRESHOLD: f64 = 3.0;
+/// Characters of a bar up to its threshold, and beyond it at most.
+const BAR_AT_THRESHOLD: usize = 3;
 const BAR_MAX: usize = 6;
+/// Blocks that show a share, the smallest first, and bins that are shown at most.
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const BINS_MAX: usize = 12;
 /// Facts that are told of a feature.
 const FACTS_TOLD: usize = 2;
 
@@ -75,8 +78,8 @@ fn labels(reports: &[Report<'_>]) -> String {
 
 fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_terminal: bool) -> Table {
     let reference = report.reference.iter().flat_map(|reference| &reference.features);
-    let reference: HashMap<&str, &Statistics> =
-        reference.map(|own| (own.name.as_str(), &own.statistics)).collect();
+    let reference: HashMap<&str, &ReferenceFeatureFigures> =
+        reference.map(|own| (own.name.as_str(), own)).collect();
     let mut table = Table::new();
     table
         .load_style(comfy_table::presets::NOTHING)
@@ -93,24 +96,31 @@ fn features(mut features: Vec<&FeatureFigures>, report: &Report<'_>, for_termina
         "was",
         "psi",
         "ks",
-        "score / threshold",
+        "score │ threshold",
+        "reference → now",
         "what moved",
     ]);
     sort_worst_first(&mut features);
     for feature in features {
         let colour = colour(feature);
         let was = reference.get(feature.name.as_str());
+        // Times as times; of numbers as many digits each.
+        let mean = |mean: f64| match feature.kind {
+            Kind::Temporal => of_kind(feature.kind, mean),
+            _ => significant(mean),
+        };
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         table.add_row(vec![
             Cell::new(printable(&feature.name)).add_attribute(Attribute::Bold),
             Cell::new(feature.kind.name()),
             Cell::new(verdict(feature)).fg(colour),
             right(feature.statistics.missing_ratio.map(percent).unwrap_or_default()),
-            right(feature.statistics.mean.map(significant).unwrap_or_default()),
-            right(was.and_then(|was| was.mean).map(significant).unwrap_or_default()),
+            right(feature.statistics.mean.map(mean).unwrap_or_default()),
+            right(was.and_then(|was| was.statistics.mean).map(mean).unwrap_or_default()),
             right(score(feature, "psi")),
             right(score(feature, "ks")),
             Cell::new(bar(feature)).fg(colour),
+            Cell::new(was.map(|was| shapes(feature, was)).unwrap_or_default()),
             Cell::new(what_moved(feature, report.shown)),
         ]);
     }
@@ -127,13 +137,38 @@ fn colour(feature: &FeatureFigures) -> Color {
 
 fn bar(feature: &FeatureFigures) -> String {
     let Some((measured, ratio)) = worst(feature) else { return String::new() };
-    let filled = ((ratio * BAR_AT_THRESHOLD).round() as usize).min(BAR_MAX);
-    let (full, empty) = ("█".repeat(filled), "░".repeat(BAR_MAX - filled));
+    let filled = ((ratio * BAR_AT_THRESHOLD as f64).round() as usize).min(BAR_MAX);
+    let block = |at: usize| if at < filled { '█' } else { '░' };
+    let below: String = (0..BAR_AT_THRESHOLD).map(block).collect();
+    let above: String = (BAR_AT_THRESHOLD..BAR_MAX).map(block).collect();
     // As many digits as tell something.
     let digits = if ratio < 10.0 { 2 } else { 0 };
     let others = feature.called().filter(|name| *name != measured.measure).count();
     let others = if others > 0 { format!(" +{others}") } else { String::new() };
-    format!("{full}{empty} {} ×{ratio:.digits$}{others}", measured.measure)
+    format!("{below}│{above} {} ×{ratio:.digits$}{others}", measured.measure)
+}
+
+/// The shares of the bins on both sides, with one scale; nothing where there are more than fit.
+fn shapes(feature: &FeatureFigures, reference: &ReferenceFeatureFigures) -> String {
+    let before: Vec<u64> = reference.bins.iter().map(|(_, rows)| *rows).collect();
+    let now = &feature.bins;
+    if now.is_empty() || now.len() != before.len() || now.len() > BINS_MAX {
+        return String::new();
+    }
+    let shares = |rows: &[u64]| {
+        let all = rows.iter().sum::<u64>().max(1) as f64;
+        rows.iter().map(|rows| *rows as f64 / all).collect::<Vec<f64>>()
+    };
+    let (before, now) = (shares(&before), shares(now));
+    let most = before.iter().chain(&now).copied().fold(f64::MIN_POSITIVE, f64::max);
+    let drawn = |shares: &[f64]| {
+        let block = |share: &f64| match *share {
+            0.0 => ' ',
+            share => BLOCKS[((share / most * 8.0) as usize).min(7)],
+        };
+        shares.iter().map(block).collect::<String>()
+    };
+    format!("{} → {}", drawn(&before), drawn(&now))
 }
 
 fn what_moved(feature: &FeatureFigures, shown: ShownValues) -> String {

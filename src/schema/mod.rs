@@ -4,6 +4,7 @@
 //! Not values: nothing here decodes one.
 
 pub mod binding;
+pub mod column_changes;
 pub mod column_type;
 pub mod columns;
 pub mod kinds;

@@ -7,6 +7,7 @@ use crate::format::parquet::ParquetTable;
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::monitor::table::Table;
 use crate::settings::remote_fault;
+use arrow_schema::Schema;
 use std::path::{Path, PathBuf};
 
 /// Ending of a profile.
@@ -102,12 +103,16 @@ pub fn column_names(path: &Path) -> Result<Vec<String>> {
 /// The names of the columns of one file, those of the folders below `root` included; none when it
 /// cannot be read.
 pub fn names_below(root: &Path, path: &Path) -> Vec<String> {
+    let schema = schema_below(root, path);
+    let fields = schema.iter().flat_map(|schema| schema.fields());
+    fields.map(|field| field.name().clone()).collect()
+}
+
+/// The columns of one file, those of the folders below `root` included; none when it cannot be
+/// read.
+pub fn schema_below(root: &Path, path: &Path) -> Option<Schema> {
     let table = OpenFile::open(root, path).and_then(|file| ParquetTable::open(&file));
-    let names = |table: ParquetTable| {
-        let fields = table.schema().fields().iter().map(|field| field.name().clone());
-        fields.collect()
-    };
-    table.map(names).unwrap_or_default()
+    table.ok().map(|table| table.schema().clone())
 }
 
 pub fn read_profile(path: &Path) -> Result<Profile> {

@@ -74,18 +74,23 @@ impl ModelStore {
             let names = "SELECT f.name FROM feature_window v JOIN feature f ON f.id = v.feature
                          WHERE v.window = ?1 AND v.drifted = 1 ORDER BY v.position";
             self.read_windows(name, query, " FROM closed_window w", |connection, row| {
-                let (figures, id) = read(row)?;
+                let (summary, id) = read_summary(row)?;
                 let mut statement = connection.prepare_cached(names)?;
                 let drifted = statement.query_map(params![id], |row| row.get(0))?;
                 let drifted_features = drifted.collect::<rusqlite::Result<_>>()?;
-                Ok(Ok(WindowSummary {
-                    judged: row.get::<_, i64>(8)? as usize,
-                    drifted: row.get::<_, i64>(9)? as usize,
-                    drifted_features,
-                    figures,
-                }))
+                Ok(Ok(WindowSummary { drifted_features, ..summary }))
             })
         })
+    }
+
+    /// The same of one name without the names of drifted features, which may be many.
+    pub fn past_counts(
+        &self,
+        window: &str,
+        query: &Query,
+    ) -> Result<Vec<WindowSummary>, StateError> {
+        let read = |_: &Connection, row: &Row<'_>| Ok(Ok(read_summary(row)?.0));
+        self.read_windows(window, query, " FROM closed_window w", read)
     }
 
     /// One feature in the closed windows that have it, name by name and oldest first, with what it
@@ -252,7 +257,11 @@ impl ModelStore {
         read.into_iter().rev().map(|own| self.undamaged(window, own)).collect()
     }
 
-    fn undamaged<T>(&self, window: &str, read: Result<T, Fault>) -> Result<T, StateError> {
+    pub(super) fn undamaged<T>(
+        &self,
+        window: &str,
+        read: Result<T, Fault>,
+    ) -> Result<T, StateError> {
         read.map_err(|fault| {
             let what = format_args!("a closed window {window:?}");
             self.store.named(StateError::damaged(what, fault))
@@ -288,6 +297,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(WindowFigures, i64)> {
         features: Vec::new(),
     };
     Ok((figures, row.get(ID_COLUMN)?))
+}
+
+/// A window without the names of its drifted features, and its id.
+fn read_summary(row: &Row<'_>) -> rusqlite::Result<(WindowSummary, i64)> {
+    let (figures, id) = read(row)?;
+    let (judged, drifted) = (row.get::<_, i64>(8)? as usize, row.get::<_, i64>(9)? as usize);
+    Ok((WindowSummary { figures, judged, drifted, drifted_features: Vec::new() }, id))
 }
 
 pub(super) fn write(

@@ -90,6 +90,24 @@ impl ModelStore {
         })
     }
 
+    /// Paths of a source that cannot be read and why, in their order, at most so many.
+    pub fn unreadable(
+        &self,
+        source: &str,
+        most: u32,
+    ) -> Result<Vec<(PathBuf, String)>, StateError> {
+        let sql = "SELECT p.path, p.quarantined FROM source s JOIN path p ON p.source = s.id
+                   WHERE s.model = ?1 AND s.name = ?2 AND p.quarantined IS NOT NULL
+                   ORDER BY p.path LIMIT ?3";
+        self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![self.model, source, most], |row| {
+                Ok((PathBuf::from(OsString::from_vec(row.get(0)?)), row.get(1)?))
+            })?;
+            rows.collect()
+        })
+    }
+
     /// Every path that is known.
     pub fn paths(&self, source: SourceId) -> Result<Vec<(PathBuf, PathRecord)>, StateError> {
         let sql = format!(

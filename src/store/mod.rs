@@ -17,6 +17,7 @@ mod ledger;
 mod lock;
 mod migration;
 mod places;
+mod recent_features;
 mod recent_verdicts;
 pub mod reference_record;
 mod row_sums;

@@ -3,6 +3,7 @@
 /// Alert rules and unit files, with Prometheus' own tools.
 mod alerts;
 mod bombs;
+mod browser;
 /// The command line as a shell sees it.
 mod cli;
 mod clusters;

@@ -91,7 +91,9 @@ fn the_demo_finds_what_there_is_and_nothing_else() {
     daemon.stop();
 }
 
-pub const HOSTILE_NAMES: [&str; 12] = [
+pub const HOSTILE_NAMES: [&str; 14] = [
+    ".",
+    "..",
     "quote\"d",
     "back\\slash",
     "line\nfeed",

@@ -228,6 +228,7 @@ impl Simulation {
             shared,
             // Every file is committed beside the counting of the next.
             commit_bytes_max: 1,
+            columns: ColumnsConfig::default(),
             log: WorkLog::default(),
         }
     }

@@ -26,6 +26,9 @@ pub struct Listed {
     pub stat: Stat,
 }
 
+/// Endings of files that hold tables as texts.
+const TEXT_ENDINGS: [&str; 5] = ["csv", "tsv", "json", "jsonl", "ndjson"];
+
 /// Names that are remembered of files that are left out.
 const IGNORED_NAMES_MAX: usize = 3;
 
@@ -34,6 +37,8 @@ const IGNORED_NAMES_MAX: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ignored {
     pub files: u64,
+    /// Those that hold tables as texts.
+    texts: u64,
     /// Of the first of them.
     names: BTreeSet<String>,
 }
@@ -41,6 +46,9 @@ pub struct Ignored {
 impl Ignored {
     pub fn add(&mut self, path: &Path) {
         self.files += 1;
+        // Of `a.csv.gz` the ending before the last.
+        let packed = has_ending(path, &["gz", "zst"]).then(|| path.with_extension(""));
+        self.texts += u64::from(has_ending(packed.as_deref().unwrap_or(path), &TEXT_ENDINGS));
         let name = path.file_name().unwrap_or_default();
         self.names.insert(name.to_string_lossy().into_owned());
         if self.names.len() > IGNORED_NAMES_MAX {
@@ -59,7 +67,14 @@ impl fmt::Display for Ignored {
             "{} {files} left out for not ending in .parquet, .pq or .parq: {}{more}",
             self.files,
             names.join(", ")
-        )
+        )?;
+        match self.texts {
+            0 => Ok(()),
+            texts => write!(
+                f,
+                "; {texts} of CSV or JSON: driftd reads Parquet, and lines of JSON at a socket"
+            ),
+        }
     }
 }
 
@@ -115,7 +130,12 @@ pub fn is_hidden(name: &OsStr) -> bool {
 }
 
 pub fn is_data(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ENDINGS.iter().any(|e| ending.eq_ignore_ascii_case(e)))
+    has_ending(path, &ENDINGS)
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension()
+        .is_some_and(|own| endings.iter().any(|ending| own.eq_ignore_ascii_case(ending)))
 }
 
 fn refuse_table_format(root: &Path) -> Result<()> {
