@@ -20,7 +20,7 @@ use maud::{Markup, html};
 use std::collections::HashMap;
 
 /// Features on one page.
-const FEATURES_PER_PAGE: usize = 500;
+const FEATURES_PER_PAGE: usize = 200;
 
 /// Which features of a window are asked for.
 #[derive(Debug, Clone, Default)]

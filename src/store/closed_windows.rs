@@ -71,7 +71,9 @@ impl ModelStore {
         query: &Query,
     ) -> Result<Vec<WindowSummary>, StateError> {
         self.of_names(window, |name| {
-            let names = "SELECT f.name FROM feature_window v JOIN feature f ON f.id = v.feature
+            // Without being told it would look through all features of each window.
+            let names = "SELECT f.name FROM feature_window v INDEXED BY feature_window_drifted
+                         JOIN feature f ON f.id = v.feature
                          WHERE v.window = ?1 AND v.drifted = 1 ORDER BY v.position";
             self.read_windows(name, query, " FROM closed_window w", |connection, row| {
                 let (summary, id) = read_summary(row)?;
