@@ -6,6 +6,8 @@ use crate::drift::MEASURES;
 use crate::explain::phrases::ShownValues;
 use crate::feature::Kind;
 use crate::format::OpenFile;
+use crate::format::arrow::RecordBatchTable;
+use crate::format::ipc_stream::{IpcStream, body_bytes};
 use crate::format::ndjson::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
 use crate::format::parquet::page_headers::{PageLimits, check_pages};
@@ -16,9 +18,9 @@ use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
 use crate::profile::codec::{Content, decode, seal};
 use crate::profile::instants::parse;
-use crate::source::lines::inbox::Chunk;
-use crate::source::lines::line_buffer::{LineBuffer, Lines};
-use crate::source::lines::parse::{ParsedBatch, TakenLines};
+use crate::source::stream::inbox::{Chunk, LineChunk};
+use crate::source::stream::line_buffer::{LineBuffer, Lines};
+use crate::source::stream::parse::{TakenChunks, TakenRows};
 use crate::store::feature_details::FeatureDetails;
 use crate::time::EpochUnit;
 use crate::totals::Rejected;
@@ -46,10 +48,11 @@ use tokio::sync::Semaphore;
 pub type Target = fn(&[u8]);
 
 /// Each target by its name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("parquet", footer_and_pages),
     ("pages", pages),
     ("lines", lines),
+    ("batches", arrow_stream),
     ("state", profiles_and_state),
     ("config", configuration),
     ("times", event_times),
@@ -154,17 +157,17 @@ fn batches(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> (u64, Rejected, Vec<Ve
     let room = Arc::new(Semaphore::new(arrived.len()));
     let chunks = arrived.into_iter().map(|Lines { lines, bytes, too_long }| {
         let room = Arc::clone(&room).try_acquire_owned().expect("there is one for each");
-        Chunk { lines, read: 0, bytes, too_long, peer: "peer".into(), room }
+        Chunk::Lines(LineChunk { lines, read: 0, bytes, too_long, peer: "peer".into(), room })
     });
-    let mut taken = TakenLines::default();
+    let mut taken = TakenChunks::default();
     taken.extend(chunks.collect());
     let (mut all_rows, mut rejected, mut values) = (0, Rejected::default(), Vec::new());
-    while let Some(ParsedBatch { batch, .. }) = taken.next(schema, LINE_BYTES_MAX) {
-        all_rows += rows(&batch);
-        batch.faults.rejected.iter().for_each(|(reason, lines)| rejected.add(reason, lines));
-        values.resize(batch.schema().fields().len(), Vec::new());
+    while let Some(TakenRows { table, faults, .. }) = taken.next(schema, LINE_BYTES_MAX) {
+        all_rows += rows(&*table);
+        faults.rejected.iter().for_each(|(reason, lines)| rejected.add(reason, lines));
+        values.resize(table.schema().fields().len(), Vec::new());
         for (column, values) in values.iter_mut().enumerate() {
-            for block in batch.read(0, column).expect("it is in memory") {
+            for block in table.read(0, column).expect("it is in memory") {
                 let block = block.expect("it is in memory");
                 let row = |row| format!("{:?}", block.values().slice(row, 1));
                 values.extend((0..block.rows()).map(row));
@@ -172,6 +175,32 @@ fn batches(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> (u64, Rejected, Vec<Ve
         }
     }
     (all_rows, rejected, values)
+}
+
+/// An Arrow stream: what is read as rows can be counted.
+pub fn arrow_stream(bytes: &[u8]) {
+    let most = PAGE_BYTES_MAX as usize;
+    let mut stream = IpcStream::default();
+    let mut rest = bytes;
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        rest = after;
+        let Some((head, after)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+        else {
+            // What it begins with, or not to its end.
+            continue;
+        };
+        let Ok(body) = body_bytes(head, most) else { continue };
+        let Some((body, after)) = after.split_at_checked(body) else { return };
+        rest = after;
+        let Ok(Some(batch)) = stream.take(head, body.to_vec(), most) else { continue };
+        let table = RecordBatchTable::new(vec![batch]).expect("there is one");
+        for column in 0..table.schema().fields().len() {
+            for block in table.read(0, column).expect("it is in memory") {
+                let block = block.expect("it is in memory");
+                assert!(block.n_missing() <= block.rows());
+            }
+        }
+    }
 }
 
 /// Values of the state and of `.profile` files, after a byte that says which: what can be read can
@@ -291,6 +320,7 @@ mod tests {
             "parquet" => fixtures("parquet"),
             "config" => fixtures("toml"),
             "pages" => chunks(),
+            "batches" => fixtures("arrows"),
             "state" => stored(),
             "lines" => texts(&[concat!(
                 "\x05\x00\x01\x1e\x03\x07\x02\x20",

@@ -86,6 +86,9 @@ labels! {
         NotAnObject = "not_an_object",
         TooLong = "too_long",
         NotUtf8 = "not_utf8",
+        /// An Arrow stream that could not be read further; how many rows it would have had, nobody
+        /// knows.
+        BrokenStream = "broken_stream",
         /// A batch of rows that could not be counted as a whole.
         Uncountable = "uncountable",
         /// Sent to a socket whose model was not there to take it before the end.

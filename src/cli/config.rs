@@ -69,7 +69,7 @@ fn check(config: &Config) -> Result<String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut text = String::new();
     let mut faults = Vec::new();
-    let (mut counts, mut lines) = (0, 0);
+    let (mut counts, mut sent) = (0, 0);
     if let Err(error) = crate::daemon::check_sources(&config.models, None) {
         faults.push(error.to_string());
     }
@@ -107,9 +107,9 @@ fn check(config: &Config) -> Result<String> {
         for source in &model.sources {
             let bytes = source.kind.memory_max(&source.settings, features, threads);
             if bytes > 0 {
-                text +=
-                    &format!("  lines of {:?} in memory at most {}\n", source.name, size(bytes));
-                lines += bytes;
+                let (name, most) = (&source.name, size(bytes));
+                text += &format!("  rows sent to {name:?} in memory at most {most}\n");
+                sent += bytes;
             }
         }
         if footprint.least > memory_max {
@@ -120,17 +120,15 @@ fn check(config: &Config) -> Result<String> {
                 size(memory_max)
             ));
         }
-        text += &hints(&reference);
-        text += &changed_columns(model, &reference);
-        text += &undecided(&model.model.drift);
-        text += &left_out(model);
+        text += &(hints(&reference) + &changed_columns(model, &reference));
+        text += &(undecided(&model.model.drift) + &left_out(model));
     }
     if !faults.is_empty() {
         bail!(faults.join("\n"));
     }
-    let [all, counts, lines] = [counts + lines, counts, lines].map(size);
+    let [all, counts, sent] = [counts + sent, counts, sent].map(size);
     text += &format!(
-        "in memory at most {all}: counts {counts}, lines of sockets {lines}; besides these the \
+        "in memory at most {all}: counts {counts}, rows sent to sockets {sent}; besides these the \
          references, and pages while they are read\n"
     );
     Ok(text + "the configuration is good\n")

@@ -2,6 +2,7 @@
 
 pub mod arrow;
 mod extent_hashes;
+pub mod ipc_stream;
 pub mod ndjson;
 mod open_file;
 pub mod parquet;

@@ -12,7 +12,7 @@ use crate::profile::feature::FeatureGrid;
 use crate::profile::instants;
 use crate::profile::texts::number_text;
 use crate::schema::binding::Wanted;
-use crate::schema::columns::ColumnsConfig;
+use crate::schema::columns::{ColumnsConfig, column_names};
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
 use arrow_array::ArrayRef;
@@ -49,6 +49,20 @@ impl LineSchema {
     pub fn new(features: Vec<LineFeature>, columns: ColumnsConfig) -> LineSchema {
         let places = features.iter().enumerate().map(|(place, own)| (own.name.clone(), place));
         LineSchema { places: places.collect(), features, columns }
+    }
+}
+
+impl LineSchema {
+    /// What is wrong with rows that have these columns: each that is no feature, in every row.
+    pub fn unknown_columns(&self, schema: &Schema, rows: u64) -> LineFaults {
+        let is_unknown =
+            |name: &&str| !self.places.contains_key(*name) && self.columns.is_feature(name);
+        let unknown: Vec<&str> = column_names(schema).filter(is_unknown).collect();
+        LineFaults {
+            unknown_keys: unknown.len() as u64 * rows,
+            unknown_names: unknown.into_iter().take(UNKNOWN_NAMES_MAX).map(str::to_owned).collect(),
+            ..LineFaults::default()
+        }
     }
 }
 

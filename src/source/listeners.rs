@@ -3,7 +3,7 @@
 //! A model that is started anew finds its socket still open, with its connections and what they
 //! have sent.
 
-use super::lines::{Abandoned, Gate, LineLimits, LineListener};
+use super::stream::{Abandoned, Gate, StreamLimits, StreamListener};
 use super::{Resource, SourceOwner};
 use crate::error::Result;
 use crate::net::descriptors::Descriptors;
@@ -50,8 +50,8 @@ struct Socket {
     /// The source that takes its lines, or took them last.
     owner: SourceOwner,
     /// As they are configured.
-    limits: LineLimits,
-    listener: Arc<LineListener>,
+    limits: StreamLimits,
+    listener: Arc<StreamListener>,
 }
 
 impl Default for Listeners {
@@ -80,9 +80,9 @@ impl Listeners {
         &self,
         key: ListenerKey,
         owner: &SourceOwner,
-        limits: LineLimits,
-        open: impl FnOnce(LineLimits) -> Result<LineListener>,
-    ) -> Result<Arc<LineListener>> {
+        limits: StreamLimits,
+        open: impl FnOnce(StreamLimits) -> Result<StreamListener>,
+    ) -> Result<Arc<StreamListener>> {
         let (found, allowed) = {
             let sockets = self.sockets();
             let found = sockets.open.get(&key).map(|socket| Arc::clone(&socket.listener));
@@ -109,9 +109,9 @@ impl Listeners {
         Ok(listener)
     }
 
-    fn allowed(&self, limits: LineLimits, sources: usize) -> LineLimits {
+    fn allowed(&self, limits: StreamLimits, sources: usize) -> StreamLimits {
         let connections_max = self.descriptors.for_source(limits.connections_max, sources);
-        LineLimits { connections_max, ..limits }
+        StreamLimits { connections_max, ..limits }
     }
 
     /// Whether there is a socket with this key.

@@ -21,15 +21,15 @@
 
 pub mod directory;
 pub mod inputs;
-pub mod lines;
 mod listeners;
+pub mod stream;
 mod tcp;
 mod unix;
 pub mod warm_up;
 
 pub use directory::events::FileEvents;
-pub use lines::{Abandoned, Gate};
 pub use listeners::{ListenerKey, Listeners};
+pub use stream::{Abandoned, Gate};
 
 use crate::error::{Fault, Result};
 use crate::format::ndjson::LineSchema;

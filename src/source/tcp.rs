@@ -1,7 +1,7 @@
 //! Lines over TCP.
 
-use super::lines::{
-    self, BoundLines, CONNECTIONS_MAX, Gate, LINE_BYTES_MAX, LineListener, TOKEN_FILE,
+use super::stream::{
+    self, BoundStream, CONNECTIONS_MAX, Gate, LINE_BYTES_MAX, StreamListener, TOKEN_FILE,
     WEB_CONFIG_FILE,
 };
 use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceOwner, SourceType};
@@ -42,7 +42,7 @@ impl SourceType for Tcp {
     }
 
     fn memory_max(&self, settings: &Settings, features: usize, threads: usize) -> u64 {
-        lines::memory_max(settings, features, threads)
+        stream::memory_max(settings, features, threads)
     }
 
     fn gate(&self, settings: &Settings) -> Result<Option<Gate>> {
@@ -55,19 +55,19 @@ impl SourceType for Tcp {
         owner: &SourceOwner,
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>> {
-        let (address, limits) = (settings.address(LISTEN), lines::limits(settings));
+        let (address, limits) = (settings.address(LISTEN), stream::limits(settings));
         let key = ListenerKey::new(Resource::Address(address), owner);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
             let gate = Arc::new(Gate::open(settings)?);
-            let open = || -> io::Result<LineListener> {
+            let open = || -> io::Result<StreamListener> {
                 let listener = TcpListener::from_std(net::bind(address)?)?;
                 let bound = listener.local_addr()?.to_string();
-                Ok(LineListener::open(listener, bound, limits, Arc::clone(&gate)))
+                Ok(StreamListener::open(listener, bound, limits, Arc::clone(&gate)))
             };
             open().map_err(|error| Error::new(format!("cannot listen on {address}: {error}")))
         });
         let listener = listener?;
-        lines::set_gate(&listener, settings)?;
-        Ok(Box::new(BoundLines { listener, limits }))
+        stream::set_gate(&listener, settings)?;
+        Ok(Box::new(BoundStream { listener, limits }))
     }
 }

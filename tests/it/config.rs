@@ -91,13 +91,17 @@ fn the_memory_of_open_windows_is_told_and_bounded() {
     let (status, out, _) = check("1GB");
     // A day, ten minutes of lateness, and the hour that has begun.
     assert!(status == 0 && out.contains("open panes: 26"), "{out}");
-    assert!(out.contains("in memory at most") && out.contains("lines of sockets 0 KB"), "{out}");
+    assert!(
+        out.contains("in memory at most") && out.contains("rows sent to sockets 0 KB"),
+        "{out}"
+    );
     let socket = "[[model.source]]\nname = \"s\"\ntype = \"tcp\"\nlisten = \"127.0.0.1:9\"\n\
         line_bytes_max = 1048576\nconnections_max = 64\n";
     std::fs::write(&path, format!("{}{socket}", text("1GB"))).unwrap();
     let (status, out, _) = run(&["config", "check", path.to_str().unwrap()]);
     // The beginning of a line for each connection, 8 MiB that wait, and the batches.
-    let told = out.lines().find_map(|line| line.split_once("lines of \"s\" in memory at most "));
+    let told =
+        out.lines().find_map(|line| line.split_once("rows sent to \"s\" in memory at most "));
     let mb: u64 = told.unwrap().1.strip_suffix(" MB").unwrap().parse().unwrap();
     assert!(status == 0 && mb > 64 + 8, "{out}");
     let (status, _, err) = check("4KB");

@@ -29,6 +29,7 @@ mod hints;
 mod history_profile;
 mod init;
 mod inputs;
+mod ipc;
 /// Laws that hold for any split, order and merge.
 mod laws;
 /// What is learned from closed windows, and kept.

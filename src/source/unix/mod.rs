@@ -4,8 +4,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::lines::{
-    self, BoundLines, CONNECTIONS_MAX, Gate, LINE_BYTES_MAX, LineListener, TOKEN_FILE,
+use super::stream::{
+    self, BoundStream, CONNECTIONS_MAX, Gate, LINE_BYTES_MAX, StreamListener, TOKEN_FILE,
 };
 use super::{BoundSource, ListenerKey, Resource, SharedByAll, SourceOwner, SourceType};
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ impl SourceType for Unix {
     }
 
     fn memory_max(&self, settings: &Settings, features: usize, threads: usize) -> u64 {
-        lines::memory_max(settings, features, threads)
+        stream::memory_max(settings, features, threads)
     }
 
     fn gate(&self, settings: &Settings) -> Result<Option<Gate>> {
@@ -73,17 +73,17 @@ impl SourceType for Unix {
     ) -> Result<Box<dyn BoundSource>> {
         let (path, mode) = (settings.path(PATH), settings.mode(MODE));
         let failed = |error| Error::new(format!("cannot listen on {}: {error}", path.display()));
-        let limits = lines::limits(settings);
+        let limits = stream::limits(settings);
         let key = ListenerKey::new(self.resource(settings), owner);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
             let gate = Arc::new(Gate::open(settings)?);
             let file = SocketFile::open(path, mode).map_err(failed)?;
-            Ok(LineListener::open(file, path.display().to_string(), limits, gate))
+            Ok(StreamListener::open(file, path.display().to_string(), limits, gate))
         })?;
         // Of a socket that was open already these may have changed.
-        lines::set_gate(&listener, settings)?;
+        stream::set_gate(&listener, settings)?;
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
-        Ok(Box::new(BoundLines { listener, limits }))
+        Ok(Box::new(BoundStream { listener, limits }))
     }
 }
 

@@ -87,6 +87,16 @@ impl LineBuffer {
         lines
     }
 
+    /// Whether what was read and not taken begins so.
+    pub fn begins_with(&self, bytes: &[u8]) -> bool {
+        self.bytes.starts_with(bytes)
+    }
+
+    /// What was read, for whoever reads it as something else.
+    pub fn take_begun(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// The connection has ended, and maybe its last line with it.
     pub fn finish(mut self) -> Option<Lines> {
         let lines = std::mem::take(&mut self.bytes);

@@ -1,9 +1,11 @@
-//! Lines that connections have read and that no model has taken yet: so many bytes at most.
+//! What connections have read and no model has taken yet: so many bytes at most.
 //!
 //! It belongs to the socket and not to the model, so that what was sent while a model is stopped
 //! and started anew waits for it.
 
+use crate::error::Fault;
 use crate::telemetry::{ErrorReason, SourceTelemetry};
+use arrow_array::RecordBatch;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 /// Bytes that wait at most. While there are so many, no byte is taken from any connection.
 pub const INBOX_BYTES_MAX: usize = 8 << 20;
 
-/// What a chunk takes besides its lines, at most.
+/// What a chunk takes besides what it holds, at most.
 const CHUNK_BYTES: usize = 256;
 
 /// Bytes that are worth a batch: enough rows for a task per column.
@@ -22,8 +24,32 @@ const BATCH_BYTES: usize = 1 << 20;
 /// After this time a batch is made of what there is.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 
+/// What one connection has sent.
+pub enum Chunk {
+    Lines(LineChunk),
+    Batch(BatchChunk),
+    Broken(BrokenStream),
+}
+
+/// Rows of an Arrow stream.
+pub struct BatchChunk {
+    pub batch: RecordBatch,
+    /// Bytes that arrived.
+    pub bytes: u64,
+    /// Its room in the inbox.
+    pub room: OwnedSemaphorePermit,
+}
+
+/// An Arrow stream that could not be read further.
+pub struct BrokenStream {
+    pub fault: Fault,
+    /// Bytes that arrived and are no rows.
+    pub bytes: u64,
+    pub peer: Arc<str>,
+}
+
 /// Whole lines of one connection.
-pub struct Chunk {
+pub struct LineChunk {
     /// Lines with their line feeds, the last maybe without.
     pub lines: Vec<u8>,
     /// Bytes of them that were read.
@@ -38,6 +64,35 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// Bytes that wait.
+    fn size(&self) -> usize {
+        match self {
+            Chunk::Lines(chunk) => chunk.lines.len(),
+            Chunk::Batch(chunk) => chunk.batch.get_array_memory_size(),
+            Chunk::Broken(_) => 0,
+        }
+    }
+
+    /// Bytes that arrived.
+    fn bytes(&self) -> u64 {
+        match self {
+            Chunk::Lines(LineChunk { bytes, .. })
+            | Chunk::Batch(BatchChunk { bytes, .. })
+            | Chunk::Broken(BrokenStream { bytes, .. }) => *bytes,
+        }
+    }
+
+    /// Lines or rows that were not read, those that were too long included.
+    fn n_rows(&self) -> u64 {
+        match self {
+            Chunk::Lines(chunk) => chunk.n_lines(),
+            Chunk::Batch(chunk) => chunk.batch.num_rows() as u64,
+            Chunk::Broken(_) => 0,
+        }
+    }
+}
+
+impl LineChunk {
     pub fn unread(&self) -> &[u8] {
         &self.lines[self.read..]
     }
@@ -60,7 +115,7 @@ impl Chunk {
     }
 }
 
-/// The lines of one socket.
+/// What came to one socket.
 pub struct Inbox {
     room: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
@@ -113,19 +168,19 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Waits until there is room for a chunk with these lines; where they are larger than the
-    /// inbox, all of it.
-    pub async fn room_for(&self, lines: &Vec<u8>) -> OwnedSemaphorePermit {
-        let permits = (lines.capacity() + CHUNK_BYTES).min(INBOX_BYTES_MAX) as u32;
+    /// Waits until there is room for a chunk of so many bytes; where it is larger than the inbox,
+    /// all of it.
+    pub async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let permits = bytes.saturating_add(CHUNK_BYTES).min(INBOX_BYTES_MAX) as u32;
         let room = Arc::clone(&self.room).acquire_many_owned(permits).await;
         room.expect("the inbox is never closed")
     }
 
-    /// Takes lines for whoever reads.
+    /// Takes a chunk for whoever reads.
     pub fn push(&self, chunk: Chunk) {
         let mut waiting = self.waiting();
         let before = waiting.bytes;
-        waiting.bytes += chunk.lines.len();
+        waiting.bytes += chunk.size();
         let is_first = waiting.chunks.is_empty();
         waiting.chunks.push_back(chunk);
         waiting.since.get_or_insert_with(Instant::now);
@@ -200,8 +255,8 @@ impl Inbox {
         (waiting.bytes, waiting.since) = (0, None);
         let errors = std::mem::take(&mut waiting.errors);
         Some(Abandoned {
-            bytes: chunks.iter().map(|chunk| chunk.bytes).sum(),
-            lines: chunks.iter().map(Chunk::n_lines).sum(),
+            bytes: chunks.iter().map(Chunk::bytes).sum(),
+            lines: chunks.iter().map(Chunk::n_rows).sum(),
             errors,
         })
     }

@@ -1,12 +1,14 @@
-//! A socket that lines are taken from, with its connections.
+//! A socket that rows are taken from, with its connections.
 //!
 //! It is open as long as any configuration names it, whatever becomes of the model that takes its
 //! lines. Back-pressure is not reading: while the inbox is full no byte is taken from any
 //! connection, so that the sender waits and nothing is dropped.
 
-use super::connection::{self, ConnectionContext, time_is_up};
+use super::connection;
+use super::connection_context::{ConnectionContext, time_is_up};
 use super::gate::Gate;
 use super::inbox::Inbox;
+use super::ipc_connection::ARRIVING_BYTES_MAX;
 use crate::net::connections::{Connection, Connections};
 use crate::net::listener::{ACCEPT_PAUSE, Listener};
 use crate::settings::Settings;
@@ -14,7 +16,7 @@ use crate::telemetry::ErrorReason;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
@@ -30,7 +32,7 @@ const NOBODY_WAITS: Duration = Duration::from_millis(200);
 const ACCEPT_AT_END: Duration = Duration::from_secs(3);
 
 /// An open socket.
-pub struct LineListener {
+pub struct StreamListener {
     /// Where lines can be sent to.
     pub address: String,
     pub inbox: Arc<Inbox>,
@@ -45,19 +47,19 @@ pub struct LineListener {
 
 /// What is set for a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LineLimits {
+pub struct StreamLimits {
     pub line_bytes_max: usize,
     pub connections_max: usize,
 }
 
-impl LineListener {
+impl StreamListener {
     /// Accepts connections from now on. Needs a runtime.
     pub fn open(
         listener: impl Listener,
         address: String,
-        limits: LineLimits,
+        limits: StreamLimits,
         gate: Arc<Gate>,
-    ) -> LineListener {
+    ) -> StreamListener {
         let is_reachable = Box::new(listener.reachability());
         let inbox = Arc::new(Inbox::default());
         let seen = Arc::clone(&inbox);
@@ -70,6 +72,7 @@ impl LineListener {
             inbox: Arc::clone(&inbox),
             address: address.as_str().into(),
             line_bytes_max: Arc::clone(&line_bytes_max),
+            arriving: Arc::new(Semaphore::new(ARRIVING_BYTES_MAX)),
             gate: Arc::clone(&gate),
             deadline: receiver,
         };
@@ -79,7 +82,7 @@ impl LineListener {
             let _ends = ends;
             serving.await;
         });
-        LineListener {
+        StreamListener {
             address,
             inbox,
             connections,
@@ -92,7 +95,7 @@ impl LineListener {
     }
 
     /// Takes other limits from now on.
-    pub fn set_limits(&self, limits: LineLimits) {
+    pub fn set_limits(&self, limits: StreamLimits) {
         self.connections.set_limit(limits.connections_max);
         self.line_bytes_max.store(limits.line_bytes_max, Ordering::Relaxed);
     }
@@ -123,7 +126,7 @@ impl LineListener {
     }
 }
 
-impl Drop for LineListener {
+impl Drop for StreamListener {
     /// Nobody can take its lines any more.
     fn drop(&mut self) {
         if !self.is_stopping() {
@@ -261,7 +264,7 @@ fn note_panic(ended: Result<bool, JoinError>, inbox: &Inbox) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::lines::inbox::Taken;
+    use crate::source::stream::inbox::Taken;
     use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
@@ -321,9 +324,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_of_a_connection_is_its_own_and_one_of_accepting_is_seen() {
-        let limits = LineLimits { line_bytes_max: 100, connections_max: 1 };
+        let limits = StreamLimits { line_bytes_max: 100, connections_max: 1 };
         let listener =
-            LineListener::open(Panics::default(), "a test".to_owned(), limits, Arc::default());
+            StreamListener::open(Panics::default(), "a test".to_owned(), limits, Arc::default());
         // With room for one, each of the three has to leave before the next.
         let mut broken = 0;
         for _ in 0..500 {

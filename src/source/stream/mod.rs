@@ -1,32 +1,36 @@
-//! Newline-delimited JSON over any stream of bytes: one object per line, feature names as keys.
+//! Rows over any stream of bytes: newline-delimited JSON, one object per line and feature names as
+//! keys, or Arrow IPC streams, which are told by their first byte.
 //!
 //! ```text
-//! connection ──▶ whole lines ──▶ inbox of the socket ──▶ batches, in the turn of the model
+//! connection ──▶ lines, or batches ──▶ inbox of the socket ──▶ tables, in the turn of the model
 //! ```
 //!
 //! The socket, its connections and its inbox outlive the model that takes the lines, so that a
 //! model can be exchanged without losing a row.
 
 mod connection;
+mod connection_context;
 mod gate;
 pub mod inbox;
+mod ipc_connection;
 pub mod line_buffer;
-mod line_listener;
 pub mod parse;
+mod stream_listener;
 
 pub use gate::{Gate, TOKEN_FILE, WEB_CONFIG_FILE};
 pub use inbox::Abandoned;
-pub use line_listener::{LineLimits, LineListener};
+pub use stream_listener::{StreamLimits, StreamListener};
 
 use super::{BoundSource, Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
 use crate::error::Result;
-use crate::format::ndjson::{Batch, LineFaults, LineSchema};
+use crate::format::ndjson::{LineFaults, LineSchema};
 use crate::net::stop::Stop;
 use crate::settings::{Key, SettingKind, Settings};
 use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
 use inbox::{INBOX_BYTES_MAX, Taken};
-use parse::{ParsedBatch, TakenLines};
+use ipc_connection::{ARRIVING_BYTES_MAX, MESSAGE_BYTES_MAX};
+use parse::{TakenChunks, TakenRows};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,37 +58,39 @@ pub const CONNECTIONS_MAX: Key = Key {
 
 /// What is set for the socket of a source whose settings have [`LINE_BYTES_MAX`] and
 /// [`CONNECTIONS_MAX`].
-pub fn limits(settings: &Settings) -> LineLimits {
-    LineLimits {
+pub fn limits(settings: &Settings) -> StreamLimits {
+    StreamLimits {
         line_bytes_max: settings.integer(LINE_BYTES_MAX.name) as usize,
         connections_max: settings.integer(CONNECTIONS_MAX.name) as usize,
     }
 }
 
 /// Gives a socket that was open already the gate of other settings.
-pub fn set_gate(listener: &LineListener, settings: &Settings) -> Result<()> {
+pub fn set_gate(listener: &StreamListener, settings: &Settings) -> Result<()> {
     if !listener.has_gate_of(settings) {
         listener.set_gate(Arc::new(Gate::open(settings)?));
     }
     Ok(())
 }
 
-/// Bytes that the lines of a socket take at most: those that wait, the beginning of a line for each
-/// connection, and a batch for each thread.
+/// Bytes that what comes to a socket takes at most: what waits, the beginning of a line for each
+/// connection, messages of Arrow streams, and a batch for each thread.
 pub fn memory_max(settings: &Settings, features: usize, threads: usize) -> u64 {
     let limits = limits(settings);
     // Buffers grow by doubling.
     let begun = 2 * limits.connections_max as u64 * limits.line_bytes_max as u64;
-    INBOX_BYTES_MAX as u64 + begun + parse::batch_bytes_max(features) * threads as u64
+    // The largest message may be alone in the inbox.
+    let messages = (ARRIVING_BYTES_MAX + MESSAGE_BYTES_MAX) as u64;
+    INBOX_BYTES_MAX as u64 + begun + messages + parse::batch_bytes_max(features) * threads as u64
 }
 
 /// An open socket, as a source that can be started.
-pub struct BoundLines {
-    pub listener: Arc<LineListener>,
-    pub limits: LineLimits,
+pub struct BoundStream {
+    pub listener: Arc<StreamListener>,
+    pub limits: StreamLimits,
 }
 
-impl BoundSource for BoundLines {
+impl BoundSource for BoundStream {
     fn address(&self) -> Option<String> {
         Some(self.listener.address.clone())
     }
@@ -92,7 +98,7 @@ impl BoundSource for BoundLines {
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
         let SourceContext { name, schema, telemetry, wake, stop, .. } = context;
         let reader = self.listener.inbox.attach(wake, Arc::clone(&telemetry));
-        Ok(Box::new(LineSource {
+        Ok(Box::new(StreamSource {
             name,
             listener: self.listener,
             reader,
@@ -100,7 +106,7 @@ impl BoundSource for BoundLines {
             schema,
             telemetry,
             stop,
-            taken: TakenLines::default(),
+            taken: TakenChunks::default(),
             deliveries: 0,
             log: LineLog::default(),
         }))
@@ -108,38 +114,38 @@ impl BoundSource for BoundLines {
 }
 
 /// A source whose rows are lines of connections.
-struct LineSource {
+struct StreamSource {
     name: String,
-    listener: Arc<LineListener>,
+    listener: Arc<StreamListener>,
     /// By which it detaches from the inbox.
     reader: u64,
     line_bytes_max: usize,
     schema: Arc<LineSchema>,
     telemetry: Arc<SourceTelemetry>,
     stop: Stop,
-    taken: TakenLines,
+    taken: TakenChunks,
     deliveries: u64,
     log: LineLog,
 }
 
-impl LineSource {
-    fn next(&mut self) -> Option<ParsedBatch> {
+impl StreamSource {
+    fn next(&mut self) -> Option<TakenRows> {
         self.taken.next(&self.schema, self.line_bytes_max)
     }
 
-    fn deliver(&mut self, parsed: ParsedBatch, now: Timestamp) -> Poll {
-        let ParsedBatch { batch, rejected_peer } = parsed;
+    fn deliver(&mut self, taken: TakenRows, now: Timestamp) -> Poll {
+        let TakenRows { table, bytes, faults, rejected_peer } = taken;
         self.telemetry.last_success.set(now.0);
-        self.log.note(&self.name, &batch.faults, rejected_peer.as_deref(), now);
+        self.log.note(&self.name, &faults, rejected_peer.as_deref(), now);
         self.deliveries += 1;
         let id = DeliveryId(self.deliveries);
-        let Batch { bytes, faults: LineFaults { rejected, unknown_keys, .. }, .. } = batch;
-        let rows = Rows::Batch { table: Box::new(batch), positions: Vec::new() };
+        let LineFaults { rejected, unknown_keys, .. } = faults;
+        let rows = Rows::Batch { table, positions: Vec::new() };
         Poll::Ready(Box::new(Delivery { id, rows, happened: None, bytes, rejected, unknown_keys }))
     }
 }
 
-impl Source for LineSource {
+impl Source for StreamSource {
     /// Panics when the task of the socket has done so and all that it took is delivered: the model
     /// fails with it, and is started again with another.
     fn poll(&mut self, now: Timestamp) -> Poll {
@@ -186,7 +192,7 @@ impl Source for LineSource {
     fn update_gauges(&mut self, _now: Timestamp) {}
 }
 
-impl Drop for LineSource {
+impl Drop for StreamSource {
     fn drop(&mut self) {
         self.listener.inbox.detach(self.reader);
     }

@@ -1,8 +1,12 @@
-//! Lines to batches, on all cores: so many rows and values each, whatever the lines hold.
+//! Chunks to tables: of lines on all cores, so many rows and values each, whatever the lines hold.
 
-use super::inbox::Chunk;
-use crate::format::ndjson::{Batch, BatchBuilder, LineSchema};
+use super::inbox::{BatchChunk, BrokenStream, Chunk, LineChunk};
+use crate::format::arrow::RecordBatchTable;
+use crate::format::ndjson::{Batch, BatchBuilder, LineFaults, LineSchema};
+use crate::monitor::table::Table;
 use crate::telemetry::RejectReason;
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,35 +25,84 @@ pub fn batch_bytes_max(features: usize) -> u64 {
     cells * 2 * size_of::<f64>() as u64
 }
 
-/// A batch, and who sent the first of its lines that was rejected.
-pub struct ParsedBatch {
-    pub batch: Batch,
+/// Rows to count, what was wrong with them, and who sent the first that was rejected.
+pub struct TakenRows {
+    pub table: Box<dyn Table + Send>,
+    pub bytes: u64,
+    pub faults: LineFaults,
     pub rejected_peer: Option<Arc<str>>,
 }
 
-/// Lines that were taken from the inbox, in their order: the first are batches already.
-#[derive(Default)]
-pub struct TakenLines(VecDeque<Piece>);
-
-enum Piece {
-    Unread(Chunk),
-    Parsed(ParsedBatch),
+impl TakenRows {
+    fn of(mut batch: Batch, rejected_peer: Option<Arc<str>>) -> TakenRows {
+        let (bytes, faults) = (batch.bytes, std::mem::take(&mut batch.faults));
+        TakenRows { table: Box::new(batch), bytes, faults, rejected_peer }
+    }
 }
 
-impl TakenLines {
+/// What was taken from the inbox, in its order: the first lines are tables already.
+#[derive(Default)]
+pub struct TakenChunks(VecDeque<Piece>);
+
+enum Piece {
+    Unread(LineChunk),
+    Parsed(TakenRows),
+    Batch(BatchChunk),
+    Broken(BrokenStream),
+}
+
+impl TakenChunks {
     pub fn extend(&mut self, chunks: VecDeque<Chunk>) {
-        self.0.extend(chunks.into_iter().map(Piece::Unread));
+        self.0.extend(chunks.into_iter().map(|chunk| match chunk {
+            Chunk::Lines(chunk) => Piece::Unread(chunk),
+            Chunk::Batch(chunk) => Piece::Batch(chunk),
+            Chunk::Broken(stream) => Piece::Broken(stream),
+        }));
     }
 
-    /// The next batch, if there are lines.
-    pub fn next(&mut self, schema: &Arc<LineSchema>, line_bytes_max: usize) -> Option<ParsedBatch> {
+    /// The next rows, if there are any.
+    pub fn next(&mut self, schema: &Arc<LineSchema>, line_bytes_max: usize) -> Option<TakenRows> {
         if let Some(Piece::Unread(_)) = self.0.front() {
             self.parse(schema, line_bytes_max);
         }
-        match self.0.pop_front()? {
-            Piece::Parsed(batch) => Some(batch),
+        Some(match self.0.pop_front()? {
+            Piece::Parsed(rows) => rows,
+            Piece::Batch(chunk) => self.joined(chunk, schema),
+            Piece::Broken(BrokenStream { fault, bytes, peer }) => {
+                let mut builder = BatchBuilder::new(Arc::clone(schema));
+                builder.add_bytes(bytes);
+                builder.reject(RejectReason::BrokenStream, fault.to_string().as_bytes());
+                TakenRows::of(builder.finish(), Some(peer))
+            }
             Piece::Unread(_) => unreachable!("the first lines were parsed"),
+        })
+    }
+
+    /// A batch with those that follow and have its schema, up to so many rows: whoever sends few
+    /// rows at a time has them counted together.
+    fn joined(&mut self, first: BatchChunk, schema: &LineSchema) -> TakenRows {
+        let (own, mut rows) = (first.batch.schema(), first.batch.num_rows() as u64);
+        let (mut bytes, mut chunks) = (first.bytes, vec![first]);
+        while let Some(Piece::Batch(next)) = self.0.pop_front_if(|piece| match piece {
+            Piece::Batch(next) => {
+                rows + next.batch.num_rows() as u64 <= BATCH_ROWS && next.batch.schema() == own
+            }
+            _ => false,
+        }) {
+            rows += next.batch.num_rows() as u64;
+            bytes += next.bytes;
+            chunks.push(next);
         }
+        let batches: Vec<RecordBatch> = chunks.into_iter().map(|chunk| chunk.batch).collect();
+        let faults = schema.unknown_columns(&own, rows);
+        // Dictionaries may have more values together than their keys can tell apart.
+        let joined = match batches.len() {
+            1 => None,
+            _ => concat_batches(&own, &batches).ok(),
+        };
+        let batches = joined.map_or(batches, |joined| vec![joined]);
+        let table = RecordBatchTable::new(batches).expect("they have one schema");
+        TakenRows { table: Box::new(table), bytes, faults, rejected_peer: None }
     }
 
     /// Makes batches of the first lines, on all cores where nothing that is parsed waits behind.
@@ -62,17 +115,17 @@ impl TakenLines {
         }
         let n = if self.0.is_empty() { rayon::current_num_threads() } else { 1 };
         let mut parts = split(chunks, n);
-        let batches = parts.par_iter_mut().map(|part| parse_one(part, schema, line_bytes_max));
-        let batches: Vec<_> = batches.collect();
-        for (batch, left) in batches.into_iter().zip(parts).rev() {
+        let tables = parts.par_iter_mut().map(|part| parse_one(part, schema, line_bytes_max));
+        let tables: Vec<_> = tables.collect();
+        for (rows, left) in tables.into_iter().zip(parts).rev() {
             left.into_iter().rev().for_each(|chunk| self.0.push_front(Piece::Unread(chunk)));
-            self.0.push_front(Piece::Parsed(batch));
+            self.0.push_front(Piece::Parsed(rows));
         }
     }
 }
 
 /// Parts of about the same size, in their order.
-fn split(chunks: VecDeque<Chunk>, n: usize) -> Vec<VecDeque<Chunk>> {
+fn split(chunks: VecDeque<LineChunk>, n: usize) -> Vec<VecDeque<LineChunk>> {
     let all: usize = chunks.iter().map(|chunk| chunk.unread().len()).sum();
     let mut parts = vec![VecDeque::new()];
     let mut bytes = 0;
@@ -88,10 +141,10 @@ fn split(chunks: VecDeque<Chunk>, n: usize) -> Vec<VecDeque<Chunk>> {
 
 /// One batch of the first lines; they are taken out.
 fn parse_one(
-    chunks: &mut VecDeque<Chunk>,
+    chunks: &mut VecDeque<LineChunk>,
     schema: &Arc<LineSchema>,
     line_bytes_max: usize,
-) -> ParsedBatch {
+) -> TakenRows {
     let mut builder = BatchBuilder::new(Arc::clone(schema));
     let mut rejected_peer = None;
     while let Some(chunk) = chunks.front_mut() {
@@ -113,12 +166,12 @@ fn parse_one(
                 rejected_peer.get_or_insert_with(|| Arc::clone(&chunk.peer));
             }
             if builder.rows() >= BATCH_ROWS || builder.cells() >= BATCH_CELLS {
-                return ParsedBatch { batch: builder.finish(), rejected_peer };
+                return TakenRows::of(builder.finish(), rejected_peer);
             }
         }
         chunks.pop_front();
     }
-    ParsedBatch { batch: builder.finish(), rejected_peer }
+    TakenRows::of(builder.finish(), rejected_peer)
 }
 
 #[cfg(test)]
@@ -126,9 +179,9 @@ mod tests {
     use super::*;
     use crate::feature::Kind;
     use crate::format::ndjson::LineFeature;
-    use crate::monitor::table::{Table, rows};
+    use crate::monitor::table::rows;
     use crate::schema::columns::ColumnsConfig;
-    use crate::source::lines::inbox::Inbox;
+    use crate::source::stream::inbox::Inbox;
 
     fn schema(features: usize) -> Arc<LineSchema> {
         let kind = Kind::Numeric;
@@ -138,12 +191,13 @@ mod tests {
 
     async fn chunk(lines: &str) -> Chunk {
         let lines = lines.as_bytes().to_vec();
-        let room = Inbox::default().room_for(&Vec::new()).await;
-        Chunk { bytes: lines.len() as u64, lines, read: 0, too_long: 0, peer: "a".into(), room }
+        let room = Inbox::default().room_for(0).await;
+        let bytes = lines.len() as u64;
+        Chunk::Lines(LineChunk { bytes, lines, read: 0, too_long: 0, peer: "a".into(), room })
     }
 
-    async fn taken(texts: impl IntoIterator<Item = String>) -> TakenLines {
-        let mut taken = TakenLines::default();
+    async fn taken(texts: impl IntoIterator<Item = String>) -> TakenChunks {
+        let mut taken = TakenChunks::default();
         for lines in texts {
             taken.extend([chunk(&lines).await].into());
         }
@@ -157,13 +211,13 @@ mod tests {
         let mut taken = taken(texts).await;
         let schema = schema(1_000);
         let (mut n_rows, mut n_rejected, mut n_bytes) = (0, 0, 0);
-        while let Some(ParsedBatch { batch, .. }) = taken.next(&schema, 100) {
-            assert!(rows(&batch) * 1_000 <= BATCH_CELLS, "{} rows", rows(&batch));
+        while let Some(TakenRows { table, bytes, faults, .. }) = taken.next(&schema, 100) {
+            assert!(rows(&*table) * 1_000 <= BATCH_CELLS, "{} rows", rows(&*table));
             let is_parsed = |piece: &&Piece| matches!(piece, Piece::Parsed(_));
             assert!(taken.0.iter().filter(is_parsed).count() <= rayon::current_num_threads());
-            n_rows += rows(&batch);
-            n_rejected += batch.faults.rejected.sum();
-            n_bytes += batch.bytes;
+            n_rows += rows(&*table);
+            n_rejected += faults.rejected.sum();
+            n_bytes += bytes;
         }
         let all = lines.len() as u64 * 5 + 101;
         assert_eq!((n_rows, n_rejected, n_bytes), (5 * 30_010, 6, all));
@@ -177,8 +231,8 @@ mod tests {
         let lines = |from: u64| (from..from + 40_000).map(line).collect::<String>();
         let mut taken = taken([0, 40_000, 80_000].map(lines)).await;
         let (schema, mut seen) = (schema(1), Vec::new());
-        while let Some(ParsedBatch { batch, .. }) = taken.next(&schema, 100) {
-            for block in batch.read(0, 0).unwrap() {
+        while let Some(TakenRows { table, .. }) = taken.next(&schema, 100) {
+            for block in table.read(0, 0).unwrap() {
                 seen.extend_from_slice(
                     block.unwrap().values().as_primitive::<Float64Type>().values(),
                 );

@@ -1,47 +1,19 @@
-//! One connection: bytes, whole lines, the inbox.
+//! One connection: bytes, whole lines or batches, the inbox.
 
-use super::gate::{Entered, Gate};
-use super::inbox::{Chunk, Inbox};
+use super::connection_context::{ConnectionContext, End, QUIET, time_is_up};
+use super::gate::Entered;
+use super::inbox::{Chunk, LineChunk};
+use super::ipc_connection::take_batches;
 use super::line_buffer::{LineBuffer, Lines};
+use crate::format::ipc_stream::CONTINUATION;
 use crate::net::connections::{Connection, Phase};
 use crate::telemetry::ErrorReason;
-use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::io::{self, Cursor};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
-
-/// While the daemon stops, a connection that sends nothing for so long has sent all. One that is
-/// inside a line is waited for.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// What a connection needs; one per socket, cloned per connection.
-#[derive(Clone)]
-pub struct ConnectionContext {
-    pub inbox: Arc<Inbox>,
-    /// Where the socket listens.
-    pub address: Arc<str>,
-    /// May change while the connection is open.
-    pub line_bytes_max: Arc<AtomicUsize>,
-    /// May change for connections that come later.
-    pub gate: Arc<RwLock<Arc<Gate>>>,
-    /// Until when connections may go on, once their socket is to be closed.
-    pub deadline: watch::Receiver<Option<Instant>>,
-}
-
-/// How a connection went.
-enum End {
-    /// All that it sent was taken.
-    Whole,
-    Broken(io::Error),
-    /// It had to give way, or the time was up.
-    CutOff,
-    /// It was not let in.
-    Refused,
-}
 
 /// Reads one connection to its end. False when it was cut off.
 pub async fn read(
@@ -117,6 +89,7 @@ async fn take_all(
     context: &mut ConnectionContext,
     connection: &Connection,
 ) -> End {
+    let mut is_first = true;
     loop {
         let deadline = *context.deadline.borrow_and_update();
         let is_quiet_the_end = deadline.is_some() && !buffer.is_inside_line();
@@ -133,7 +106,13 @@ async fn take_all(
         };
         match read {
             Ok(0) => return End::Whole,
+            Ok(_) if is_first && buffer.begins_with(&CONTINUATION[..1]) => {
+                // No text in UTF-8 begins so.
+                let begun = Cursor::new(buffer.take_begun());
+                return take_batches(begun.chain(stream), peer, context, connection).await;
+            }
             Ok(read) => {
+                is_first = false;
                 if let Some(lines) = buffer.take(read, context.line_bytes_max.load(Relaxed))
                     && !hand_over(lines, peer, context, connection).await
                 {
@@ -159,20 +138,12 @@ async fn hand_over(
     let Lines { lines, bytes, too_long } = lines;
     let room = tokio::select! {
         biased;
-        room = context.inbox.room_for(&lines) => room,
+        room = context.inbox.room_for(lines.capacity()) => room,
         () = time_is_up(&mut context.deadline) => return false,
     };
     let peer = Arc::clone(peer);
-    context.inbox.push(Chunk { lines, read: 0, bytes, too_long, peer, room });
+    let chunk = LineChunk { lines, read: 0, bytes, too_long, peer, room };
+    context.inbox.push(Chunk::Lines(chunk));
     connection.idle();
     true
-}
-
-/// Waits for the deadline, once there is one.
-pub async fn time_is_up(deadline: &mut watch::Receiver<Option<Instant>>) {
-    match deadline.wait_for(Option::is_some).await.map(|deadline| *deadline) {
-        Ok(Some(deadline)) => sleep_until(deadline).await,
-        // Nobody is there any more who could set one.
-        _ => std::future::pending().await,
-    }
 }
