@@ -107,7 +107,7 @@ fn guess(feature: &ReferenceFeature, in_logs: Option<&[String]>) -> (ColumnUse, 
     if in_logs.is_none() && LABELS.contains(&name.as_str()) {
         return (
             ColumnUse::Label,
-            "by its name; no logs were given to look whether they have it".to_owned(),
+            "by its name; there are no logs yet to look whether they have it".to_owned(),
         );
     }
     if PREDICTIONS.contains(&name.as_str())

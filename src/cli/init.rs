@@ -3,6 +3,7 @@
 use super::guessed_columns::{ColumnUse, GuessedColumn, guessed_columns};
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
+use crate::source::directory::listing;
 use crate::source::inputs;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
@@ -78,7 +79,10 @@ fn configuration(
         Some(logs) => {
             let logs = absolute(logs).context("the directory of the logs")?;
             writeln!(text, "path = {}", quoted(&logs.to_string_lossy()))?;
-            if !has_logs {
+            let ignored = listing::list(&logs).map(|listing| listing.ignored).unwrap_or_default();
+            if !has_logs && ignored.files > 0 {
+                writeln!(text, "# There is no Parquet file in it to read: {ignored}.")?;
+            } else if !has_logs {
                 text += "# There was no Parquet file in it yet to compare columns with.\n";
             }
         }

@@ -17,18 +17,16 @@ use crate::monitor::figures::{FeatureFigures, Statistics, WindowFigures};
 use crate::monitor::label::label_value;
 use maud::{Markup, html};
 
-/// What Prometheus has of a feature.
-const FAMILIES: [&str; 9] = [
+/// What Prometheus has of every feature, of those that are judged, and of those with numbers.
+const OF_ALL: [&str; 2] = ["driftd_feature_status", "driftd_feature_missing_ratio"];
+const OF_JUDGED: [&str; 4] = [
     "driftd_drift_detected",
     "driftd_drift_score",
     "driftd_drift_threshold",
     "driftd_drift_p_value",
-    "driftd_feature_missing_ratio",
-    "driftd_feature_mean",
-    "driftd_feature_stddev",
-    "driftd_feature_percentile",
-    "driftd_feature_status",
 ];
+const OF_NUMBERS: [&str; 3] =
+    ["driftd_feature_mean", "driftd_feature_stddev", "driftd_feature_percentile"];
 
 /// One feature in the closed windows of one name.
 pub struct FeatureView<'a> {
@@ -111,7 +109,9 @@ impl FeatureView<'_> {
         let percentiles = vec![line("P5", &at(1)), line("median", &at(3)), line("P95", &at(5))];
         html! {
             @if self.past.len() > 1 {
-                p.soft { "Dashed: the reference. The window that is shown is marked." }
+                p.soft {
+                    "Oldest first. Dashed: the reference. Upright: the window that is shown."
+                }
                 div.tables {
                     (self.scores())
                     (chart("Percentiles", percentiles, &value, None))
@@ -171,7 +171,7 @@ impl FeatureView<'_> {
                     a href=(closed_window_query(self.version, figures))
                         aria-current=[is_chosen.then_some("true")] { (ended(figures)) }
                 }
-                td.(verdict_class(feature)) { (verdict(feature)) }
+                td.(verdict_class(feature)) { (verdict(feature).replace('_', " ")) }
                 td { (worst_bar(feature)) }
                 td.number { (figures.rows) }
                 td.number { (own.missing_ratio.map(percent).unwrap_or_default()) }
@@ -192,9 +192,12 @@ impl FeatureView<'_> {
             quoted(&figures.window),
             quoted(&feature.name)
         );
+        let of_judged = OF_JUDGED.iter().filter(|_| feature.drifted.is_some());
+        let of_numbers = OF_NUMBERS.iter().filter(|_| feature.statistics.mean.is_some());
+        let names = OF_ALL.iter().chain(of_judged).chain(of_numbers);
         html! {
             ul {
-                @for name in FAMILIES { li { code data-copy { bdi { (name) (labels) } } } }
+                @for name in names { li { code data-copy { bdi { (name) (labels) } } } }
             }
         }
     }

@@ -7,6 +7,7 @@ use super::ranking::{verdict, verdict_class};
 use crate::drift::parts_of_psi;
 use crate::explain::bin::{Bin, printable};
 use crate::explain::number::{distance_of_kind, of_kind, percent, short};
+use crate::feature::Status;
 use crate::monitor::figures::{
     BaselineFigures, ComparisonFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures,
     Statistics,
@@ -70,9 +71,13 @@ pub fn feature_body(
     let (facts, usual) = (facts(feature, report), usual(feature));
     html! {
         p {
-            span.(verdict_class(feature)) { (verdict(feature)) }
+            span.(verdict_class(feature)) { (verdict(feature).replace('_', " ")) }
             span.soft { " · " (feature.kind.name()) }
         }
+        @if feature.status == Status::Retyped { p {
+            "The column holds values of another type than the " (feature.kind.name())
+            " ones of the reference, and none of them counts as a value."
+        } }
         @if !usual.is_empty() { p.soft {
             (usual.join(", ")) ": above the threshold, and no more than may come of chance or "
             "of how the feature varies from window to window."
@@ -95,12 +100,14 @@ pub fn feature_body(
 
 /// Measures above their thresholds that call no drift all the same, where nothing else does.
 fn usual(feature: &FeatureFigures) -> Vec<&str> {
-    let is_above = |own: &&MeasureFigures| {
-        own.calls == Some(false) && own.threshold.is_some_and(|threshold| own.score >= threshold)
-    };
     let is_quiet = feature.drifted == Some(false) && feature.decided_by.is_none();
     let measures = feature.measures.iter().filter(|_| is_quiet);
-    measures.filter(is_above).map(|own| &*own.measure).collect()
+    let all = measures.filter(|own| own.calls == Some(false) && is_above(own));
+    all.map(|own| &*own.measure).collect()
+}
+
+fn is_above(own: &MeasureFigures) -> bool {
+    own.threshold.is_some_and(|threshold| own.score >= threshold)
 }
 
 /// The shares of both sides by bin; nothing where the window was counted in others.
@@ -194,6 +201,7 @@ fn measures(against: &str, measures: &[MeasureFigures]) -> Markup {
                             td {
                                 @match own.calls {
                                     Some(true) => { span.drifted { "yes" } }
+                                    Some(false) if is_above(own) => { "no, not rare enough" }
                                     Some(false) => { "no" }
                                     None => { span.soft { "does not decide" } }
                                 }

@@ -87,7 +87,7 @@ impl Render for FeatureRow<'_> {
                         None => { bdi { (name) } }
                     }
                 }
-                td.(verdict_class(feature)) { (verdict(feature)) }
+                td.(verdict_class(feature)) { (verdict(feature).replace('_', " ")) }
                 td { (worst_bar(feature)) }
                 @if let Some(over_time) = &self.over_time { td { (over_time) } }
                 td.number { (feature.statistics.missing_ratio.map(percent).unwrap_or_default()) }

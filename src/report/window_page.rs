@@ -3,7 +3,7 @@
 use super::Report;
 use super::bar::THRESHOLDS_MAX;
 use super::column_chart::{Column, ColumnChart, pitch_of};
-use super::feature_section::short_name;
+use super::feature_section::{file_name, short_name};
 use super::feature_table::{FeatureRow, by_name, moment, table_head, window_head};
 use super::overview_page::shares_over_time;
 use super::page_frame::{live_page, live_part};
@@ -310,9 +310,10 @@ fn is_same(one: &WindowFigures, other: &WindowFigures) -> bool {
     (one.slot, one.end, one.closed) == (other.slot, other.end, other.closed)
 }
 
-/// When a window ended, or its number where it has no time.
+/// When a window ended, or its number where it has no time; of one file that file.
 pub fn ended(figures: &WindowFigures) -> Markup {
     html! {
+        @if let Some(file) = &figures.file { (file_name(file)) ", " }
         @match figures.end.or(figures.closed) {
             Some(end) => { (moment(end)) }
             None => { "window " (figures.slot) }

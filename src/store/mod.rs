@@ -378,6 +378,9 @@ fn create(path: &Path) -> Result<(), StateError> {
     let io = |tried: &str, error: std::io::Error| {
         StateError::failed(format!("cannot {tried} {}: {error}", new.display()))
     };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| io("create the folder of", error))?;
+    }
     if let Err(error) = std::fs::remove_file(&new)
         && error.kind() != std::io::ErrorKind::NotFound
     {

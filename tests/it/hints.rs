@@ -215,3 +215,21 @@ fn a_backlog_does_not_fill_the_log() {
     assert!(of(&["besides these"]) < 12);
     daemon.stop();
 }
+
+/// A state may be in a folder that is not there yet.
+#[test]
+fn the_folder_of_the_state_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("reference.parquet"), vec![("x", floats([1.0, 2.0, 3.0]))]);
+    let path = config(folder.path(), "");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"driftd.db\"", "\"some/where/driftd.db\"")).unwrap();
+    let daemon = Daemon::start(&path);
+    assert!(folder.path().join("some/where/driftd.db").exists());
+    daemon.stop();
+    // Where it cannot be made, that is said.
+    fs::write(folder.path().join("taken"), "").unwrap();
+    fs::write(&path, text.replace("\"driftd.db\"", "\"taken/driftd.db\"")).unwrap();
+    let (status, _, err) = run(&["run", "--config", path.to_str().unwrap()]);
+    assert!(status == 2 && err.contains("cannot create the folder of"), "{status} {err}");
+}

@@ -90,7 +90,7 @@ fn without_logs_names_tell() {
     let train_text = train.to_str().unwrap();
     let (status, out, err) = run(&["init", train_text]);
     assert_eq!(status, 0, "{err}");
-    assert!(out.contains("label = \"target\" # by its name; no logs were given"), "{out}");
+    assert!(out.contains("label = \"target\" # by its name; there are no logs yet"), "{out}");
     assert!(out.contains("path = \"logs\" # put the directory of your logs here"), "{out}");
     let (status, _, err) = run(&["init", train_text, logs.to_str().unwrap()]);
     assert!(status == 2 && err.contains("no directory"), "{err}");
