@@ -2,13 +2,12 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
-use std::time::SystemTime;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// Another build may make another page of the same, and comes with another start.
-static STARTED: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
 
 /// The `ETag` of a page.
 pub struct PageTag(String);
@@ -17,7 +16,7 @@ impl PageTag {
     /// Of what a page is made of, by this process.
     pub fn of(made_of: &(impl Hash + ?Sized)) -> PageTag {
         let mut hasher = Xxh3Default::new();
-        (*STARTED, made_of).hash(&mut hasher);
+        (*START, made_of).hash(&mut hasher);
         PageTag(format!("\"{:032x}\"", hasher.digest128()))
     }
 

@@ -104,7 +104,7 @@ pub fn column_names(path: &Path) -> Result<Vec<String>> {
 /// cannot be read.
 pub fn names_below(root: &Path, path: &Path) -> Vec<String> {
     let schema = schema_below(root, path);
-    let fields = schema.iter().flat_map(|schema| schema.fields());
+    let fields = schema.iter().flat_map(Schema::fields);
     fields.map(|field| field.name().clone()).collect()
 }
 
