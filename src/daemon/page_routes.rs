@@ -138,13 +138,12 @@ fn watched_source(
         files,
         waits_since: time(own.oldest_pending.get()),
         last_success: time(own.last_success.get()),
-        unreadable: unreadable.into_iter().map(|(path, why)| (told_path(&path), why)).collect(),
+        unreadable: unreadable
+            .into_iter()
+            .map(|(path, why)| (path.display().to_string(), why))
+            .collect(),
         name: source.name,
     })
-}
-
-fn told_path(path: &std::path::Path) -> String {
-    path.display().to_string()
 }
 
 pub async fn window_page(

@@ -1,5 +1,7 @@
 //! Columns over time: a column for each window, taller where more has moved.
 
+use crate::explain::number::percent;
+use crate::monitor::figures::WindowSummary;
 use maud::{Markup, Render, html};
 use std::fmt::Write;
 
@@ -69,6 +71,28 @@ impl Render for ColumnChart {
             }
         }
     }
+}
+
+/// The share of drifted features by window; the highest that there was fills the height.
+pub fn shares_over_time(past: &[WindowSummary], pitch: usize, height: usize) -> Markup {
+    let most = past.iter().filter_map(WindowSummary::drifted_ratio).fold(0.0, f64::max);
+    let columns = past.iter().map(|own| Column {
+        height: own.drifted_ratio().map(|share| if most > 0.0 { share / most } else { 0.0 }),
+        is_drifted: own.drifted > 0,
+    });
+    let label = format!(
+        "drifted features in the last {} windows, at most {} of a window",
+        past.len(),
+        percent(most)
+    );
+    let chart = ColumnChart {
+        columns: columns.collect(),
+        pitch,
+        height,
+        threshold: None,
+        label: Some(label),
+    };
+    html! { @if past.len() > 1 { (chart) } }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! All models: what their latest windows came to, and what their sources do.
 
-use super::column_chart::{Column, ColumnChart};
+use super::column_chart::shares_over_time;
 use super::feature_section::short_name;
 use super::feature_table::moment;
 use super::page_frame::{live_page, live_part, scrolled};
@@ -24,7 +24,6 @@ pub struct WatchedModel<'a> {
 }
 
 /// A source of a model.
-#[derive(Hash)]
 pub struct WatchedSource {
     pub name: String,
     pub files: FileCounts,
@@ -37,7 +36,7 @@ pub struct WatchedSource {
 }
 
 /// Files of a source that were seen and not counted.
-#[derive(Hash, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct FileCounts {
     pub waiting: i64,
     pub stuck: i64,
@@ -129,28 +128,6 @@ fn window_row(model: &ModelSnapshot, window: &WindowSnapshot, past: &[WindowSumm
             td.number { (window.open_rows) }
         }
     }
-}
-
-/// The share of drifted features by window; the highest that there was fills the height.
-pub fn shares_over_time(past: &[WindowSummary], pitch: usize, height: usize) -> Markup {
-    let most = past.iter().filter_map(WindowSummary::drifted_ratio).fold(0.0, f64::max);
-    let columns = past.iter().map(|own| Column {
-        height: own.drifted_ratio().map(|share| if most > 0.0 { share / most } else { 0.0 }),
-        is_drifted: own.drifted > 0,
-    });
-    let label = format!(
-        "drifted features in the last {} windows, at most {} of a window",
-        past.len(),
-        percent(most)
-    );
-    let chart = ColumnChart {
-        columns: columns.collect(),
-        pitch,
-        height,
-        threshold: None,
-        label: Some(label),
-    };
-    html! { @if past.len() > 1 { (chart) } }
 }
 
 fn sources_of(model: &WatchedModel<'_>) -> Markup {

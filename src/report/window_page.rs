@@ -2,10 +2,9 @@
 
 use super::Report;
 use super::bar::THRESHOLDS_MAX;
-use super::column_chart::{Column, ColumnChart, pitch_of};
+use super::column_chart::{Column, ColumnChart, pitch_of, shares_over_time};
 use super::feature_section::{file_name, short_name};
 use super::feature_table::{FeatureRow, by_name, moment, table_head, window_head};
-use super::overview_page::shares_over_time;
 use super::page_frame::{live_page, live_part};
 use super::page_links::{
     closed_window_query, encoded, feature_link, model_name, window_link, window_query,

@@ -1,4 +1,4 @@
-//! Who may send lines to a socket: whoever has a certificate, or says a token first.
+//! Who may send rows to a socket: whoever has a certificate, or says a token first.
 
 use crate::error::{Error, Result};
 use crate::net::guard::Guard;

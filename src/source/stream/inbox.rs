@@ -136,7 +136,7 @@ struct Waiting {
     readers: u64,
 }
 
-/// The model that takes the lines.
+/// The model that takes the chunks.
 struct Reader {
     number: u64,
     wake: Arc<Notify>,
@@ -190,7 +190,7 @@ impl Inbox {
         }
     }
 
-    /// The lines, once they are worth a batch or have waited long enough.
+    /// The chunks, once they are worth a batch or have waited long enough.
     pub fn take(&self) -> Taken {
         let mut waiting = self.waiting();
         let Some(since) = waiting.since else {
@@ -205,7 +205,7 @@ impl Inbox {
         Taken::Chunks(std::mem::take(&mut waiting.chunks))
     }
 
-    /// From now on this model takes the lines, until it detaches by this number.
+    /// From now on this model takes the chunks, until it detaches by this number.
     pub fn attach(&self, wake: Arc<Notify>, telemetry: Arc<SourceTelemetry>) -> u64 {
         let mut waiting = self.waiting();
         telemetry.connections.set(waiting.connections as i64);
@@ -216,7 +216,7 @@ impl Inbox {
         number
     }
 
-    /// Bytes of the lines that wait.
+    /// Bytes of the chunks that wait.
     pub fn bytes(&self) -> usize {
         self.waiting().bytes
     }
@@ -239,12 +239,12 @@ impl Inbox {
         std::mem::take(&mut self.waiting().errors)
     }
 
-    /// The model takes no more lines; another may come.
+    /// The model takes no more chunks; another may come.
     pub fn detach(&self, number: u64) {
         self.waiting().reader.take_if(|reader| reader.number == number);
     }
 
-    /// What nobody is going to take: the lines that wait although their model is gone, once all
+    /// What nobody is going to take: the chunks that wait although their model is gone, once all
     /// connections have ended.
     pub fn abandoned(&self) -> Option<Abandoned> {
         let mut waiting = self.waiting();

@@ -113,7 +113,7 @@ impl BoundSource for BoundStream {
     }
 }
 
-/// A source whose rows are lines of connections.
+/// A source whose rows come by connections.
 struct StreamSource {
     name: String,
     listener: Arc<StreamListener>,

@@ -21,7 +21,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
-/// A connection that has sent a whole line within this time gives way to nobody.
+/// A connection that has sent a whole line or message within this time gives way to nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When nobody has come for so long, nobody waits to be accepted, and nobody is on the way whose
@@ -33,7 +33,7 @@ const ACCEPT_AT_END: Duration = Duration::from_secs(3);
 
 /// An open socket.
 pub struct StreamListener {
-    /// Where lines can be sent to.
+    /// Where rows can be sent to.
     pub address: String,
     pub inbox: Arc<Inbox>,
     connections: Arc<Connections>,
@@ -127,7 +127,7 @@ impl StreamListener {
 }
 
 impl Drop for StreamListener {
-    /// Nobody can take its lines any more.
+    /// Nobody can take its rows any more.
     fn drop(&mut self) {
         if !self.is_stopping() {
             self.stop(Instant::now());
