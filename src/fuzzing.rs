@@ -18,10 +18,11 @@ use crate::monitor::table::{Table, rows};
 use crate::monitor::whole::count_whole;
 use crate::profile::codec::{Content, decode, seal};
 use crate::profile::instants::parse;
-use crate::source::stream::inbox::{Chunk, LineChunk};
 use crate::source::stream::line_buffer::{LineBuffer, Lines};
 use crate::source::stream::parse::{TakenChunks, TakenRows};
+use crate::source::stream::row_chunk::{Chunk, LineChunk};
 use crate::store::feature_details::FeatureDetails;
+use crate::telemetry::RejectReason;
 use crate::time::EpochUnit;
 use crate::totals::Rejected;
 use crate::window::WindowConfig;
@@ -157,7 +158,9 @@ fn batches(schema: &Arc<LineSchema>, pieces: &[&[u8]]) -> (u64, Rejected, Vec<Ve
     let room = Arc::new(Semaphore::new(arrived.len()));
     let chunks = arrived.into_iter().map(|Lines { lines, bytes, too_long }| {
         let room = Arc::clone(&room).try_acquire_owned().expect("there is one for each");
-        Chunk::Lines(LineChunk { lines, read: 0, bytes, too_long, peer: "peer".into(), room })
+        let mut chunk = LineChunk::new(lines, bytes, "peer".into(), room);
+        chunk.rejected.add(RejectReason::TooLong, too_long);
+        Chunk::Lines(chunk)
     });
     let mut taken = TakenChunks::default();
     taken.extend(chunks.collect());

@@ -89,6 +89,10 @@ labels! {
         /// An Arrow stream that could not be read further; how many rows it would have had, nobody
         /// knows.
         BrokenStream = "broken_stream",
+        /// Values that came without names, where none are configured.
+        Unnamed = "unnamed",
+        /// Not as many values as there are names, or as a shape says.
+        WrongShape = "wrong_shape",
         /// A batch of rows that could not be counted as a whole.
         Uncountable = "uncountable",
         /// Sent to a socket whose model was not there to take it before the end.
@@ -107,6 +111,8 @@ labels! {
         Connection = "connection",
         /// A connection was not let in: no certificate, or no token that is known.
         Refused = "refused",
+        /// A request was turned away, since there was no room for its rows.
+        Full = "full",
         /// A connection was closed before its end: for another, or when the time to stop was up.
         CutOff = "cut_off",
         /// File events are not available or overflowed; the periodic listing finds the files.

@@ -63,8 +63,24 @@ pub(super) fn config(root: &Section<'_>, folder: &Path, purpose: Purpose) -> Opt
         }
     }
     check_resources(&sections, &models, server.listen);
+    check_needs_state(&sections, &models, &state);
     let models = models.into_iter().collect::<Option<_>>()?;
     Some(Config { server, state, export, models, importance })
+}
+
+/// Rows that are kept on the disk are kept beside the state.
+fn check_needs_state(sections: &[Section<'_>], models: &[Option<Model>], state: &StateConfig) {
+    for (section, model) in sections.iter().zip(models) {
+        let sources = model.iter().flat_map(|model| &model.sources);
+        let mut needing = sources.filter(|own| own.kind.needs_state(&own.settings));
+        if state.path.is_none()
+            && let Some(source) = needing.next()
+        {
+            let name = &source.name;
+            let text = format!("{name:?} keeps rows beside the state; say where with state.path");
+            section.fault("source", text);
+        }
+    }
 }
 
 fn server(root: &Section<'_>) -> ServerConfig {

@@ -188,6 +188,8 @@ impl<'a> Section<'a> {
     {
         match key.kind {
             SettingKind::Integer(min) => self.integer(key.name, min).map(Setting::Integer),
+            SettingKind::Flag => self.boolean(key.name).map(Setting::Flag),
+            SettingKind::Names => self.strings(key.name).map(Setting::Names),
             SettingKind::Choice(choices) => {
                 let choices: Vec<_> = choices.iter().map(|choice| (*choice, *choice)).collect();
                 self.choice(key.name, &choices).map(Setting::Choice)

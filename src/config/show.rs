@@ -128,6 +128,8 @@ fn source(source: &SourceConfig) -> Value {
         let value = match setting {
             Setting::Path(path) => path_text(path),
             Setting::Integer(number) => integer(*number),
+            Setting::Flag(flag) => Value::Boolean(*flag),
+            Setting::Names(names) => Value::Array(names.iter().map(text).collect()),
             setting => text(setting),
         };
         (key, value)

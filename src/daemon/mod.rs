@@ -144,6 +144,8 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     let shown = Live { models: live.clone(), published, process, external_url };
     let pages = Arc::new(Pages::new(shown, config.export.clone()));
     let (reload, reloads) = mpsc::channel(RELOADS_MAX);
+    let descriptors = Descriptors::raise();
+    let sources = Arc::new(shared_sources(&config, descriptors));
     let state = ServerState {
         pages: Arc::clone(&pages),
         published: Arc::clone(&shared.published),
@@ -154,10 +156,8 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
         renders: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
         reload: config.server.reload.then_some(reload),
         roles: Arc::new(config.server.roles.clone()),
+        endpoints: Arc::clone(&sources.endpoints),
     };
-    let descriptors = Descriptors::raise();
-    let file_events = Arc::default();
-    let sources = Arc::new(SharedByAll { listeners: Listeners::new(descriptors), file_events });
     let process = Arc::clone(&shared.process);
     let connections_max = descriptors.for_http(config.server.connections_max);
     let connections = Connections::new(connections_max, Duration::ZERO, move |connections| {
@@ -169,8 +169,9 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     // an alert must not resolve because of a restart.
     let bound = supervisor.bind_all(config.models)?;
     let (answers, server) = ((routes::routes(state), guard), config.server);
-    let mut server = HttpThread::start(listener, answers, connections, server, stop.clone())
-        .map_err(|error| Error::new(format!("the HTTP server cannot be started: {error}")))?;
+    let mut server =
+        HttpThread::start(listener, answers, connections, server.timeouts(), stop.clone())
+            .map_err(|error| Error::new(format!("the HTTP server cannot be started: {error}")))?;
     bound.into_iter().for_each(|bound| supervisor.start(bound));
     let watchdog = tokio::spawn(health::feed_watchdog(health));
     let outcome = tokio::select! {
@@ -187,6 +188,13 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     }
     info!("stopped");
     outcome.and(ended)
+}
+
+/// What sources have together before there are any.
+fn shared_sources(config: &Config, descriptors: Descriptors) -> SharedByAll {
+    let spool_folder = config.state.path.as_ref().map(|path| path.with_added_extension("spool"));
+    let listeners = Listeners::new(descriptors);
+    SharedByAll { listeners, spool_folder, ..SharedByAll::default() }
 }
 
 /// Who is let in. Roles without users would mean nothing.

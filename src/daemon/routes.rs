@@ -10,9 +10,11 @@ use crate::net::roles::Role;
 use crate::report::Report;
 use crate::report::html::html;
 use crate::report::json::json;
+use crate::source::http::EventsQuery;
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -43,9 +45,11 @@ pub fn routes(state: ServerState) -> Router {
         .route("/api/v1/models", get(models))
         .route("/api/v1/models/{model}/windows", get(past_windows))
         .route("/api/v1/models/{model}/features/{feature}", get(past_feature));
+    let of_write = Router::new().route("/api/v1/models/{model}/events", post(events));
     of(Role::Metrics, of_metrics)
         .merge(of(Role::Reload, of_reload))
         .merge(of(Role::Read, of_read))
+        .merge(of(Role::Write, of_write))
         .with_state(Arc::clone(&state))
 }
 
@@ -81,6 +85,16 @@ async fn reload(State(state): State<Arc<ServerState>>, caller: Caller) -> (Statu
         Err(_) if is_sent => (StatusCode::SERVICE_UNAVAILABLE, "driftd is stopping\n".to_owned()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "driftd is not running\n".to_owned()),
     }
+}
+
+async fn events(
+    State(state): State<Arc<ServerState>>,
+    Path(model): Path<String>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    state.endpoints.receive(&model, &query, &headers, body).await
 }
 
 async fn report(State(state): State<Arc<ServerState>>, caller: Caller) -> Response {

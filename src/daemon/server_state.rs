@@ -7,6 +7,7 @@ use super::supervisor::WatchedModels;
 use crate::export::page::Pages;
 use crate::monitor::snapshot::Published;
 use crate::net::roles::Roles;
+use crate::source::http::Endpoints;
 use crate::store::ModelStore;
 use axum::http::StatusCode;
 use std::sync::{Arc, RwLock};
@@ -26,6 +27,8 @@ pub struct ServerState {
     /// Where requests to reload go; none when those are refused.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
     pub roles: Arc<Roles>,
+    /// Where rows are posted to.
+    pub endpoints: Arc<Endpoints>,
 }
 
 impl ServerState {

@@ -131,7 +131,9 @@ pub fn open(
     let in_order: Option<&epoch::OrderedReference<'_>> = model.is_ordered.then_some(&read);
     let (reference, restored) = epoch::resume(&model.model, loaded, in_order, &store, now)?;
     let (columns, of_logs) = (model.reference.columns.clone(), model.columns_of_logs());
-    let schema = Arc::new(LineSchema::new(line_features(&reference, &model.model), columns));
+    let time = model.model.time.as_ref().map(|time| time.name.clone());
+    let schema = LineSchema::new(line_features(&reference, &model.model), columns);
+    let schema = Arc::new(schema.with_time(time.as_deref()));
     let mut monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
     let mut journal = open_journal(&store, reference, &shared)?;
     let mut started = Vec::new();

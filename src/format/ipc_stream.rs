@@ -126,6 +126,34 @@ impl IpcStream {
     }
 }
 
+/// All batches of a stream that is there whole; they and the dictionaries take at most so many
+/// bytes. What follows its end is left alone.
+pub fn batches(mut stream: &[u8], most: usize) -> Result<Vec<RecordBatch>, Fault> {
+    let cut = || Fault::unreadable("it ends inside a message");
+    let (mut ipc, mut batches, mut bytes) = (IpcStream::default(), Vec::new(), 0_usize);
+    while !stream.is_empty() {
+        let (mut length, mut rest) = stream.split_first_chunk().ok_or_else(cut)?;
+        if *length == CONTINUATION {
+            (length, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+        }
+        let length = u32::from_le_bytes(*length) as usize;
+        if length == 0 {
+            break;
+        }
+        let (head, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+        let (body, rest) = rest.split_at_checked(body_bytes(head, most)?).ok_or_else(cut)?;
+        stream = rest;
+        bytes = bytes.saturating_add(unpacked_bytes(head, body)?);
+        refuse_beyond(bytes, most, "batches")?;
+        batches.extend(ipc.take(head, body.to_vec(), most)?);
+    }
+    match ipc.schema {
+        Some(schema) if batches.is_empty() => Ok(vec![RecordBatch::new_empty(schema)]),
+        Some(_) => Ok(batches),
+        None => Err(Fault::unreadable("no schema")),
+    }
+}
+
 fn refuse_beyond(bytes: usize, most: usize, what: &str) -> Result<(), Fault> {
     match bytes <= most {
         true => Ok(()),

@@ -3,10 +3,12 @@
 pub mod arrow;
 mod extent_hashes;
 pub mod ipc_stream;
+mod json_value;
 pub mod ndjson;
 mod open_file;
 pub mod parquet;
 pub mod partition;
+pub mod payload;
 
 pub use open_file::{OpenFile, stat};
 

@@ -4,13 +4,12 @@
 //! every feature stands for itself: a key that is not there is absent, a value of another kind is
 //! of the wrong type, and the line's other values count.
 
+use super::json_value::{append, boolean, number, of_text, text, time};
 use crate::error::{Fault, Result};
 use crate::feature::Kind;
 use crate::monitor::table::{Blocks, Table};
 use crate::profile::block::{Block, ValueFaults};
 use crate::profile::feature::FeatureGrid;
-use crate::profile::instants;
-use crate::profile::texts::number_text;
 use crate::schema::binding::Wanted;
 use crate::schema::columns::{ColumnsConfig, column_names};
 use crate::telemetry::RejectReason;
@@ -26,14 +25,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Times that are told apart to the microsecond: until the year 140,000.
-const MICROS_MAX: f64 = 4.4e18;
-
 /// Names of unknown keys that a batch remembers.
 const UNKNOWN_NAMES_MAX: usize = 20;
 
 /// Bytes of a rejected line that are remembered.
 const REJECTED_BYTES_MAX: usize = 100;
+
+/// What is known of lines besides their text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineOrigin {
+    /// Every value is written as a string, as in CSV.
+    pub are_texts: bool,
+    /// When the rows happened that do not say so themselves, as ISO 8601 writes it.
+    pub happened: Option<Arc<str>>,
+}
 
 /// What lines are read for; made once per source from the reference.
 #[derive(Debug)]
@@ -43,12 +48,24 @@ pub struct LineSchema {
     places: HashMap<String, usize>,
     /// Says which keys are left out on purpose.
     columns: ColumnsConfig,
+    /// Where in `features` the time of a row is.
+    time: Option<usize>,
 }
 
 impl LineSchema {
     pub fn new(features: Vec<LineFeature>, columns: ColumnsConfig) -> LineSchema {
         let places = features.iter().enumerate().map(|(place, own)| (own.name.clone(), place));
-        LineSchema { places: places.collect(), features, columns }
+        LineSchema { places: places.collect(), features, columns, time: None }
+    }
+
+    /// The feature of this name is the time of a row.
+    pub fn with_time(mut self, name: Option<&str>) -> LineSchema {
+        self.time = name.and_then(|name| self.places.get(name).copied());
+        self
+    }
+
+    pub fn n_features(&self) -> usize {
+        self.features.len()
     }
 }
 
@@ -187,15 +204,34 @@ impl BatchBuilder {
         });
     }
 
+    /// Lines that were rejected elsewhere, and how the first of them begins. False when there are
+    /// none.
+    pub fn add_rejected(
+        &mut self,
+        rejected: &Rejected,
+        first: Option<(RejectReason, String)>,
+    ) -> bool {
+        let mut reasons = rejected.iter().filter(|(_, lines)| *lines > 0).peekable();
+        let Some((reason, _)) = reasons.peek().copied() else { return false };
+        reasons.for_each(|(reason, lines)| self.faults.rejected.add(reason, lines));
+        let first = first.unwrap_or((reason, String::new()));
+        self.faults.first_rejected.get_or_insert(first);
+        true
+    }
+
     /// Reads one line, without its line feed.
-    pub fn push(&mut self, line: &[u8]) -> std::result::Result<(), RejectReason> {
+    pub fn push(
+        &mut self,
+        line: &[u8],
+        origin: &LineOrigin,
+    ) -> std::result::Result<(), RejectReason> {
         let object = parse(line)?;
-        self.push_object(object);
+        self.push_object(object, origin);
         self.fingerprint = xxh3_64_with_seed(line, self.fingerprint);
         Ok(())
     }
 
-    fn push_object(&mut self, object: Map<String, Value>) {
+    fn push_object(&mut self, object: Map<String, Value>, origin: &LineOrigin) {
         for (key, value) in object {
             match self.schema.places.get(&key) {
                 Some(place) => self.values[*place] = Some(value),
@@ -203,8 +239,16 @@ impl BatchBuilder {
                 None => {}
             }
         }
+        if let (Some(time), Some(happened)) = (self.schema.time, &origin.happened) {
+            self.values[time].get_or_insert_with(|| Value::String(happened.to_string()));
+        }
         let values = self.schema.features.iter().zip(&mut self.values);
         for ((feature, value), column) in values.zip(&mut self.columns) {
+            if origin.are_texts
+                && let Some(Value::String(text)) = value
+            {
+                *value = Some(of_text(text, feature.kind));
+            }
             column.push(value.take().as_ref(), feature.declared);
         }
         self.rows += 1;
@@ -257,13 +301,6 @@ enum ValueBuilder {
     Opaque(BooleanBuilder),
 }
 
-/// What one value is to a feature of some kind.
-enum Reading<T> {
-    Value(T),
-    Null,
-    WrongType,
-}
-
 impl ColumnBuilder {
     fn new(kind: Kind) -> ColumnBuilder {
         let values = match kind {
@@ -314,71 +351,6 @@ impl ColumnBuilder {
     }
 }
 
-/// Appends the value, or a null; true when it was of the wrong type.
-fn append<T>(reading: Reading<T>, push: impl FnOnce(Option<T>)) -> bool {
-    let (value, is_wrong) = match reading {
-        Reading::Value(value) => (Some(value), false),
-        Reading::Null => (None, false),
-        Reading::WrongType => (None, true),
-    };
-    push(value);
-    is_wrong
-}
-
-/// JSON has no words for what is not a finite number; these three are Protobuf's.
-fn number(value: &Value) -> Reading<f64> {
-    match value {
-        Value::Null => Reading::Null,
-        Value::Number(number) => number.as_f64().map_or(Reading::WrongType, Reading::Value),
-        Value::String(text) => match text.as_str() {
-            "NaN" => Reading::Value(f64::NAN),
-            "Infinity" => Reading::Value(f64::INFINITY),
-            "-Infinity" => Reading::Value(f64::NEG_INFINITY),
-            _ => Reading::WrongType,
-        },
-        _ => Reading::WrongType,
-    }
-}
-
-/// A time as seconds since 1970, or as ISO 8601 writes it. What is not finite or beyond all
-/// calendars is none.
-fn time(value: &Value) -> Reading<i64> {
-    let micros = match value {
-        Value::Null => return Reading::Null,
-        Value::Number(number) => number.as_f64().map(|seconds| seconds * 1e6),
-        Value::String(text) => instants::parse(text, None).map(|time| time.0 as f64),
-        _ => None,
-    };
-    let is_time = |micros: &f64| micros.abs() < MICROS_MAX;
-    micros.filter(is_time).map_or(Reading::WrongType, |micros| Reading::Value(micros as i64))
-}
-
-fn text(value: &Value, declared: bool) -> Reading<String> {
-    match value {
-        Value::Null => Reading::Null,
-        Value::String(text) => Reading::Value(text.clone()),
-        // Integers to their last digit, which a double would lose.
-        Value::Number(number) if declared && (number.is_i64() || number.is_u64()) => {
-            Reading::Value(number.to_string())
-        }
-        Value::Number(number) if declared => {
-            number.as_f64().map_or(Reading::WrongType, |number| Reading::Value(number_text(number)))
-        }
-        Value::Bool(value) if declared => Reading::Value(value.to_string()),
-        _ => Reading::WrongType,
-    }
-}
-
-fn boolean(value: &Value, declared: bool) -> Reading<bool> {
-    match value {
-        Value::Null => Reading::Null,
-        Value::Bool(value) => Reading::Value(*value),
-        Value::Number(number) if declared && number.as_f64() == Some(0.0) => Reading::Value(false),
-        Value::Number(number) if declared && number.as_f64() == Some(1.0) => Reading::Value(true),
-        _ => Reading::WrongType,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,11 +372,18 @@ mod tests {
             (deep.as_str(), RejectReason::Malformed),
             ("[1]", RejectReason::NotAnObject),
         ] {
-            assert_eq!(builder.push(line.as_bytes()), Err(reason), "{line:.20}");
+            assert_eq!(
+                builder.push(line.as_bytes(), &LineOrigin::default()),
+                Err(reason),
+                "{line:.20}"
+            );
         }
-        assert_eq!(builder.push(b"{\"x\":\"\xff\"}"), Err(RejectReason::NotUtf8));
+        assert_eq!(
+            builder.push(b"{\"x\":\"\xff\"}", &LineOrigin::default()),
+            Err(RejectReason::NotUtf8)
+        );
         assert_eq!(builder.rows(), 0);
-        builder.push(b"{\"x\":1}").unwrap();
+        builder.push(b"{\"x\":1}", &LineOrigin::default()).unwrap();
         assert_eq!(builder.finish().rows, [1]);
     }
 
@@ -415,7 +394,9 @@ mod tests {
         let mut builder = builder(Kind::Numeric);
         let numbers = [0.980_000_019_073_486_3, 1e-300, 123_456.789, 9_007_199_254_740_993.0];
         for number in numbers {
-            builder.push(format!("{{\"x\":{number:?}}}").as_bytes()).unwrap();
+            builder
+                .push(format!("{{\"x\":{number:?}}}").as_bytes(), &LineOrigin::default())
+                .unwrap();
         }
         let batch = builder.finish();
         assert_eq!(batch.columns[0].values().as_primitive::<Float64Type>().values(), &numbers);
@@ -425,7 +406,7 @@ mod tests {
     fn keys_that_are_no_feature_are_counted_and_named() {
         let mut builder = builder(Kind::Numeric);
         for line in ["{\"x\":1,\"X\":2}", "{\"request\":\"r1\"}", "{\"X\":1,\"y z\":[1]}"] {
-            builder.push(line.as_bytes()).unwrap();
+            builder.push(line.as_bytes(), &LineOrigin::default()).unwrap();
         }
         builder.reject(RejectReason::Malformed, b"{\"x\":");
         builder.reject(RejectReason::NotAnObject, b"[]");
@@ -440,7 +421,7 @@ mod tests {
     fn what_is_no_time_is_of_the_wrong_type() {
         let mut builder = builder(Kind::Temporal);
         for value in ["1.5", "\"1970-01-01T00:00:01.5Z\"", "\"NaN\"", "1e300", "null", "-3"] {
-            builder.push(format!("{{\"x\":{value}}}").as_bytes()).unwrap();
+            builder.push(format!("{{\"x\":{value}}}").as_bytes(), &LineOrigin::default()).unwrap();
         }
         let batch = builder.finish();
         let mut seconds = Vec::new();
@@ -454,7 +435,7 @@ mod tests {
     fn inside_a_line_every_feature_stands_for_itself() {
         let mut builder = builder(Kind::Numeric);
         for line in ["{\"x\":1.5}", "{\"x\":null}", "{}", "{\"x\":\"a\"}", "{\"x\":\"NaN\"}"] {
-            builder.push(line.as_bytes()).unwrap();
+            builder.push(line.as_bytes(), &LineOrigin::default()).unwrap();
         }
         let batch = builder.finish();
         let block = &batch.columns[0];

@@ -5,6 +5,7 @@ use crate::error::{Fault, FaultKind, Result};
 use crate::identity::{Identity, Stat};
 use crate::time::Timestamp;
 use std::fs::{File, Metadata};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +52,17 @@ impl OpenFile {
         let partition_time = partition_time(root, path);
         let (path, file) = (path.to_owned(), Arc::new(file));
         Ok(OpenFile { path, stat, partition_time, file, partition })
+    }
+
+    /// A file of these bytes that has no name, and is gone when it is closed.
+    pub fn temporary(bytes: &[u8]) -> Result<OpenFile, Fault> {
+        let path = Path::new("a temporary file");
+        let io = |tried| move |error: std::io::Error| Fault::io(tried, path, &error);
+        let mut file = tempfile::tempfile().map_err(io("make"))?;
+        file.write_all(bytes).map_err(io("write"))?;
+        let stat = stat(&file.metadata().map_err(io("stat"))?);
+        let (path, file) = (path.to_owned(), Arc::new(file));
+        Ok(OpenFile { path, stat, partition_time: None, file, partition: Vec::new() })
     }
 
     /// The identity of the file, whose bytes have this hash.

@@ -27,7 +27,7 @@ pub struct User(pub Option<Arc<str>>);
 /// Lets requests in.
 pub struct Guard {
     /// None lets everybody in, over plain HTTP.
-    file: Option<PathBuf>,
+    file: Mutex<Option<PathBuf>>,
     current: Mutex<Current>,
     passwords: Passwords,
 }
@@ -51,13 +51,30 @@ impl Guard {
         tell(&config);
         let looked = Instant::now();
         let current = Current { config: Arc::new(config), stamps, looked, refused: None };
-        Ok(Guard { file, current: Mutex::new(current), passwords: Passwords::default() })
+        let (file, current) = (Mutex::new(file), Mutex::new(current));
+        Ok(Guard { file, current, passwords: Passwords::default() })
+    }
+
+    /// Lets in by another file from now on, which may ask for less.
+    pub fn read_from(&self, file: Option<&Path>) -> Result<()> {
+        let mut own = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.as_deref() == file {
+            return Ok(());
+        }
+        let (config, stamps) = file.map(read).transpose()?.unwrap_or_default();
+        tell(&config);
+        *own = file.map(Path::to_owned);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let (config, looked) = (Arc::new(config), Instant::now());
+        *current = Current { config, stamps, looked, refused: None };
+        Ok(())
     }
 
     /// What is in force.
     pub fn config(&self) -> Arc<WebConfig> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = &self.file
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(file) = &file
             && current.looked.elapsed() >= LOOK_INTERVAL
         {
             current.looked = Instant::now();

@@ -1,6 +1,6 @@
 //! The HTTP server: connections that are let in, watched, and ended in good order.
 
-use super::ServerConfig;
+use super::Timeouts;
 use super::connections::{Connection, Connections, Phase};
 use super::guard::{Guard, User};
 use super::listener::{ACCEPT_PAUSE, Listener};
@@ -38,7 +38,7 @@ pub async fn serve(
     listener: TcpListener,
     (routes, guard): (Router, Arc<Guard>),
     connections: Arc<Connections>,
-    config: &ServerConfig,
+    timeouts: Timeouts,
     stop: Stop,
 ) {
     let mut open = JoinSet::new();
@@ -65,7 +65,6 @@ pub async fn serve(
             () = stop.wait() => break,
             connection = connections.admit() => connection,
         };
-        let timeouts = (config.header_timeout, config.idle_timeout);
         let answers = (routes.clone(), Arc::clone(&guard));
         open.spawn(greet(stream, connection, answers, timeouts, stop.clone()));
     }
@@ -87,7 +86,7 @@ async fn greet(
     stream: TcpStream,
     connection: Connection,
     answers: (Router, Arc<Guard>),
-    timeouts: (Duration, Duration),
+    timeouts: Timeouts,
     stop: Stop,
 ) {
     let Some(tls) = answers.1.config().tls.clone() else {
@@ -95,7 +94,7 @@ async fn greet(
     };
     connection.entering();
     let agreed = tokio::select! {
-        agreed = timeout(timeouts.0, agree(stream, tls)) => agreed,
+        agreed = timeout(timeouts.header, agree(stream, tls)) => agreed,
         () = connection.gives_way() => return,
     };
     match agreed {
@@ -126,7 +125,7 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connection: Connection,
     (routes, guard): (Router, Arc<Guard>),
-    (header_timeout, idle_timeout): (Duration, Duration),
+    Timeouts { header: header_timeout, idle: idle_timeout }: Timeouts,
     stop: Stop,
 ) {
     let connection = Arc::new(connection);

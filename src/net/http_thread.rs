@@ -1,7 +1,7 @@
 //! The HTTP server on a runtime and a thread of its own, so that whoever scrapes is answered
 //! whatever else the process does.
 
-use super::ServerConfig;
+use super::Timeouts;
 use super::connections::Connections;
 use super::guard::Guard;
 use super::http::serve;
@@ -29,7 +29,7 @@ impl HttpThread {
         listener: TcpListener,
         answers: (Router, Arc<Guard>),
         connections: Arc<Connections>,
-        config: ServerConfig,
+        timeouts: Timeouts,
         stop: Stop,
     ) -> io::Result<HttpThread> {
         let runtime = Builder::new_current_thread()
@@ -44,7 +44,7 @@ impl HttpThread {
             let _running = running;
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                serve(listener, answers, connections, &config, asked).await;
+                serve(listener, answers, connections, timeouts, asked).await;
                 Ok::<_, io::Error>(())
             })
         })?;
@@ -70,7 +70,6 @@ impl HttpThread {
 mod tests {
     use super::*;
     use crate::net::bind;
-    use crate::net::roles::Roles;
     use axum::routing::get;
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpStream};
@@ -81,16 +80,7 @@ mod tests {
     fn start(connections_max: usize, short: Duration) -> (HttpThread, SocketAddr) {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let config = ServerConfig {
-            listen: address,
-            reload: false,
-            stop_timeout: Duration::from_secs(30),
-            connections_max,
-            header_timeout: short,
-            idle_timeout: short * 8,
-            roles: Roles::default(),
-            external_url: None,
-        };
+        let timeouts = Timeouts { header: short, idle: short * 8 };
         // Larger than what the system takes for a reader that does not read.
         let large = "x".repeat(32 << 20);
         let routes = Router::new()
@@ -100,7 +90,7 @@ mod tests {
         let connections = Connections::new(connections_max, Duration::ZERO, |_| {});
         let answers = (routes, Arc::new(Guard::open(None).unwrap()));
         let server =
-            HttpThread::start(listener, answers, connections, config, Stop::default()).unwrap();
+            HttpThread::start(listener, answers, connections, timeouts, Stop::default()).unwrap();
         (server, address)
     }
 

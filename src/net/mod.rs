@@ -19,6 +19,15 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+/// How long whoever speaks HTTP may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a request's head to its last.
+    pub header: Duration,
+    /// For so long a connection may send nothing between requests, or take nothing of an answer.
+    pub idle: Duration,
+}
+
 /// `[server]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -39,6 +48,10 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts { header: self.header_timeout, idle: self.idle_timeout }
+    }
+
     /// How long connections may go on during a stop; the rest is for counting and committing.
     pub fn time_for_connections(&self) -> Duration {
         self.stop_timeout * 2 / 3

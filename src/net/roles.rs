@@ -14,10 +14,13 @@ pub enum Role {
     Distributions,
     /// `/-/reload`.
     Reload,
+    /// Rows that are sent.
+    Write,
 }
 
 impl Role {
-    pub const ALL: [Role; 4] = [Role::Metrics, Role::Read, Role::Distributions, Role::Reload];
+    pub const ALL: [Role; 5] =
+        [Role::Metrics, Role::Read, Role::Distributions, Role::Reload, Role::Write];
 
     /// Its key under `[server.roles]`.
     pub fn name(self) -> &'static str {
@@ -26,6 +29,7 @@ impl Role {
             Role::Read => "read",
             Role::Distributions => "distributions",
             Role::Reload => "reload",
+            Role::Write => "write",
         }
     }
 }

@@ -32,6 +32,12 @@ pub enum SettingKind {
     OptionalPath,
     /// An IP address and a port.
     Address,
+    /// The same, or nothing where it is empty.
+    OptionalAddress,
+    /// Yes or no.
+    Flag,
+    /// A list of texts.
+    Names,
     /// A whole number, from this on.
     Integer(u64),
     /// More than zero.
@@ -61,6 +67,9 @@ pub fn remote_fault(path: &str) -> Option<String> {
 pub enum Setting {
     Path(PathBuf),
     Address(SocketAddr),
+    OptionalAddress(Option<SocketAddr>),
+    Flag(bool),
+    Names(Vec<String>),
     Integer(u64),
     Duration(Duration),
     Bytes(u64),
@@ -73,7 +82,9 @@ impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SettingKind::Path | SettingKind::OptionalPath => f.write_str("a path"),
-            SettingKind::Address => {
+            SettingKind::Flag => f.write_str("true or false"),
+            SettingKind::Names => f.write_str("a list of texts"),
+            SettingKind::Address | SettingKind::OptionalAddress => {
                 f.write_str("an IP address and a port such as \"127.0.0.1:9798\"")
             }
             SettingKind::Integer(min) => write!(f, "a whole number, {min} or more"),
@@ -86,13 +97,23 @@ impl fmt::Display for SettingKind {
 }
 
 impl SettingKind {
-    /// Reads a value that is written as a string. Integers are read here for defaults only.
+    /// Reads a value that is written as a string. What is no string in a configuration is read here
+    /// for defaults only.
     pub fn parse(self, text: &str) -> Option<Setting> {
         let not_empty = Some(text).filter(|text| !text.is_empty());
         match self {
             SettingKind::Path => not_empty.map(|path| Setting::Path(path.into())),
             SettingKind::OptionalPath => Some(Setting::Path(text.into())),
             SettingKind::Address => text.parse().ok().map(Setting::Address),
+            SettingKind::OptionalAddress => match text {
+                "" => Some(Setting::OptionalAddress(None)),
+                text => text.parse().ok().map(|own| Setting::OptionalAddress(Some(own))),
+            },
+            SettingKind::Flag => text.parse().ok().map(Setting::Flag),
+            SettingKind::Names => {
+                let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+                Some(Setting::Names(names.map(str::to_owned).collect()))
+            }
             SettingKind::Integer(min) => {
                 text.parse().ok().filter(|n| *n >= min).map(Setting::Integer)
             }
@@ -118,7 +139,12 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Setting::Path(path) => write!(f, "{}", path.display()),
-            Setting::Address(address) => write!(f, "{address}"),
+            Setting::Address(address) | Setting::OptionalAddress(Some(address)) => {
+                write!(f, "{address}")
+            }
+            Setting::OptionalAddress(None) => Ok(()),
+            Setting::Flag(flag) => write!(f, "{flag}"),
+            Setting::Names(names) => f.write_str(&names.join(", ")),
             Setting::Integer(number) => write!(f, "{number}"),
             Setting::Duration(duration) => f.write_str(&duration_text(*duration)),
             Setting::Bytes(bytes) => f.write_str(&bytes_text(*bytes)),
@@ -174,6 +200,23 @@ impl Settings {
         *address
     }
 
+    pub fn optional_address(&self, key: &str) -> Option<SocketAddr> {
+        let Setting::OptionalAddress(address) = self.get(key) else {
+            panic!("{key} is no address")
+        };
+        *address
+    }
+
+    pub fn flag(&self, key: &str) -> bool {
+        let Setting::Flag(flag) = self.get(key) else { panic!("{key} is no flag") };
+        *flag
+    }
+
+    pub fn names(&self, key: &str) -> &[String] {
+        let Setting::Names(names) = self.get(key) else { panic!("{key} is no list") };
+        names
+    }
+
     pub fn integer(&self, key: &str) -> u64 {
         let Setting::Integer(number) = self.get(key) else { panic!("{key} is no integer") };
         *number
@@ -211,6 +254,10 @@ mod tests {
             (SettingKind::Path, "logs/a"),
             (SettingKind::OptionalPath, ""),
             (SettingKind::Address, "127.0.0.1:9798"),
+            (SettingKind::OptionalAddress, "127.0.0.1:9798"),
+            (SettingKind::OptionalAddress, ""),
+            (SettingKind::Flag, "true"),
+            (SettingKind::Names, "a, b"),
             (SettingKind::Integer(1), "256"),
             (SettingKind::Duration, "5s"),
             (SettingKind::Bytes, "1MB"),
@@ -222,6 +269,8 @@ mod tests {
         for (kind, text) in [
             (SettingKind::Path, ""),
             (SettingKind::Address, "localhost"),
+            (SettingKind::OptionalAddress, "localhost"),
+            (SettingKind::Flag, "yes"),
             (SettingKind::Integer(1), "0"),
             (SettingKind::Duration, "0s"),
             (SettingKind::Bytes, "0MB"),

@@ -3,11 +3,13 @@
 //! A model that is started anew finds its socket still open, with its connections and what they
 //! have sent.
 
-use super::stream::{Abandoned, Gate, StreamLimits, StreamListener};
+use super::stream::inbox::Inbox;
+use super::stream::{Abandoned, Gate, StreamLimits};
 use super::{Resource, SourceOwner};
 use crate::error::Result;
 use crate::net::descriptors::Descriptors;
 use crate::settings::Settings;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,18 +19,54 @@ use tracing::warn;
 /// How long what was sent to a socket that can no longer be reached is waited for.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a socket is known by: what it listens on, and whose it is where that is any free port.
+/// Something that rows are sent to, and the inbox where they wait.
+pub trait RowListener: Any + Send + Sync {
+    /// Where rows can be sent to.
+    fn address(&self) -> &str;
+
+    fn inbox(&self) -> &Arc<Inbox>;
+
+    /// Whether it can be used for whoever needs this address: it accepts, and can be found.
+    fn is_usable(&self) -> bool;
+
+    /// Takes who waits, closes, and reads all to their end. What is not at its end at the deadline
+    /// is cut off. The inbox has ended then.
+    fn stop(&self, deadline: Instant);
+
+    fn is_stopping(&self) -> bool;
+
+    /// Takes other limits from now on.
+    fn set_limits(&self, limits: StreamLimits);
+
+    /// Whether connections are let in by a gate as these settings say.
+    fn has_gate_of(&self, _settings: &Settings) -> bool {
+        true
+    }
+
+    /// Lets connections in by this gate from now on; those that are open stay.
+    fn set_gate(&self, _gate: Arc<Gate>) {}
+}
+
+/// What a socket is known by: what it listens on, as what, and whose it is where each has one of
+/// its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenerKey {
     pub resource: Resource,
+    /// The type of its source.
+    pub kind: &'static str,
     pub owner: Option<SourceOwner>,
 }
 
 impl ListenerKey {
-    /// The key of the socket of a source. A free port is another one for each.
-    pub fn new(resource: Resource, owner: &SourceOwner) -> ListenerKey {
-        let is_free = matches!(&resource, Resource::Address(address) if address.port() == 0);
-        ListenerKey { resource, owner: is_free.then(|| owner.clone()) }
+    /// The key of the socket of a source. A free port is another one for each, and so is a path of
+    /// the server.
+    pub fn new(kind: &'static str, resource: Resource, owner: &SourceOwner) -> ListenerKey {
+        let is_own = match &resource {
+            Resource::Address(address) => address.port() == 0,
+            Resource::Server => true,
+            Resource::Directory(_) | Resource::SocketFile(_) => false,
+        };
+        ListenerKey { resource, kind, owner: is_own.then(|| owner.clone()) }
     }
 }
 
@@ -51,7 +89,7 @@ struct Socket {
     owner: SourceOwner,
     /// As they are configured.
     limits: StreamLimits,
-    listener: Arc<StreamListener>,
+    listener: Arc<dyn RowListener>,
 }
 
 impl Default for Listeners {
@@ -76,18 +114,20 @@ impl Listeners {
     }
 
     /// The socket with this key, which `open` opens when there is none that can be used.
-    pub fn take(
+    pub fn take<L: RowListener>(
         &self,
         key: ListenerKey,
         owner: &SourceOwner,
         limits: StreamLimits,
-        open: impl FnOnce(StreamLimits) -> Result<StreamListener>,
-    ) -> Result<Arc<StreamListener>> {
+        open: impl FnOnce(StreamLimits) -> Result<L>,
+    ) -> Result<Arc<L>> {
         let (found, allowed) = {
             let sockets = self.sockets();
             let found = sockets.open.get(&key).map(|socket| Arc::clone(&socket.listener));
             (found, self.allowed(limits, sockets.sources))
         };
+        let found =
+            found.and_then(|own| Arc::downcast::<L>(own as Arc<dyn Any + Send + Sync>).ok());
         // A file system that does not answer must not hold up who asks for other sockets.
         let listener = match found.filter(|listener| listener.is_usable()) {
             Some(listener) => listener,
@@ -101,9 +141,10 @@ impl Listeners {
             }
         };
         listener.set_limits(allowed);
-        let socket = Socket { owner: owner.clone(), limits, listener: Arc::clone(&listener) };
+        let own: Arc<dyn RowListener> = Arc::clone(&listener) as _;
+        let socket = Socket { owner: owner.clone(), limits, listener: Arc::clone(&own) };
         let before = self.sockets().open.insert(key, socket);
-        if let Some(before) = before.filter(|own| !Arc::ptr_eq(&own.listener, &listener)) {
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(&before.listener, &own)) {
             self.close(before, Instant::now() + CLOSE_WITHIN);
         }
         Ok(listener)
@@ -165,7 +206,7 @@ impl Listeners {
     /// What was sent to sockets that are closed now, and whose model is not there to count it.
     pub fn take_abandoned(&self) -> Vec<(SourceOwner, Abandoned)> {
         let mut abandoned = Vec::new();
-        self.closing().retain(|socket| match socket.listener.inbox.abandoned() {
+        self.closing().retain(|socket| match socket.listener.inbox().abandoned() {
             None => true,
             Some(left) => {
                 abandoned.push((socket.owner.clone(), left));
@@ -179,7 +220,7 @@ impl Listeners {
     /// lost.
     pub fn left_behind(&self) -> Vec<(SourceOwner, usize)> {
         let closing = self.closing();
-        let left = closing.iter().map(|own| (own.owner.clone(), own.listener.inbox.bytes()));
+        let left = closing.iter().map(|own| (own.owner.clone(), own.listener.inbox().bytes()));
         left.filter(|(_, bytes)| *bytes > 0).collect()
     }
 

@@ -20,6 +20,7 @@
 //! such a source in small.
 
 pub mod directory;
+pub mod http;
 pub mod inputs;
 mod listeners;
 pub mod stream;
@@ -28,7 +29,7 @@ mod unix;
 pub mod warm_up;
 
 pub use directory::events::FileEvents;
-pub use listeners::{ListenerKey, Listeners};
+pub use listeners::{ListenerKey, Listeners, RowListener};
 pub use stream::{Abandoned, Gate};
 
 use crate::error::{Fault, Result};
@@ -43,15 +44,18 @@ use crate::store::commit::PathRecord;
 use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
 use crate::totals::Rejected;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Every type of source.
-pub const SOURCE_TYPES: &[&dyn SourceType] = &[&directory::Directory, &tcp::Tcp, &unix::Unix];
+pub const SOURCE_TYPES: &[&dyn SourceType] =
+    &[&directory::Directory, &tcp::Tcp, &unix::Unix, &http::Http];
 
 /// One place that rows come from, while its model counts them.
 pub trait Source: Send {
@@ -203,6 +207,11 @@ pub trait SourceType: Sync {
         0
     }
 
+    /// Whether it keeps rows beside the state, which then has to be on the disk.
+    fn needs_state(&self, _settings: &Settings) -> bool {
+        false
+    }
+
     /// Looks at what the settings name, before anything is started.
     fn check(&self, _settings: &Settings) -> Result<()> {
         Ok(())
@@ -230,11 +239,30 @@ pub struct SourceOwner {
     pub source: String,
 }
 
+impl SourceOwner {
+    /// A name that no other source has, of letters, digits and what any file may be called by.
+    pub fn file_name(&self) -> String {
+        let quoted = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let name = [&self.model, &self.version, &self.source].map(|text| quoted(text)).join("-");
+        match name.len() {
+            0..=FILE_NAME_MAX => name,
+            _ => format!("{:032x}", xxh3_128(name.as_bytes())),
+        }
+    }
+}
+
+/// What file systems take, with an ending and what SQLite adds to it.
+const FILE_NAME_MAX: usize = 200;
+
 /// What the sources of all models have together.
 #[derive(Default)]
 pub struct SharedByAll {
     pub listeners: Listeners,
     pub file_events: Arc<FileEvents>,
+    /// The paths of the server that rows are posted to.
+    pub endpoints: Arc<http::Endpoints>,
+    /// Where rows are kept that their senders have been answered; none without a state.
+    pub spool_folder: Option<PathBuf>,
 }
 
 /// A source that can be started.
@@ -254,12 +282,15 @@ pub enum Resource {
     Address(SocketAddr),
     /// A socket file that is listened on.
     SocketFile(PathBuf),
+    /// A path of the server.
+    Server,
 }
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Resource::Address(address) => write!(f, "{address}"),
+            Resource::Server => f.write_str("the server"),
             Resource::Directory(path) | Resource::SocketFile(path) => {
                 write!(f, "{}", path.display())
             }
@@ -293,7 +324,7 @@ impl SourceConfig {
     pub fn listener(&self, owner: &SourceOwner) -> Option<ListenerKey> {
         match self.resource() {
             Resource::Directory(_) => None,
-            resource => Some(ListenerKey::new(resource, owner)),
+            resource => Some(ListenerKey::new(self.kind.name(), resource, owner)),
         }
     }
 
@@ -301,7 +332,7 @@ impl SourceConfig {
     pub fn directory(&self) -> Option<PathBuf> {
         match self.resource() {
             Resource::Directory(path) => Some(path),
-            Resource::Address(_) | Resource::SocketFile(_) => None,
+            Resource::Address(_) | Resource::SocketFile(_) | Resource::Server => None,
         }
     }
 

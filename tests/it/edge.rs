@@ -5,7 +5,7 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array,
 };
 use driftd::feature::Status;
-use driftd::format::ndjson::{BatchBuilder, LineFeature, LineSchema};
+use driftd::format::ndjson::{BatchBuilder, LineFeature, LineOrigin, LineSchema};
 use driftd::judge::drift_config::DriftConfig;
 use driftd::monitor::figures::FeatureFigures;
 use driftd::monitor::model::{ArrivalTime, ModelConfig, Monitor, Restored};
@@ -76,7 +76,7 @@ fn the_width_of_a_number_is_no_drift() {
         let features = reference.grids().map(LineFeature::from).collect();
         let schema = LineSchema::new(features, ColumnsConfig::default());
         let mut batch = BatchBuilder::new(Arc::new(schema));
-        lines.iter().for_each(|line| batch.push(line.as_bytes()).unwrap());
+        lines.iter().for_each(|line| batch.push(line.as_bytes(), &LineOrigin::default()).unwrap());
         let batch = batch.finish();
         let mut tables: Vec<Box<dyn Table>> = vec![Box::new(batch)];
         for other in columns {

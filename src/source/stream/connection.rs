@@ -2,12 +2,12 @@
 
 use super::connection_context::{ConnectionContext, End, QUIET, time_is_up};
 use super::gate::Entered;
-use super::inbox::{Chunk, LineChunk};
 use super::ipc_connection::take_batches;
 use super::line_buffer::{LineBuffer, Lines};
+use super::row_chunk::{Chunk, LineChunk};
 use crate::format::ipc_stream::CONTINUATION;
 use crate::net::connections::{Connection, Phase};
-use crate::telemetry::ErrorReason;
+use crate::telemetry::{ErrorReason, RejectReason};
 use std::io::{self, Cursor};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
@@ -142,7 +142,8 @@ async fn hand_over(
         () = time_is_up(&mut context.deadline) => return false,
     };
     let peer = Arc::clone(peer);
-    let chunk = LineChunk { lines, read: 0, bytes, too_long, peer, room };
+    let mut chunk = LineChunk::new(lines, bytes, peer, room);
+    chunk.rejected.add(RejectReason::TooLong, too_long);
     context.inbox.push(Chunk::Lines(chunk));
     connection.idle();
     true

@@ -3,16 +3,16 @@
 //! It belongs to the socket and not to the model, so that what was sent while a model is stopped
 //! and started anew waits for it.
 
-use crate::error::Fault;
+use super::row_chunk::Chunk;
 use crate::telemetry::{ErrorReason, SourceTelemetry};
-use arrow_array::RecordBatch;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Bytes that wait at most. While there are so many, no byte is taken from any connection.
+/// Bytes that wait at most, of a socket. While there are so many, no byte is taken from any
+/// connection.
 pub const INBOX_BYTES_MAX: usize = 8 << 20;
 
 /// What a chunk takes besides what it holds, at most.
@@ -24,99 +24,9 @@ const BATCH_BYTES: usize = 1 << 20;
 /// After this time a batch is made of what there is.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 
-/// What one connection has sent.
-pub enum Chunk {
-    Lines(LineChunk),
-    Batch(BatchChunk),
-    Broken(BrokenStream),
-}
-
-/// Rows of an Arrow stream.
-pub struct BatchChunk {
-    pub batch: RecordBatch,
-    /// Bytes that arrived.
-    pub bytes: u64,
-    /// Its room in the inbox.
-    pub room: OwnedSemaphorePermit,
-}
-
-/// An Arrow stream that could not be read further.
-pub struct BrokenStream {
-    pub fault: Fault,
-    /// Bytes that arrived and are no rows.
-    pub bytes: u64,
-    pub peer: Arc<str>,
-}
-
-/// Whole lines of one connection.
-pub struct LineChunk {
-    /// Lines with their line feeds, the last maybe without.
-    pub lines: Vec<u8>,
-    /// Bytes of them that were read.
-    pub read: usize,
-    /// Bytes that arrived, those of lines that were too long included.
-    pub bytes: u64,
-    /// Lines that were too long to be kept.
-    pub too_long: u64,
-    pub peer: Arc<str>,
-    /// Its room in the inbox.
-    pub room: OwnedSemaphorePermit,
-}
-
-impl Chunk {
-    /// Bytes that wait.
-    fn size(&self) -> usize {
-        match self {
-            Chunk::Lines(chunk) => chunk.lines.len(),
-            Chunk::Batch(chunk) => chunk.batch.get_array_memory_size(),
-            Chunk::Broken(_) => 0,
-        }
-    }
-
-    /// Bytes that arrived.
-    fn bytes(&self) -> u64 {
-        match self {
-            Chunk::Lines(LineChunk { bytes, .. })
-            | Chunk::Batch(BatchChunk { bytes, .. })
-            | Chunk::Broken(BrokenStream { bytes, .. }) => *bytes,
-        }
-    }
-
-    /// Lines or rows that were not read, those that were too long included.
-    fn n_rows(&self) -> u64 {
-        match self {
-            Chunk::Lines(chunk) => chunk.n_lines(),
-            Chunk::Batch(chunk) => chunk.batch.num_rows() as u64,
-            Chunk::Broken(_) => 0,
-        }
-    }
-}
-
-impl LineChunk {
-    pub fn unread(&self) -> &[u8] {
-        &self.lines[self.read..]
-    }
-
-    /// Lines that were not read, those that were too long included.
-    fn n_lines(&self) -> u64 {
-        let rest = self.unread();
-        let ends = rest.iter().filter(|byte| **byte == b'\n').count() as u64;
-        ends + u64::from(!rest.is_empty() && !rest.ends_with(b"\n")) + self.too_long
-    }
-
-    /// The next line, without what ends it.
-    pub fn next_line(&mut self) -> Option<&[u8]> {
-        let begun = self.read;
-        let rest = &self.lines[begun..];
-        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        self.read = (begun + end + 1).min(self.lines.len());
-        let line = &self.lines[begun..begun + end];
-        (begun < self.lines.len()).then(|| line.strip_suffix(b"\r").unwrap_or(line))
-    }
-}
-
 /// What came to one socket.
 pub struct Inbox {
+    bytes_max: usize,
     room: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
 }
@@ -163,31 +73,43 @@ pub enum Taken {
 
 impl Default for Inbox {
     fn default() -> Inbox {
-        Inbox { room: Arc::new(Semaphore::new(INBOX_BYTES_MAX)), waiting: Mutex::default() }
+        Inbox::of(INBOX_BYTES_MAX)
     }
 }
 
 impl Inbox {
+    /// One where so many bytes wait at most.
+    pub fn of(bytes_max: usize) -> Inbox {
+        let room = Arc::new(Semaphore::new(bytes_max));
+        Inbox { bytes_max, room, waiting: Mutex::default() }
+    }
+
     /// Waits until there is room for a chunk of so many bytes; where it is larger than the inbox,
     /// all of it.
     pub async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let permits = bytes.saturating_add(CHUNK_BYTES).min(INBOX_BYTES_MAX) as u32;
+        let permits = bytes.saturating_add(CHUNK_BYTES).min(self.bytes_max) as u32;
         let room = Arc::clone(&self.room).acquire_many_owned(permits).await;
         room.expect("the inbox is never closed")
     }
 
     /// Takes a chunk for whoever reads.
     pub fn push(&self, chunk: Chunk) {
+        self.waiting().push(chunk);
+    }
+
+    /// Takes chunks for whoever reads, all of them. False when there will be nobody to read them.
+    pub fn push_all(&self, chunks: Vec<Chunk>) -> bool {
         let mut waiting = self.waiting();
-        let before = waiting.bytes;
-        waiting.bytes += chunk.size();
-        let is_first = waiting.chunks.is_empty();
-        waiting.chunks.push_back(chunk);
-        waiting.since.get_or_insert_with(Instant::now);
-        let is_due = before < BATCH_BYTES && waiting.bytes >= BATCH_BYTES;
-        if is_first || is_due {
-            waiting.wake();
+        if waiting.has_ended {
+            return false;
         }
+        chunks.into_iter().for_each(|chunk| waiting.push(chunk));
+        true
+    }
+
+    /// Has whoever reads look for what came elsewhere.
+    pub fn wake(&self) {
+        self.waiting().wake();
     }
 
     /// The chunks, once they are worth a batch or have waited long enough.
@@ -274,6 +196,18 @@ impl Inbox {
 }
 
 impl Waiting {
+    fn push(&mut self, chunk: Chunk) {
+        let before = self.bytes;
+        self.bytes += chunk.size();
+        let is_first = self.chunks.is_empty();
+        self.chunks.push_back(chunk);
+        self.since.get_or_insert_with(Instant::now);
+        let is_due = before < BATCH_BYTES && self.bytes >= BATCH_BYTES;
+        if is_first || is_due {
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         if let Some(reader) = &self.reader {
             reader.wake.notify_one();

@@ -1,7 +1,7 @@
 //! One connection that sends Arrow IPC streams: messages, batches, the inbox.
 
 use super::connection_context::{ConnectionContext, End, QUIET, time_is_up};
-use super::inbox::{BatchChunk, BrokenStream, Chunk, LineChunk};
+use super::row_chunk::{BatchChunk, BrokenStream, Chunk, LineChunk};
 use crate::error::{Fault, Result};
 use crate::format::ipc_stream::{
     CONTINUATION, HEAD_BYTES_MAX, IpcStream, body_bytes, unpacked_bytes,
@@ -83,7 +83,7 @@ impl<S: AsyncRead + Unpin> MessageReader<'_, S> {
         if bytes > 0 {
             let room = self.context.inbox.room_for(0).await;
             let peer = Arc::clone(peer);
-            let nothing = LineChunk { lines: Vec::new(), read: 0, bytes, too_long: 0, peer, room };
+            let nothing = LineChunk::new(Vec::new(), bytes, peer, room);
             self.context.inbox.push(Chunk::Lines(nothing));
         }
     }

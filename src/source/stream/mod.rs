@@ -15,13 +15,16 @@ pub mod inbox;
 mod ipc_connection;
 pub mod line_buffer;
 pub mod parse;
+pub mod row_chunk;
 mod stream_listener;
 
 pub use gate::{Gate, TOKEN_FILE, WEB_CONFIG_FILE};
 pub use inbox::Abandoned;
 pub use stream_listener::{StreamLimits, StreamListener};
 
-use super::{BoundSource, Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
+use super::{
+    BoundSource, Delivery, DeliveryId, Fate, Poll, RowListener, Rows, Source, SourceContext,
+};
 use crate::error::Result;
 use crate::format::ndjson::{LineFaults, LineSchema};
 use crate::net::stop::Stop;
@@ -86,18 +89,18 @@ pub fn memory_max(settings: &Settings, features: usize, threads: usize) -> u64 {
 
 /// An open socket, as a source that can be started.
 pub struct BoundStream {
-    pub listener: Arc<StreamListener>,
+    pub listener: Arc<dyn RowListener>,
     pub limits: StreamLimits,
 }
 
 impl BoundSource for BoundStream {
     fn address(&self) -> Option<String> {
-        Some(self.listener.address.clone())
+        Some(self.listener.address().to_owned())
     }
 
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
         let SourceContext { name, schema, telemetry, wake, stop, .. } = context;
-        let reader = self.listener.inbox.attach(wake, Arc::clone(&telemetry));
+        let reader = self.listener.inbox().attach(wake, Arc::clone(&telemetry));
         Ok(Box::new(StreamSource {
             name,
             listener: self.listener,
@@ -116,7 +119,7 @@ impl BoundSource for BoundStream {
 /// A source whose rows come by connections.
 struct StreamSource {
     name: String,
-    listener: Arc<StreamListener>,
+    listener: Arc<dyn RowListener>,
     /// By which it detaches from the inbox.
     reader: u64,
     line_bytes_max: usize,
@@ -149,7 +152,7 @@ impl Source for StreamSource {
     /// Panics when the task of the socket has done so and all that it took is delivered: the model
     /// fails with it, and is started again with another.
     fn poll(&mut self, now: Timestamp) -> Poll {
-        let inbox = Arc::clone(&self.listener.inbox);
+        let inbox = Arc::clone(self.listener.inbox());
         if let Some(parsed) = self.next() {
             return self.deliver(parsed, now);
         }
@@ -194,7 +197,7 @@ impl Source for StreamSource {
 
 impl Drop for StreamSource {
     fn drop(&mut self) {
-        self.listener.inbox.detach(self.reader);
+        self.listener.inbox().detach(self.reader);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Chunks to tables: of lines on all cores, so many rows and values each, whatever the lines hold.
 
-use super::inbox::{BatchChunk, BrokenStream, Chunk, LineChunk};
+use super::row_chunk::{BatchChunk, BrokenStream, Chunk, LineChunk, TableChunk};
 use crate::format::arrow::RecordBatchTable;
 use crate::format::ndjson::{Batch, BatchBuilder, LineFaults, LineSchema};
-use crate::monitor::table::Table;
+use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
@@ -12,11 +12,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Rows of a batch at most.
-const BATCH_ROWS: u64 = 16_384;
+pub const BATCH_ROWS: u64 = 16_384;
 
 /// Values of a batch at most, rows times features: short lines of many features take much more
 /// room than their text.
-const BATCH_CELLS: u64 = 1_000_000;
+pub const BATCH_CELLS: u64 = 1_000_000;
 
 /// Bytes of a batch of so many features at most, besides its texts, which are no longer than their
 /// lines. Columns grow by doubling.
@@ -48,6 +48,7 @@ enum Piece {
     Unread(LineChunk),
     Parsed(TakenRows),
     Batch(BatchChunk),
+    Table(TableChunk),
     Broken(BrokenStream),
 }
 
@@ -56,6 +57,7 @@ impl TakenChunks {
         self.0.extend(chunks.into_iter().map(|chunk| match chunk {
             Chunk::Lines(chunk) => Piece::Unread(chunk),
             Chunk::Batch(chunk) => Piece::Batch(chunk),
+            Chunk::Table(chunk) => Piece::Table(chunk),
             Chunk::Broken(stream) => Piece::Broken(stream),
         }));
     }
@@ -68,6 +70,10 @@ impl TakenChunks {
         Some(match self.0.pop_front()? {
             Piece::Parsed(rows) => rows,
             Piece::Batch(chunk) => self.joined(chunk, schema),
+            Piece::Table(TableChunk { table, bytes, .. }) => {
+                let faults = schema.unknown_columns(table.schema(), rows(&*table));
+                TakenRows { table, bytes, faults, rejected_peer: None }
+            }
             Piece::Broken(BrokenStream { fault, bytes, peer }) => {
                 let mut builder = BatchBuilder::new(Arc::clone(schema));
                 builder.add_bytes(bytes);
@@ -150,16 +156,17 @@ fn parse_one(
     while let Some(chunk) = chunks.front_mut() {
         // With the chunk's first lines, and not again.
         builder.add_bytes(std::mem::take(&mut chunk.bytes));
-        for _ in 0..std::mem::take(&mut chunk.too_long) {
-            builder.reject(RejectReason::TooLong, b"");
+        let (rejected, first) = (std::mem::take(&mut chunk.rejected), chunk.first_rejected.take());
+        if builder.add_rejected(&rejected, first) {
             rejected_peer.get_or_insert_with(|| Arc::clone(&chunk.peer));
         }
+        let origin = chunk.origin.clone();
         while let Some(line) = chunk.next_line() {
             // Before white space around it is taken off: the rest of a long line is not kept.
             let read = match line.trim_ascii() {
                 _ if line.len() > line_bytes_max => Err(RejectReason::TooLong),
                 [] => Ok(()),
-                line => builder.push(line),
+                line => builder.push(line, &origin),
             };
             if let Err(reason) = read {
                 builder.reject(reason, line);
@@ -179,7 +186,6 @@ mod tests {
     use super::*;
     use crate::feature::Kind;
     use crate::format::ndjson::LineFeature;
-    use crate::monitor::table::rows;
     use crate::schema::columns::ColumnsConfig;
     use crate::source::stream::inbox::Inbox;
 
@@ -193,7 +199,7 @@ mod tests {
         let lines = lines.as_bytes().to_vec();
         let room = Inbox::default().room_for(0).await;
         let bytes = lines.len() as u64;
-        Chunk::Lines(LineChunk { bytes, lines, read: 0, too_long: 0, peer: "a".into(), room })
+        Chunk::Lines(LineChunk::new(lines, bytes, "a".into(), room))
     }
 
     async fn taken(texts: impl IntoIterator<Item = String>) -> TakenChunks {

@@ -12,6 +12,7 @@ use super::ipc_connection::ARRIVING_BYTES_MAX;
 use crate::net::connections::{Connection, Connections};
 use crate::net::listener::{ACCEPT_PAUSE, Listener};
 use crate::settings::Settings;
+use crate::source::RowListener;
 use crate::telemetry::ErrorReason;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -34,8 +35,8 @@ const ACCEPT_AT_END: Duration = Duration::from_secs(3);
 /// An open socket.
 pub struct StreamListener {
     /// Where rows can be sent to.
-    pub address: String,
-    pub inbox: Arc<Inbox>,
+    address: String,
+    inbox: Arc<Inbox>,
     connections: Arc<Connections>,
     line_bytes_max: Arc<AtomicUsize>,
     gate: Arc<RwLock<Arc<Gate>>>,
@@ -93,35 +94,39 @@ impl StreamListener {
             is_reachable,
         }
     }
+}
 
-    /// Takes other limits from now on.
-    pub fn set_limits(&self, limits: StreamLimits) {
+impl RowListener for StreamListener {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    fn set_limits(&self, limits: StreamLimits) {
         self.connections.set_limit(limits.connections_max);
         self.line_bytes_max.store(limits.line_bytes_max, Ordering::Relaxed);
     }
 
-    /// Lets connections in by this gate from now on; those that are open stay.
-    pub fn set_gate(&self, gate: Arc<Gate>) {
+    fn set_gate(&self, gate: Arc<Gate>) {
         *self.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
     }
 
-    /// Whether connections are let in as these settings say.
-    pub fn has_gate_of(&self, settings: &Settings) -> bool {
+    fn has_gate_of(&self, settings: &Settings) -> bool {
         self.gate.read().unwrap_or_else(PoisonError::into_inner).is_of(settings)
     }
 
-    /// Whether it can be used for whoever needs this address: it accepts, and can be found.
-    pub fn is_usable(&self) -> bool {
+    fn is_usable(&self) -> bool {
         !self.task.is_finished() && !self.is_stopping() && (self.is_reachable)()
     }
 
-    /// Takes every connection that waits, closes the socket, and reads all to their end. What is
-    /// not at its end at the deadline is cut off. The inbox has ended then.
-    pub fn stop(&self, deadline: Instant) {
+    fn stop(&self, deadline: Instant) {
         self.deadline.send_replace(Some(deadline));
     }
 
-    pub fn is_stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.deadline.borrow().is_some()
     }
 }

@@ -1,0 +1,77 @@
+//! CloudEvents: what an event says of itself besides what it carries.
+
+use super::json_body::{Envelope, string};
+use super::{BodyContext, BodyFault, Event, EventRows, events};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+/// The context of an event; see the CloudEvents specification, version 1.0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudEvent {
+    source: String,
+    id: String,
+    kind: String,
+    time: Option<String>,
+}
+
+impl CloudEvent {
+    /// Of a binary event, whose context is in headers; none where there is none.
+    pub fn binary(header: impl Fn(&str) -> Option<String>) -> Option<CloudEvent> {
+        let (id, source) = (header("ce-id")?, header("ce-source").unwrap_or_default());
+        let kind = header("ce-type").unwrap_or_default();
+        Some(CloudEvent { source, id, kind, time: header("ce-time") })
+    }
+
+    /// Of a structured event, whose context is beside what it carries; none where there is none.
+    pub(super) fn structured(envelope: &Envelope<'_>) -> Option<CloudEvent> {
+        string(envelope.specversion)?;
+        let (id, source) = (string(envelope.id)?, string(envelope.source)?);
+        let (kind, time) = (string(envelope.kind)?, string(envelope.time));
+        let (id, source, kind) = (id.into_owned(), source.into_owned(), kind.into_owned());
+        Some(CloudEvent { source, id, kind, time: time.map(Into::into) })
+    }
+
+    /// What tells it from all others. KServe gives a question and its answer one id, and two types.
+    fn key(&self) -> String {
+        serde_json::to_string(&[&self.source, &self.id, &self.kind]).expect("texts can be written")
+    }
+
+    /// Whether it carries what a model answered.
+    fn is_answer(&self) -> bool {
+        self.kind.rsplit('.').next() == Some("response")
+    }
+
+    /// The event with the rows that it carries.
+    pub(super) fn open(
+        self,
+        envelope: &Envelope<'_>,
+        context: &BodyContext,
+    ) -> Result<Event, BodyFault> {
+        let content_type = string(envelope.datacontenttype).unwrap_or_default();
+        let carried = match (envelope.data, string(envelope.data_base64)) {
+            (_, Some(encoded)) => BASE64_STANDARD
+                .decode(encoded.trim())
+                .map_err(|error| BodyFault::Malformed(format!("data_base64: {error}")))?,
+            (Some(data), None) => match string(Some(data)) {
+                // A text, such as CSV, or JSON in JSON.
+                Some(text) => text.into_owned().into_bytes(),
+                None => data.get().as_bytes().to_vec(),
+            },
+            (None, None) => return Err(BodyFault::Malformed("an event without data".to_owned())),
+        };
+        let content_type = content_type.to_ascii_lowercase();
+        self.carry(carried, &BodyContext { content_type, json_bytes: None, ..context.clone() })
+    }
+
+    /// The event with the rows of these bytes.
+    pub fn carry(self, carried: Vec<u8>, context: &BodyContext) -> Result<Event, BodyFault> {
+        let (id, happened) = (Some(self.key()), self.time.clone());
+        if self.is_answer() {
+            return Ok(Event { id, happened, rows: EventRows::Answer });
+        }
+        let context = BodyContext { is_inside_event: true, ..context.clone() };
+        let rows = events(carried, &context)?.pop().map(|own| own.rows);
+        let rows = rows.ok_or_else(|| BodyFault::Malformed("an event without rows".to_owned()))?;
+        Ok(Event { id, happened, rows })
+    }
+}

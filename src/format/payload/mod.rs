@@ -1,0 +1,178 @@
+//! What a request holds: rows, in the dress of whoever sends them.
+//!
+//! Whatever is JSON becomes lines of JSON, one object for each row, so that all that follows
+//! knows one form. CSV becomes lines whose values are strings. Arrow and Parquet are tables as
+//! they are. What a body is, its first bytes tell, since senders name it wrongly: KServe logs an
+//! answer under the content type of its question, and `curl -d` calls everything a form.
+//!
+//! | body | rows |
+//! |---|---|
+//! | objects by line, an array of objects | each object |
+//! | `instances`, `inputs` (KServe V1, TensorFlow Serving, MLflow) | each element, or each index of columns |
+//! | `inputs` with `datatype` (Open Inference, KServe V2, Triton) | each index of the first dimension |
+//! | `dataframe_split`, `dataframe_records` (MLflow) | each record |
+//! | `data.ndarray`, `data.tensor` (Seldon) | each row of the matrix |
+//! | CloudEvents: binary, structured, batch | those of what they carry |
+//! | CSV with a header | each record |
+//! | Arrow IPC, Parquet | each row |
+
+mod arrow_body;
+mod cloud_event;
+mod csv_body;
+mod json_body;
+mod json_check;
+mod matrix;
+mod row_lines;
+mod tensors;
+mod unpack;
+
+pub use arrow_body::table;
+pub use cloud_event::CloudEvent;
+pub use json_check::check;
+pub use row_lines::{RejectedRow, RowLines};
+pub use unpack::{Packing, unpack};
+
+use crate::monitor::table::{Table, rows};
+use crate::telemetry::RejectReason;
+
+/// What is known of a body besides its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct BodyContext {
+    /// Names of values that come without, in their order.
+    pub names: Vec<String>,
+    /// Bytes of a row, at most.
+    pub line_bytes_max: usize,
+    /// Bytes that all rows take as lines, at most.
+    pub lines_bytes_max: usize,
+    /// As the sender calls it, in lower case; empty where it does not.
+    pub content_type: String,
+    /// Bytes of its JSON, where others follow (Triton's tensors).
+    pub json_bytes: Option<usize>,
+    /// An event carries no events.
+    pub is_inside_event: bool,
+}
+
+/// Why a body holds no rows at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyFault {
+    /// It is not what it seems to be.
+    Malformed(String),
+    /// Nothing that is known.
+    Unknown(String),
+    TooLarge(String),
+}
+
+impl BodyFault {
+    /// What is wrong with it.
+    pub fn text(&self) -> &str {
+        match self {
+            BodyFault::Malformed(text) | BodyFault::Unknown(text) | BodyFault::TooLarge(text) => {
+                text
+            }
+        }
+    }
+}
+
+/// The rows that came together.
+pub struct Event {
+    /// What tells it from all others; none where it has no name.
+    pub id: Option<String>,
+    /// When its rows happened, as it says.
+    pub happened: Option<String>,
+    pub rows: EventRows,
+}
+
+/// Rows in one of their forms.
+pub enum EventRows {
+    Lines(RowLines),
+    Table(TableRows),
+    /// An answer of a model, and no rows.
+    Answer,
+}
+
+impl EventRows {
+    /// Rows that count.
+    pub fn n_rows(&self) -> u64 {
+        match self {
+            EventRows::Lines(lines) => lines.n_rows(),
+            EventRows::Table(table) => rows(&*table.table),
+            EventRows::Answer => 0,
+        }
+    }
+
+    /// Bytes that they take.
+    pub fn size(&self) -> usize {
+        match self {
+            EventRows::Lines(lines) => lines.lines.len(),
+            EventRows::Table(table) => table.bytes.len(),
+            EventRows::Answer => 0,
+        }
+    }
+}
+
+/// A table, and the bytes that it was read from.
+pub struct TableRows {
+    pub table: Box<dyn Table + Send>,
+    pub form: TableForm,
+    pub bytes: Vec<u8>,
+}
+
+/// How a table was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableForm {
+    Arrow,
+    Parquet,
+}
+
+impl Event {
+    fn of(rows: EventRows) -> Event {
+        Event { id: None, happened: None, rows }
+    }
+}
+
+/// The events that a body holds: one, unless it is a batch of them.
+pub fn events(body: Vec<u8>, context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
+    if let Some(form) = arrow_body::form(&body) {
+        return table(form, body).map(|rows| vec![Event::of(EventRows::Table(rows))]);
+    }
+    let first = body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        None => Err(BodyFault::Malformed("the body is empty".to_owned())),
+        Some(b'{' | b'[') => json_body::events(&body, context),
+        Some(_) if csv_body::is_csv(&context.content_type) => {
+            csv_body::rows(&body, context).map(|rows| vec![Event::of(EventRows::Lines(rows))])
+        }
+        // Lines of which the first is broken, and another may be none.
+        Some(_) if is_json(&context.content_type) || has_object(&body) => {
+            let lines = json_body::lines(&body, context)?;
+            Ok(vec![Event::of(EventRows::Lines(lines))])
+        }
+        Some(_) => Err(BodyFault::Unknown(
+            "the body is neither JSON, Arrow IPC nor Parquet; CSV is told by the content type \
+             text/csv"
+                .to_owned(),
+        )),
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|own| own.contains("json"))
+}
+
+fn has_object(body: &[u8]) -> bool {
+    body.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"{"))
+}
+
+/// What is said of a row that is none.
+pub fn explanation(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::Malformed => "not JSON",
+        RejectReason::NotAnObject => "JSON, but no object of feature names and values",
+        RejectReason::TooLong => "longer than line_bytes_max",
+        RejectReason::NotUtf8 => "not UTF-8",
+        RejectReason::Unnamed => "values without names; give them with the source's key names",
+        RejectReason::WrongShape => "as many values as there are no names for",
+        RejectReason::BrokenStream => "an Arrow stream that breaks off",
+        RejectReason::Uncountable | RejectReason::NotTaken => "it could not be counted",
+    }
+}

@@ -1,0 +1,158 @@
+//! Rows as lines of JSON, and those that are none.
+
+use super::json_check::check;
+use super::{BodyContext, BodyFault};
+use crate::telemetry::RejectReason;
+use crate::totals::Rejected;
+use serde::Serialize;
+
+/// Rows that are named one by one to whoever sent them.
+const NAMED_MAX: usize = 100;
+
+/// Bytes of a rejected row that are remembered.
+const HEAD_BYTES_MAX: usize = 100;
+
+/// A row that does not count, by its number in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectedRow {
+    pub row: u64,
+    pub reason: RejectReason,
+}
+
+/// Rows as lines of JSON: each an object that can be counted, with its line feed.
+#[derive(Debug, Default)]
+pub struct RowLines {
+    pub lines: Vec<u8>,
+    /// Where each line ends.
+    pub ends: Vec<usize>,
+    /// Every value is a string, as in CSV.
+    pub are_texts: bool,
+    /// The first rows that do not count.
+    pub rejected: Vec<RejectedRow>,
+    /// All of them.
+    pub n_rejected: Rejected,
+    /// How the first of them begins.
+    pub first_rejected: Option<(RejectReason, String)>,
+    line_bytes_max: usize,
+    lines_bytes_max: usize,
+}
+
+impl RowLines {
+    pub fn new(context: &BodyContext) -> RowLines {
+        let BodyContext { line_bytes_max, lines_bytes_max, .. } = *context;
+        RowLines { line_bytes_max, lines_bytes_max, ..RowLines::default() }
+    }
+
+    /// Rows that count.
+    pub fn n_rows(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// Takes a row that is one value of JSON, or should be.
+    pub fn push(&mut self, text: &[u8]) -> Result<(), BodyFault> {
+        let text = text.trim_ascii();
+        let checked = match text.len() > self.line_bytes_max {
+            true => Err(RejectReason::TooLong),
+            false => check(text),
+        };
+        match checked {
+            Err(reason) => self.reject(reason, text),
+            Ok(()) => {
+                let begun = self.lines.len();
+                self.lines.extend_from_slice(text);
+                // Inside of strings there is none.
+                self.lines[begun..].iter_mut().filter(|own| **own == b'\n').for_each(|own| {
+                    *own = b' ';
+                });
+                self.end_line()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a row of these values, which have these names.
+    pub fn push_values<'a>(
+        &mut self,
+        names: &[QuotedName],
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), BodyFault> {
+        let begun = self.lines.len();
+        self.lines.push(b'{');
+        for (name, value) in names.iter().zip(values) {
+            if self.lines.len() > begun + 1 {
+                self.lines.push(b',');
+            }
+            self.lines.extend_from_slice(name.0.as_bytes());
+            self.lines.push(b':');
+            self.lines.extend_from_slice(value.as_bytes());
+        }
+        self.lines.push(b'}');
+        self.keep_written(begun)
+    }
+
+    /// Takes a row that was written at the end of the lines, from there on, if it is one.
+    fn keep_written(&mut self, begun: usize) -> Result<(), BodyFault> {
+        let own = self.lines.split_off(begun);
+        self.push(&own)
+    }
+
+    /// Takes a row of strings, of which an empty one is a missing value.
+    pub fn push_texts(&mut self, names: &[QuotedName], texts: &[&str]) -> Result<(), BodyFault> {
+        let begun = self.lines.len();
+        for (number, (name, text)) in names.iter().zip(texts).enumerate() {
+            self.lines.push(if number == 0 { b'{' } else { b',' });
+            self.lines.extend_from_slice(name.0.as_bytes());
+            self.lines.push(b':');
+            match text.is_empty() {
+                true => self.lines.extend_from_slice(b"null"),
+                false => self.lines.extend_from_slice(quoted(text).as_bytes()),
+            }
+        }
+        self.lines.push(b'}');
+        if self.lines.len() - begun > self.line_bytes_max {
+            self.lines.truncate(begun);
+            self.reject(RejectReason::TooLong, &[]);
+            return Ok(());
+        }
+        self.end_line()
+    }
+
+    fn end_line(&mut self) -> Result<(), BodyFault> {
+        self.lines.push(b'\n');
+        self.ends.push(self.lines.len());
+        if self.lines.len() > self.lines_bytes_max {
+            let most = self.lines_bytes_max;
+            return Err(BodyFault::TooLarge(format!(
+                "its rows take more than {most} bytes; send fewer of them at a time"
+            )));
+        }
+        Ok(())
+    }
+
+    /// A row that is none, and how it begins.
+    pub fn reject(&mut self, reason: RejectReason, text: &[u8]) {
+        let row = self.n_rows() + self.n_rejected.sum();
+        self.n_rejected.add(reason, 1);
+        if self.rejected.len() < NAMED_MAX {
+            self.rejected.push(RejectedRow { row, reason });
+        }
+        self.first_rejected.get_or_insert_with(|| {
+            let head = &text[..text.len().min(HEAD_BYTES_MAX)];
+            (reason, String::from_utf8_lossy(head).into_owned())
+        });
+    }
+}
+
+/// A name as JSON writes it.
+#[derive(Debug, Clone)]
+pub struct QuotedName(String);
+
+impl QuotedName {
+    pub fn all(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<QuotedName> {
+        names.into_iter().map(|name| QuotedName(quoted(name.as_ref()))).collect()
+    }
+}
+
+fn quoted(text: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(text).expect("a text can be written")
+}

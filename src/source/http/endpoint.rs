@@ -1,0 +1,319 @@
+//! A path that rows are posted to: reads a request, keeps its rows, and answers.
+//!
+//! As a socket, it stays as long as any configuration names it, whatever becomes of the model that
+//! takes its rows. Without room for them a request is turned away at once, since senders have
+//! memory of their own to lose.
+
+use super::answer::{Refusal, Taken};
+use super::request_body::{Unread, read_body, room_for};
+use super::row_pieces::{chunks, nothing, write};
+use super::seen_ids::SeenIds;
+use super::spool::{Spool, SpoolLimits};
+use crate::error::Result;
+use crate::format::payload::{BodyContext, CloudEvent, Event, Packing, events, unpack};
+use crate::net::connections::Connections;
+use crate::net::guard::Guard;
+use crate::net::stop::Stop;
+use crate::source::RowListener;
+use crate::source::stream::StreamLimits;
+use crate::source::stream::inbox::Inbox;
+use crate::source::stream::row_chunk::{Chunk, LineChunk};
+use crate::telemetry::{ErrorReason, RejectReason};
+use crate::totals::Rejected;
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Requests whose bodies arrive or are read at a time; more are turned away, so that connections
+/// are left for whoever scrapes.
+pub const REQUESTS_MAX: usize = 64;
+
+/// Bytes of all bodies that are on their way, unpacked.
+pub const ARRIVING_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes that wait for a model.
+pub const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that the rows of a body take as lines: names are written for each row.
+pub const LINES_BYTES_MAX: usize = 128 << 20;
+
+/// How long there may be no room before a request is turned away.
+const ROOM_WITHIN: Duration = Duration::from_millis(100);
+
+/// What is set for a path, and may change while it is open.
+#[derive(Debug, Clone)]
+pub struct EndpointSettings {
+    pub names: Vec<String>,
+    pub body_max: usize,
+    pub dedupe: Duration,
+    /// Rows are on the disk before their sender is answered.
+    pub is_durable: bool,
+}
+
+/// A server of its own.
+pub struct OwnServer {
+    pub guard: Arc<Guard>,
+    pub connections: Arc<Connections>,
+    pub stop: Stop,
+}
+
+/// A path that rows are posted to.
+pub struct Endpoint {
+    address: String,
+    inbox: Arc<Inbox>,
+    settings: RwLock<EndpointSettings>,
+    line_bytes_max: AtomicUsize,
+    arriving: Arc<Semaphore>,
+    under_way: Arc<Semaphore>,
+    /// Bodies that are read at a time.
+    reading: Arc<Semaphore>,
+    seen: Mutex<SeenIds>,
+    spool: OnceLock<Spool>,
+    deadline: OnceLock<Instant>,
+    own: OnceLock<OwnServer>,
+    /// Of the server that it is to have.
+    listener: Mutex<Option<TcpListener>>,
+    /// Where bodies are read, beside whoever answers requests.
+    runtime: Handle,
+}
+
+impl Endpoint {
+    /// Needs a runtime.
+    pub fn new(address: String, settings: EndpointSettings, limits: StreamLimits) -> Endpoint {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Endpoint {
+            address,
+            inbox: Arc::new(Inbox::of(WAITING_BYTES_MAX)),
+            settings: RwLock::new(settings),
+            line_bytes_max: AtomicUsize::new(limits.line_bytes_max),
+            arriving: Arc::new(Semaphore::new(ARRIVING_BYTES_MAX)),
+            under_way: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            reading: Arc::new(Semaphore::new(cores)),
+            seen: Mutex::default(),
+            spool: OnceLock::new(),
+            deadline: OnceLock::new(),
+            own: OnceLock::new(),
+            listener: Mutex::default(),
+            runtime: Handle::current(),
+        }
+    }
+
+    pub fn set(&self, settings: EndpointSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> EndpointSettings {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rows on the disk, where they are kept there.
+    pub fn spool(&self) -> Option<&Spool> {
+        self.spool.get()
+    }
+
+    /// The spool in this file, opened if it is not yet.
+    pub fn open_spool(&self, path: &Path, limits: SpoolLimits) -> Result<()> {
+        if let Some(spool) = self.spool.get() {
+            spool.set_limits(limits);
+            return Ok(());
+        }
+        let inbox = Arc::clone(&self.inbox);
+        let spool = Spool::open(path, limits, move || inbox.wake())?;
+        // Only whoever binds the source opens it.
+        let _ = self.spool.set(spool);
+        Ok(())
+    }
+
+    /// Has it answer on a port of its own, once it has a server.
+    pub fn listen_on(&self, listener: TcpListener) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    pub fn take_listener(&self) -> Option<TcpListener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The server that it has to itself, if it has one.
+    pub fn own_server(&self) -> Option<&OwnServer> {
+        self.own.get()
+    }
+
+    pub fn set_own_server(&self, own: OwnServer) {
+        // Only whoever binds the source starts it.
+        let _ = self.own.set(own);
+    }
+
+    /// Takes the rows of a request.
+    pub async fn receive(&self, headers: &HeaderMap, body: Body) -> Response {
+        let Ok(_under_way) = Arc::clone(&self.under_way).try_acquire_owned() else {
+            self.inbox.note_error(ErrorReason::Full);
+            return Refusal::Full.into_response();
+        };
+        if self.is_stopping() {
+            return Refusal::Closing.into_response();
+        }
+        self.inbox.set_connections(REQUESTS_MAX - self.under_way.available_permits());
+        let taken = self.take(headers, body).await;
+        self.inbox.set_connections(REQUESTS_MAX - 1 - self.under_way.available_permits());
+        match taken {
+            Ok(taken) => taken.into_response(),
+            Err(refusal) => {
+                match &refusal {
+                    Refusal::Full | Refusal::Unread(Unread::NoRoom, _) => {
+                        self.inbox.note_error(ErrorReason::Full);
+                    }
+                    Refusal::Unread(Unread::TooSlow | Unread::Broken, _) => {
+                        self.inbox.note_error(ErrorReason::CutOff);
+                    }
+                    Refusal::Body(fault) => self.note_malformed(fault.text()),
+                    _ => {}
+                }
+                refusal.into_response()
+            }
+        }
+    }
+
+    async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
+        let settings = self.settings();
+        let text =
+            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let encoding = text(header::CONTENT_ENCODING.as_str()).unwrap_or_default();
+        let packing = Packing::named(&encoding).ok_or(Refusal::Packing(encoding))?;
+        let most = settings.body_max;
+        let unread = |unread| Refusal::Unread(unread, most);
+        let (bytes, mut room) = read_body(body, most, &self.arriving).await.map_err(unread)?;
+        let context = BodyContext {
+            names: settings.names.clone(),
+            line_bytes_max: self.line_bytes_max.load(Ordering::Relaxed),
+            lines_bytes_max: LINES_BYTES_MAX,
+            content_type: text("content-type").unwrap_or_default().to_ascii_lowercase(),
+            json_bytes: text("inference-header-content-length").and_then(|n| n.parse().ok()),
+            ..BodyContext::default()
+        };
+        let event = CloudEvent::binary(text);
+        let key = text("idempotency-key");
+        let packing = if packing == Packing::Plain { Packing::of(&bytes) } else { packing };
+        if packing != Packing::Plain {
+            room.merge(room_for(&self.arriving, most).map_err(unread)?);
+        }
+        let n_bytes = bytes.len() as u64;
+        let reading = Arc::clone(&self.reading).acquire_owned().await;
+        let read = self.runtime.spawn_blocking(move || {
+            let _reading = reading;
+            let body = unpack(bytes, packing, most)?;
+            match event {
+                Some(event) => Ok(vec![event.carry(body, &context)?]),
+                None => events(body, &context),
+            }
+        });
+        let mut read = read.await.map_err(|_| Refusal::NotWritten)?.map_err(Refusal::Body)?;
+        if let ([only], Some(key)) = (read.as_mut_slice(), key) {
+            only.id.get_or_insert(key);
+        }
+        let mut taken = Taken::default();
+        let rejected: Vec<_> = read.iter_mut().filter_map(|own| taken.note(own)).collect();
+        read.retain(|own| own.rows.n_rows() > 0);
+        let are_new = match self.spool.get().filter(|_| settings.is_durable) {
+            Some(spool) => write(spool, read).await?,
+            None => self.push(read, settings.dedupe).await?,
+        };
+        are_new.into_iter().for_each(|(n_rows, is_new)| taken.note_kept(n_rows, is_new));
+        // Of rows that are kept the bytes count where they are counted.
+        let bytes = if taken.accepted == 0 { n_bytes } else { 0 };
+        self.note_rejected(rejected, bytes);
+        Ok(taken)
+    }
+
+    /// Hands rows over to the model, all of them or none. By event its rows, and whether it is new.
+    async fn push(&self, kept: Vec<Event>, dedupe: Duration) -> Result<Vec<(u64, bool)>, Refusal> {
+        let all = kept.iter().map(|own| own.rows.size()).sum();
+        let room = timeout(ROOM_WITHIN, self.inbox.room_for(all)).await;
+        let mut room = room.map_err(|_| Refusal::Full)?;
+        let (mut are_new, mut all) = (Vec::new(), Vec::new());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for own in kept {
+            let is_new = own.id.as_ref().is_none_or(|id| seen.note(id, dedupe));
+            are_new.push((own.rows.n_rows(), is_new));
+            if is_new {
+                all.extend(chunks(own, &mut room));
+            }
+        }
+        match self.inbox.push_all(all) {
+            true => Ok(are_new),
+            false => Err(Refusal::Closing),
+        }
+    }
+
+    /// Has the model count rows that were rejected, with how the first of them begins.
+    fn note_rejected(&self, all: Vec<(Rejected, Option<(RejectReason, String)>)>, bytes: u64) {
+        let mut bytes = bytes;
+        let chunks = all.into_iter().map(|(rejected, first)| {
+            let bytes = std::mem::take(&mut bytes);
+            Chunk::Lines(LineChunk { rejected, first_rejected: first, ..nothing(bytes) })
+        });
+        self.inbox.push_all(chunks.collect());
+    }
+
+    /// A body of which nothing can be said row by row.
+    fn note_malformed(&self, text: &str) {
+        let mut rejected = Rejected::default();
+        rejected.add(RejectReason::Malformed, 1);
+        let first = Some((RejectReason::Malformed, text.to_owned()));
+        self.note_rejected(vec![(rejected, first)], 0);
+    }
+}
+
+impl RowListener for Endpoint {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.is_stopping() && self.own.get().is_none_or(|own| !own.stop.is_on())
+    }
+
+    fn stop(&self, deadline: Instant) {
+        if self.deadline.set(deadline).is_err() {
+            return;
+        }
+        if let Some(own) = self.own.get() {
+            own.stop.trigger();
+        }
+        let (inbox, under_way) = (Arc::clone(&self.inbox), Arc::clone(&self.under_way));
+        self.runtime.spawn(async move {
+            // Those who were let in are taken to their end.
+            let all = under_way.acquire_many_owned(REQUESTS_MAX as u32);
+            let _ = timeout_at(deadline, all).await;
+            inbox.end();
+        });
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.deadline.get().is_some()
+    }
+
+    fn set_limits(&self, limits: StreamLimits) {
+        self.line_bytes_max.store(limits.line_bytes_max, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Endpoint {
+    /// Nobody can take its rows any more.
+    fn drop(&mut self) {
+        if let Some(own) = self.own.get() {
+            own.stop.trigger();
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Rows that are posted: to a path of the server, or to a listener of its own.
+//!
+//! ```text
+//! request ──▶ bytes ──▶ rows ──▶ inbox, or first the disk ──▶ tables, in the turn of the model
+//! ```
+//!
+//! What a body may hold is told by [`payload`](crate::format::payload).
+
+mod answer;
+mod endpoint;
+mod endpoints;
+mod request_body;
+mod row_pieces;
+mod seen_ids;
+mod spool;
+mod spool_source;
+
+pub use endpoints::{Endpoints, EventsQuery, events_path};
+
+use super::stream::{self, BoundStream, CONNECTIONS_MAX, LINE_BYTES_MAX, WEB_CONFIG_FILE};
+use super::{
+    BoundSource, ListenerKey, Resource, RowListener, SharedByAll, Source, SourceContext,
+    SourceOwner, SourceType,
+};
+use crate::error::{Error, Result};
+use crate::net::connections::Connections;
+use crate::net::guard::Guard;
+use crate::net::http_thread::HttpThread;
+use crate::net::stop::Stop;
+use crate::net::{self, Timeouts};
+use crate::position::Arrival;
+use crate::settings::{Key, SettingKind, Settings};
+use endpoint::{
+    ARRIVING_BYTES_MAX, Endpoint, EndpointSettings, LINES_BYTES_MAX, OwnServer, WAITING_BYTES_MAX,
+};
+use spool::SpoolLimits;
+use spool_source::SpoolSource;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const LISTEN: Key = Key {
+    name: "listen",
+    kind: SettingKind::OptionalAddress,
+    default: Some(""),
+    meaning: "IP address and port of its own; without, rows are posted to [server]",
+};
+
+const NAMES: Key = Key {
+    name: "names",
+    kind: SettingKind::Names,
+    default: Some(""),
+    meaning: "of values that come without, in their order: lists, unnamed tensors",
+};
+
+const BODY_MAX: Key = Key {
+    name: "body_max",
+    kind: SettingKind::Bytes,
+    default: Some("32MB"),
+    meaning: "a body that is larger, or unpacks to more, is refused",
+};
+
+const DURABLE: Key = Key {
+    name: "durable",
+    kind: SettingKind::Flag,
+    default: Some("false"),
+    meaning: "answer when the rows are on the disk, beside the state: each counts once, whatever \
+              happens",
+};
+
+const SPOOL_MAX: Key = Key {
+    name: "spool_max",
+    kind: SettingKind::Bytes,
+    default: Some("1GB"),
+    meaning: "bytes of rows that wait there; more are refused until some are counted",
+};
+
+const DEDUPE: Key = Key {
+    name: "dedupe",
+    kind: SettingKind::Duration,
+    default: Some("10m"),
+    meaning: "how long the id of an event is remembered: sent again, it does not count again",
+};
+
+/// Timeouts of a listener of its own.
+const TIMEOUTS: Timeouts =
+    Timeouts { header: Duration::from_secs(10), idle: Duration::from_secs(120) };
+
+/// `type = "http"`.
+pub struct Http;
+
+impl SourceType for Http {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        &[
+            LISTEN,
+            NAMES,
+            BODY_MAX,
+            LINE_BYTES_MAX,
+            DURABLE,
+            SPOOL_MAX,
+            DEDUPE,
+            CONNECTIONS_MAX,
+            WEB_CONFIG_FILE,
+        ]
+    }
+
+    fn arrival(&self) -> Arrival {
+        Arrival::Stream
+    }
+
+    fn resource(&self, settings: &Settings) -> Resource {
+        settings.optional_address(LISTEN.name).map_or(Resource::Server, Resource::Address)
+    }
+
+    /// Bodies that arrive, the rows of those that are read, what waits, and a batch for each thread.
+    fn memory_max(&self, _settings: &Settings, features: usize, threads: usize) -> u64 {
+        let bodies = ARRIVING_BYTES_MAX + LINES_BYTES_MAX * threads + WAITING_BYTES_MAX;
+        bodies as u64 + stream::parse::batch_bytes_max(features) * threads as u64
+    }
+
+    fn needs_state(&self, settings: &Settings) -> bool {
+        settings.flag(DURABLE.name)
+    }
+
+    fn check(&self, settings: &Settings) -> Result<()> {
+        guard(settings).map(drop)
+    }
+
+    fn bind(
+        &self,
+        settings: &Settings,
+        owner: &SourceOwner,
+        shared: &SharedByAll,
+    ) -> Result<Box<dyn BoundSource>> {
+        let (address, limits) = (settings.optional_address(LISTEN.name), stream::limits(settings));
+        let own = endpoint_settings(settings);
+        let key = ListenerKey::new(self.name(), self.resource(settings), owner);
+        let endpoint = shared.listeners.take(key, owner, limits, |limits| match address {
+            None => Ok(Endpoint::new(events_path(owner), own.clone(), limits)),
+            Some(address) => {
+                let failed = |error| Error::new(format!("cannot listen on {address}: {error}"));
+                let listener = net::bind(address).map_err(failed)?;
+                let bound = listener.local_addr().map_err(failed)?;
+                let url = format!("http://{bound}/");
+                let endpoint = Endpoint::new(url, own.clone(), limits);
+                endpoint.listen_on(listener);
+                Ok(endpoint)
+            }
+        })?;
+        endpoint.set(own);
+        open_spool(&endpoint, settings, owner, shared)?;
+        match address {
+            None => shared.endpoints.insert(owner, &endpoint),
+            Some(_) => serve(&endpoint, settings, limits.connections_max)?,
+        }
+        Ok(Box::new(BoundHttp { endpoint, limits }))
+    }
+}
+
+fn endpoint_settings(settings: &Settings) -> EndpointSettings {
+    EndpointSettings {
+        names: settings.names(NAMES.name).to_vec(),
+        body_max: usize::try_from(settings.bytes(BODY_MAX.name)).unwrap_or(usize::MAX),
+        dedupe: settings.duration(DEDUPE.name),
+        is_durable: settings.flag(DURABLE.name),
+    }
+}
+
+/// Who is let in by a listener of its own.
+fn guard(settings: &Settings) -> Result<Guard> {
+    let file = settings.optional_path(WEB_CONFIG_FILE.name).map(PathBuf::from);
+    Guard::open(file).map_err(|error| error.context(WEB_CONFIG_FILE.name))
+}
+
+/// Opens the file where rows are kept, if they are or were: what is in it counts either way.
+fn open_spool(
+    endpoint: &Endpoint,
+    settings: &Settings,
+    owner: &SourceOwner,
+    shared: &SharedByAll,
+) -> Result<()> {
+    let is_durable = settings.flag(DURABLE.name);
+    let Some(folder) = &shared.spool_folder else {
+        return match is_durable {
+            true => Err(Error::new("durable = true keeps rows beside the state; set state.path")),
+            false => Ok(()),
+        };
+    };
+    let path = folder.join(owner.file_name()).with_extension("db");
+    if !is_durable && !path.exists() {
+        return Ok(());
+    }
+    let limits = SpoolLimits {
+        bytes_max: settings.bytes(SPOOL_MAX.name),
+        dedupe: settings.duration(DEDUPE.name),
+    };
+    endpoint.open_spool(&path, limits)
+}
+
+/// Answers on a listener of its own, if it does not yet.
+fn serve(endpoint: &Arc<Endpoint>, settings: &Settings, connections_max: usize) -> Result<()> {
+    if let Some(own) = endpoint.own_server() {
+        own.connections.set_limit(connections_max);
+        return own.guard.read_from(settings.optional_path(WEB_CONFIG_FILE.name));
+    }
+    let Some(listener) = endpoint.take_listener() else { return Ok(()) };
+    let connections = Connections::new(connections_max, Duration::ZERO, |_| {});
+    let (guard, stop) = (Arc::new(guard(settings)?), Stop::default());
+    let answers = (endpoints::routes_of_one(endpoint), Arc::clone(&guard));
+    HttpThread::start(listener, answers, Arc::clone(&connections), TIMEOUTS, stop.clone())
+        .map_err(|error| Error::new(format!("a server cannot be started: {error}")))?;
+    endpoint.set_own_server(OwnServer { guard, connections, stop });
+    Ok(())
+}
+
+/// An open path, as a source that can be started.
+struct BoundHttp {
+    endpoint: Arc<Endpoint>,
+    limits: stream::StreamLimits,
+}
+
+impl BoundSource for BoundHttp {
+    fn address(&self) -> Option<String> {
+        Some(self.endpoint.address().to_owned())
+    }
+
+    fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
+        let BoundHttp { endpoint, limits } = *self;
+        let listener = Arc::clone(&endpoint) as Arc<dyn RowListener>;
+        if endpoint.spool().is_none() {
+            return Box::new(BoundStream { listener, limits }).start(context);
+        }
+        let beside = SourceContext {
+            name: context.name.clone(),
+            schema: Arc::clone(&context.schema),
+            telemetry: Arc::clone(&context.telemetry),
+            paths: Vec::new(),
+            positions: BTreeMap::new(),
+            wake: Arc::clone(&context.wake),
+            stop: context.stop.clone(),
+        };
+        let beside = Box::new(BoundStream { listener, limits }).start(beside)?;
+        Ok(Box::new(SpoolSource::start(endpoint, context, beside)))
+    }
+}

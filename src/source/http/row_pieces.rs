@@ -1,0 +1,121 @@
+//! The rows of an event in pieces, for the inbox of a model or for the disk.
+
+use super::answer::Refusal;
+use super::spool::{Entry, EntryForm, Kept, Spool, SpoolEvent};
+use crate::format::ndjson::LineOrigin;
+use crate::format::payload::{Event, EventRows, RowLines, TableRows};
+use crate::monitor::table::rows;
+use crate::source::stream::row_chunk::{Chunk, LineChunk, TableChunk};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Who is named in the log; who it was, a proxy in between would hide.
+const PEER: &str = "a request";
+
+/// Rows and bytes that are read as one.
+const PIECE_ROWS: usize = 1_024;
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Rows for the inbox; each piece has its part of the room.
+pub fn chunks(event: Event, room: &mut OwnedSemaphorePermit) -> Vec<Chunk> {
+    let Event { happened, rows, .. } = event;
+    let happened: Option<Arc<str>> = happened.map(Arc::from);
+    let mut part = |bytes: usize| {
+        let own = bytes.min(room.num_permits());
+        room.split(own).expect("there are so many")
+    };
+    match rows {
+        EventRows::Answer => Vec::new(),
+        EventRows::Table(TableRows { table, bytes, .. }) => {
+            let (size, room) = (bytes.len(), part(bytes.len()));
+            vec![Chunk::Table(TableChunk { table, size, bytes: size as u64, room })]
+        }
+        EventRows::Lines(lines) => {
+            let origin = LineOrigin { are_texts: lines.are_texts, happened };
+            let chunk = |(own, _): (Vec<u8>, u64)| {
+                let (bytes, room) = (own.len() as u64, part(own.len()));
+                let own = LineChunk::new(own, bytes, PEER.into(), room);
+                Chunk::Lines(LineChunk { origin: origin.clone(), ..own })
+            };
+            pieces(lines).into_iter().map(chunk).collect()
+        }
+    }
+}
+
+/// No lines, for which so many bytes arrived.
+pub fn nothing(bytes: u64) -> LineChunk {
+    let room = Arc::new(Semaphore::new(0)).try_acquire_many_owned(0);
+    LineChunk::new(Vec::new(), bytes, PEER.into(), room.expect("none are asked for"))
+}
+
+/// Writes rows to the disk, all of them or none. By event its rows, and whether it is new.
+pub async fn write(spool: &Spool, kept: Vec<Event>) -> Result<Vec<(u64, bool)>, Refusal> {
+    let n_rows: Vec<u64> = kept.iter().map(|own| own.rows.n_rows()).collect();
+    let events = kept
+        .into_iter()
+        .map(|Event { id, happened, rows }| SpoolEvent { id, entries: entries(rows, happened) });
+    match spool.append(events.collect()).await {
+        Ok(Kept::Written(are_new)) => Ok(n_rows.into_iter().zip(are_new).collect()),
+        Ok(Kept::Full) => Err(Refusal::Full),
+        Err(_) => Err(Refusal::NotWritten),
+    }
+}
+
+fn entries(own: EventRows, happened: Option<String>) -> Vec<Entry> {
+    match own {
+        EventRows::Answer => Vec::new(),
+        EventRows::Table(TableRows { table, form, bytes }) => {
+            let (form, rows) = (EntryForm::Table(form), rows(&*table));
+            vec![Entry { form, happened, rows, bytes }]
+        }
+        EventRows::Lines(lines) => {
+            let form = if lines.are_texts { EntryForm::Texts } else { EntryForm::Lines };
+            let entry = |(bytes, rows)| Entry { form, happened: happened.clone(), rows, bytes };
+            pieces(lines).into_iter().map(entry).collect()
+        }
+    }
+}
+
+/// Lines in pieces of so many rows and bytes, with the rows of each.
+fn pieces(lines: RowLines) -> Vec<(Vec<u8>, u64)> {
+    let RowLines { lines, ends, .. } = lines;
+    if ends.len() <= PIECE_ROWS && lines.len() <= PIECE_BYTES {
+        return vec![(lines, ends.len() as u64)];
+    }
+    let (mut pieces, mut begun, mut rows) = (Vec::new(), 0, 0);
+    for (number, end) in ends.iter().enumerate() {
+        rows += 1;
+        let next = ends.get(number + 1);
+        if rows as usize == PIECE_ROWS || next.is_none_or(|next| next - begun > PIECE_BYTES) {
+            pieces.push((lines[begun..*end].to_vec(), rows));
+            (begun, rows) = (*end, 0);
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::payload::BodyContext;
+
+    #[test]
+    fn pieces_are_the_lines_and_none_is_large() {
+        let context = BodyContext {
+            line_bytes_max: 1 << 20,
+            lines_bytes_max: 1 << 30,
+            ..BodyContext::default()
+        };
+        let mut lines = RowLines::new(&context);
+        for row in 0..5_000 {
+            let text = "x".repeat(if row % 700 == 0 { 500_000 } else { row % 90 });
+            lines.push(format!("{{\"x\":\"{text}\"}}").as_bytes()).unwrap();
+        }
+        let (all, n_rows) = (lines.lines.clone(), lines.n_rows());
+        let pieces = pieces(lines);
+        assert!(pieces.iter().all(|(own, _)| own.len() <= PIECE_BYTES && own.ends_with(b"\n")));
+        assert!(pieces.iter().all(|(_, rows)| (1..=PIECE_ROWS as u64).contains(rows)));
+        assert_eq!(pieces.iter().map(|(_, rows)| rows).sum::<u64>(), n_rows);
+        assert_eq!(pieces.into_iter().flat_map(|(own, _)| own).collect::<Vec<u8>>(), all);
+    }
+}

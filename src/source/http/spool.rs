@@ -1,0 +1,426 @@
+//! Rows on the disk, from the moment that their sender was told that they are taken until the state
+//! has them counted.
+//!
+//! One SQLite file for each source. A thread writes to it: whatever waits is one transaction, which
+//! is on the disk before any of its senders is answered. The position of a row is its number in the
+//! file, and never used again; what was counted is remembered by the state as a position, in the
+//! transaction of the counts, so that after a crash each row counts once.
+
+use crate::error::{Error, Result};
+use crate::format::payload::TableForm;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Requests that are written together, at most.
+const GROUP_MAX: usize = 256;
+
+/// Entries that are looked at together, at most.
+const READ_MAX: u64 = 256;
+
+/// How long one connection waits for the other.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the rows of an entry are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryForm {
+    /// Lines of JSON.
+    Lines,
+    /// Lines of JSON whose values are all strings.
+    Texts,
+    Table(TableForm),
+}
+
+impl EntryForm {
+    const ALL: [(EntryForm, i64); 4] = [
+        (EntryForm::Lines, 0),
+        (EntryForm::Texts, 1),
+        (EntryForm::Table(TableForm::Arrow), 2),
+        (EntryForm::Table(TableForm::Parquet), 3),
+    ];
+
+    fn code(self) -> i64 {
+        let own = EntryForm::ALL.iter().find(|(form, _)| *form == self);
+        own.expect("all are listed").1
+    }
+
+    fn of(code: i64) -> Option<EntryForm> {
+        EntryForm::ALL.iter().find(|(_, own)| *own == code).map(|(form, _)| *form)
+    }
+}
+
+/// Rows that are written and read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub form: EntryForm,
+    /// When they happened that do not say so themselves.
+    pub happened: Option<String>,
+    pub rows: u64,
+    pub bytes: Vec<u8>,
+}
+
+/// The rows of one event, which are kept together or not at all.
+#[derive(Debug, Default)]
+pub struct SpoolEvent {
+    /// One that was seen is not kept again.
+    pub id: Option<String>,
+    pub entries: Vec<Entry>,
+}
+
+/// What became of the events of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// They are on the disk, but for those that were before: by event, whether it is new.
+    Written(Vec<bool>),
+    /// There is no room for them.
+    Full,
+}
+
+/// What is set of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolLimits {
+    pub bytes_max: u64,
+    /// How long an id is remembered.
+    pub dedupe: Duration,
+}
+
+/// The rows of one source that wait on the disk.
+pub struct Spool {
+    pub path: PathBuf,
+    /// What its positions are known by in the state.
+    pub partition: String,
+    orders: Sender<Order>,
+    reader: Mutex<Connection>,
+    shared: Arc<Shared>,
+}
+
+/// What the writer and all others know.
+#[derive(Default)]
+struct Shared {
+    bytes: AtomicU64,
+    bytes_max: AtomicU64,
+    dedupe_seconds: AtomicU64,
+    /// The last position that is in use or was.
+    last: AtomicU64,
+}
+
+enum Order {
+    Append(Vec<SpoolEvent>, oneshot::Sender<Result<Kept>>),
+    /// Up to this position all is counted.
+    Forget(u64),
+}
+
+impl Spool {
+    /// Opens the file, or makes it. `on_rows` is called when there are new rows.
+    pub fn open(
+        path: &Path,
+        limits: SpoolLimits,
+        on_rows: impl Fn() + Send + 'static,
+    ) -> Result<Spool> {
+        let failed = |error: rusqlite::Error| failure(path, &error);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, &error))?;
+        }
+        let connection = connect(path).map_err(failed)?;
+        connection.execute_batch(SCHEMA).map_err(failed)?;
+        let partition: String =
+            connection.query_row("SELECT name FROM spool", [], |row| row.get(0)).map_err(failed)?;
+        let shared = Arc::new(Shared::default());
+        let (bytes, last) = connection
+            .query_row(
+                "SELECT (SELECT coalesce(sum(length(bytes)), 0) FROM entry),
+                        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)",
+                [],
+                |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)),
+            )
+            .map_err(failed)?;
+        shared.bytes.store(bytes, Ordering::Relaxed);
+        shared.last.store(last, Ordering::Release);
+        let (orders, waiting) = unbounded();
+        let reader = Mutex::new(connect(path).map_err(failed)?);
+        let writer = Writer { connection, shared: Arc::clone(&shared), path: path.to_owned() };
+        std::thread::Builder::new()
+            .name("driftd-spool".into())
+            .spawn(move || writer.run(&waiting, on_rows))
+            .map_err(|error| Error::new(format!("no thread for a spool: {error}")))?;
+        let spool = Spool { path: path.to_owned(), partition, orders, reader, shared };
+        spool.set_limits(limits);
+        Ok(spool)
+    }
+
+    pub fn set_limits(&self, limits: SpoolLimits) {
+        self.shared.bytes_max.store(limits.bytes_max, Ordering::Relaxed);
+        self.shared.dedupe_seconds.store(limits.dedupe.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Writes the events of a request. The answer comes when they are on the disk.
+    pub async fn append(&self, events: Vec<SpoolEvent>) -> Result<Kept> {
+        let (answer, written) = oneshot::channel();
+        let gone = || Error::new("the spool is not written any more");
+        self.orders.send(Order::Append(events, answer)).map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
+    }
+
+    /// Up to this position all is counted, and the state has it.
+    pub fn forget(&self, position: u64) {
+        // Without a writer the next start forgets it.
+        let _ = self.orders.send(Order::Forget(position));
+    }
+
+    /// The last position that is in use or was.
+    pub fn last(&self) -> u64 {
+        self.shared.last.load(Ordering::Acquire)
+    }
+
+    /// Bytes of rows that wait.
+    pub fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The entries after a position, in their order: as many as `is_enough` is not told of, and at
+    /// least one if there is one.
+    pub fn read(
+        &self,
+        after: u64,
+        mut is_enough: impl FnMut(&Entry) -> bool,
+    ) -> Result<Vec<(u64, Entry)>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = || -> rusqlite::Result<Vec<(u64, Entry)>> {
+            let mut statement = reader.prepare_cached(
+                "SELECT position, form, happened, rows, bytes FROM entry
+                 WHERE position > ?1 ORDER BY position LIMIT ?2",
+            )?;
+            let mut rows = statement.query(params![after as i64, READ_MAX as i64])?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                let form = EntryForm::of(row.get(1)?).unwrap_or(EntryForm::Lines);
+                let (happened, n_rows) = (row.get(2)?, row.get::<_, i64>(3)? as u64);
+                let entry = Entry { form, happened, rows: n_rows, bytes: row.get(4)? };
+                if is_enough(&entry) && !entries.is_empty() {
+                    break;
+                }
+                entries.push((row.get::<_, i64>(0)? as u64, entry));
+            }
+            Ok(entries)
+        };
+        read().map_err(|error| failure(&self.path, &error))
+    }
+}
+
+/// The name is drawn when the file is made: a file that takes the place of another begins to count
+/// anew, and the state must not take its rows for those of the other.
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS spool (name TEXT NOT NULL);
+    INSERT INTO spool SELECT 'spool ' || lower(hex(randomblob(8)))
+        WHERE NOT EXISTS (SELECT * FROM spool);
+    CREATE TABLE IF NOT EXISTS entry (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        form INTEGER NOT NULL,
+        happened TEXT,
+        rows INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS seen (id BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS seen_at ON seen (at);
+";
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // The log is on the disk with every transaction.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+fn failure(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::new(format!("spool {}: {error}", path.display()))
+}
+
+struct Writer {
+    connection: Connection,
+    shared: Arc<Shared>,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Writes what is ordered, until nobody can order anything.
+    fn run(mut self, waiting: &Receiver<Order>, on_rows: impl Fn()) {
+        while let Ok(first) = waiting.recv() {
+            let (mut appends, mut counted) = (Vec::new(), None);
+            let rest = waiting.try_iter().take(GROUP_MAX);
+            for order in std::iter::once(first).chain(rest) {
+                match order {
+                    Order::Append(events, answer) => appends.push((events, answer)),
+                    Order::Forget(position) => counted = counted.max(Some(position)),
+                }
+            }
+            let (events, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
+            match self.write(&events, counted) {
+                Ok(kept) => {
+                    // Who was told has rows that can be read.
+                    on_rows();
+                    for (kept, answer) in kept.into_iter().zip(answers) {
+                        let _ = answer.send(Ok(kept));
+                    }
+                }
+                Err(error) => {
+                    let text = failure(&self.path, &error).to_string();
+                    tracing::error!(error = text, "rows were not written, and not taken");
+                    for answer in answers {
+                        let _ = answer.send(Err(Error::new(&text)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One transaction. Nothing of it is there when it fails.
+    fn write(
+        &mut self,
+        requests: &[Vec<SpoolEvent>],
+        counted: Option<u64>,
+    ) -> rusqlite::Result<Vec<Kept>> {
+        let Writer { connection, shared, .. } = self;
+        let (mut bytes, bytes_max) =
+            (shared.bytes.load(Ordering::Relaxed), shared.bytes_max.load(Ordering::Relaxed));
+        let mut last = shared.last.load(Ordering::Relaxed);
+        let transaction = connection.transaction()?;
+        if let Some(position) = counted {
+            let own: i64 = transaction.query_row(
+                "SELECT coalesce(sum(length(bytes)), 0) FROM entry WHERE position <= ?1",
+                [position as i64],
+                |row| row.get(0),
+            )?;
+            transaction.execute("DELETE FROM entry WHERE position <= ?1", [position as i64])?;
+            bytes = bytes.saturating_sub(own as u64);
+        }
+        let seconds = shared.dedupe_seconds.load(Ordering::Relaxed) as i64;
+        transaction.execute("DELETE FROM seen WHERE at < unixepoch() - ?1", [seconds])?;
+        let mut kept = Vec::new();
+        for events in requests {
+            let entries = || events.iter().flat_map(|event| &event.entries);
+            let own: u64 = entries().map(|entry| entry.bytes.len() as u64).sum();
+            if bytes + own > bytes_max {
+                kept.push(Kept::Full);
+                continue;
+            }
+            let mut are_new = Vec::new();
+            for event in events {
+                let is_new = note(&transaction, event)?;
+                are_new.push(is_new);
+                for entry in event.entries.iter().filter(|_| is_new) {
+                    last = insert(&transaction, entry)?;
+                    bytes += entry.bytes.len() as u64;
+                }
+            }
+            kept.push(Kept::Written(are_new));
+        }
+        transaction.commit()?;
+        shared.bytes.store(bytes, Ordering::Relaxed);
+        shared.last.store(last, Ordering::Release);
+        Ok(kept)
+    }
+}
+
+/// Remembers the id of an event. Whether it is new.
+fn note(transaction: &Connection, event: &SpoolEvent) -> rusqlite::Result<bool> {
+    let Some(id) = &event.id else { return Ok(true) };
+    let id = xxh3_128(id.as_bytes()).to_be_bytes();
+    let mut known = transaction.prepare_cached("SELECT 1 FROM seen WHERE id = ?1")?;
+    if known.query_row([id], |_| Ok(())).optional()?.is_some() {
+        return Ok(false);
+    }
+    let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1, unixepoch())")?;
+    seen.execute([id])?;
+    Ok(true)
+}
+
+fn insert(transaction: &Connection, entry: &Entry) -> rusqlite::Result<u64> {
+    let Entry { form, happened, rows, bytes } = entry;
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO entry (form, happened, rows, bytes) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let position = statement.insert(params![form.code(), happened, *rows as i64, bytes])?;
+    Ok(position as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: SpoolLimits = SpoolLimits { bytes_max: 100, dedupe: Duration::from_secs(600) };
+
+    fn event(id: Option<&str>, texts: &[&str]) -> SpoolEvent {
+        let entry = |text: &&str| Entry {
+            form: EntryForm::Lines,
+            happened: None,
+            rows: 1,
+            bytes: text.as_bytes().to_vec(),
+        };
+        SpoolEvent { id: id.map(str::to_owned), entries: texts.iter().map(entry).collect() }
+    }
+
+    fn texts(spool: &Spool, after: u64) -> Vec<(u64, String)> {
+        let entries = spool.read(after, |_| false).unwrap().into_iter();
+        entries.map(|(at, entry)| (at, String::from_utf8(entry.bytes).unwrap())).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_is_there_after_a_start_and_an_id_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/rows.db");
+        let spool = Spool::open(&path, LIMITS, || ()).unwrap();
+        let kept = spool.append(vec![event(Some("a"), &["1", "2"]), event(None, &["3"])]);
+        assert_eq!(kept.await.unwrap(), Kept::Written(vec![true, true]));
+        let kept = spool.append(vec![event(Some("a"), &["1", "2"]), event(Some("b"), &["4"])]);
+        assert_eq!(kept.await.unwrap(), Kept::Written(vec![false, true]));
+        let partition = spool.partition.clone();
+        drop(spool);
+        let spool = Spool::open(&path, LIMITS, || ()).unwrap();
+        assert_eq!((spool.partition.clone(), spool.last()), (partition, 4));
+        let kept = spool.append(vec![event(Some("a"), &["1"])]).await.unwrap();
+        assert_eq!(kept, Kept::Written(vec![false]));
+        let all = [(1, "1"), (2, "2"), (3, "3"), (4, "4")];
+        assert_eq!(texts(&spool, 0), all.map(|(at, text)| (at, text.to_owned())));
+        assert_eq!(spool.read(1, |_| true).unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_counted_makes_room_and_no_position_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.db");
+        let spool = Spool::open(&path, LIMITS, || ()).unwrap();
+        let long = "x".repeat(60);
+        let append = async |spool: &Spool| spool.append(vec![event(None, &[&long])]).await.unwrap();
+        assert_eq!(append(&spool).await, Kept::Written(vec![true]));
+        assert_eq!(append(&spool).await, Kept::Full);
+        assert_eq!(spool.bytes(), 60);
+        spool.forget(1);
+        assert_eq!(append(&spool).await, Kept::Written(vec![true]));
+        spool.forget(2);
+        drop(spool);
+        let spool = Spool::open(&path, LIMITS, || ()).unwrap();
+        assert_eq!(append(&spool).await, Kept::Written(vec![true]));
+        assert_eq!(texts(&spool, 0), [(3, long.clone())]);
+        // Another file is another partition.
+        let other = Spool::open(&folder.path().join("other.db"), LIMITS, || ()).unwrap();
+        assert_ne!(other.partition, spool.partition);
+    }
+
+    #[tokio::test]
+    async fn an_id_is_forgotten_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = SpoolLimits { dedupe: Duration::ZERO, ..LIMITS };
+        let spool = Spool::open(&folder.path().join("rows.db"), limits, || ()).unwrap();
+        let append = async || spool.append(vec![event(Some("a"), &["1"])]).await.unwrap();
+        assert_eq!(append().await, Kept::Written(vec![true]));
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert_eq!(append().await, Kept::Written(vec![true]));
+    }
+}

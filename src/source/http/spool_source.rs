@@ -1,0 +1,188 @@
+//! Rows that wait on the disk, as a source: delivered in their order, and forgotten when the state
+//! has them.
+
+use super::endpoint::Endpoint;
+use super::spool::{Entry, EntryForm, Spool};
+use crate::format::ndjson::{BatchBuilder, LineFaults, LineOrigin, LineSchema};
+use crate::format::payload::table;
+use crate::monitor::table::{Table, rows};
+use crate::net::stop::Stop;
+use crate::position::{Position, PositionRange};
+use crate::source::stream::parse::{BATCH_CELLS, BATCH_ROWS};
+use crate::source::{Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
+use crate::telemetry::{ErrorReason, RejectReason, SourceTelemetry};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, info};
+
+/// Deliveries of the disk and of the inbox are told apart by this bit of their names.
+const OF_SPOOL: u64 = 1 << 63;
+
+/// How long to wait after the disk failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The rows of a spool, and beside them what is not kept on the disk: rows that are none.
+pub struct SpoolSource {
+    name: String,
+    beside: Box<dyn Source>,
+    endpoint: Arc<Endpoint>,
+    schema: Arc<LineSchema>,
+    telemetry: Arc<SourceTelemetry>,
+    stop: Stop,
+    /// Up to there rows were delivered, and up to there the state has them.
+    delivered: u64,
+    counted: u64,
+    /// Where each delivery ends whose fate is not known yet.
+    ends: BTreeMap<DeliveryId, u64>,
+    deliveries: u64,
+}
+
+/// Entries of one form as a table.
+struct Read {
+    table: Box<dyn Table + Send>,
+    faults: LineFaults,
+    bytes: u64,
+    end: u64,
+}
+
+impl SpoolSource {
+    /// Goes on after what the state has. `beside` delivers what is in the inbox.
+    pub fn start(
+        endpoint: Arc<Endpoint>,
+        context: SourceContext,
+        beside: Box<dyn Source>,
+    ) -> SpoolSource {
+        let SourceContext { name, schema, telemetry, positions, stop, .. } = context;
+        let spool = endpoint.spool().expect("whoever has none has another source");
+        let counted = positions.get(&spool.partition).map_or(0, |position| position.0);
+        spool.forget(counted);
+        let waiting = spool.last().saturating_sub(counted);
+        if waiting > 0 {
+            let (source, bytes) = (&name, spool.bytes());
+            info!(source, bytes, "rows wait on the disk");
+        }
+        SpoolSource {
+            name,
+            beside,
+            endpoint,
+            schema,
+            telemetry,
+            stop,
+            delivered: counted,
+            counted,
+            ends: BTreeMap::new(),
+            deliveries: 0,
+        }
+    }
+
+    fn spool(&self) -> &Spool {
+        self.endpoint.spool().expect("it had one at the start")
+    }
+
+    /// The next entries of one form, as many as make a batch.
+    fn read(&self) -> crate::error::Result<Option<Read>> {
+        let features = self.schema.n_features() as u64;
+        let (mut form, mut n_rows) = (None, 0);
+        let entries = self.spool().read(self.delivered, |entry| {
+            n_rows += entry.rows;
+            let is_table = matches!(entry.form, EntryForm::Table(_));
+            let is_other = form.replace(entry.form).is_some_and(|own| own != entry.form);
+            is_other || is_table || n_rows > BATCH_ROWS || n_rows * features > BATCH_CELLS
+        })?;
+        Ok(entries.last().map(|(end, _)| *end).map(|end| self.of_entries(entries, end)))
+    }
+
+    fn of_entries(&self, entries: Vec<(u64, Entry)>, end: u64) -> Read {
+        let mut builder = BatchBuilder::new(Arc::clone(&self.schema));
+        for (_, entry) in entries {
+            let Entry { form, happened, bytes: own, .. } = entry;
+            builder.add_bytes(own.len() as u64);
+            let are_texts = match form {
+                EntryForm::Table(form) => match table(form, own) {
+                    Ok(own) => {
+                        let (table, bytes) = (own.table, own.bytes.len() as u64);
+                        let faults = self.schema.unknown_columns(table.schema(), rows(&*table));
+                        return Read { table, faults, bytes, end };
+                    }
+                    Err(fault) => {
+                        builder.reject(RejectReason::BrokenStream, fault.text().as_bytes());
+                        continue;
+                    }
+                },
+                form => form == EntryForm::Texts,
+            };
+            let origin = LineOrigin { are_texts, happened: happened.map(Arc::from) };
+            for line in own.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                if let Err(reason) = builder.push(line, &origin) {
+                    builder.reject(reason, line);
+                }
+            }
+        }
+        let mut batch = builder.finish();
+        let (faults, bytes) = (std::mem::take(&mut batch.faults), batch.bytes);
+        Read { table: Box::new(batch), faults, bytes, end }
+    }
+
+    fn deliver(&mut self, read: Read, now: Timestamp) -> Poll {
+        let Read { table, faults, bytes, end } = read;
+        self.telemetry.last_success.set(now.0);
+        self.deliveries += 1;
+        let id = DeliveryId(OF_SPOOL | self.deliveries);
+        let (from, to) = (Position(self.delivered), Position(end));
+        let partition = self.spool().partition.clone();
+        let rows = Rows::Batch { table, positions: vec![PositionRange { partition, from, to }] };
+        self.ends.insert(id, end);
+        self.delivered = end;
+        let LineFaults { rejected, unknown_keys, .. } = faults;
+        Poll::Ready(Box::new(Delivery { id, rows, happened: None, bytes, rejected, unknown_keys }))
+    }
+}
+
+impl Source for SpoolSource {
+    fn poll(&mut self, now: Timestamp) -> Poll {
+        let beside = self.beside.poll(now);
+        if let Poll::Ready(delivery) = beside {
+            return Poll::Ready(delivery);
+        }
+        // What was not begun is counted after the next start.
+        if self.stop.is_on() {
+            return beside;
+        }
+        match self.read() {
+            Ok(Some(read)) => self.deliver(read, now),
+            Ok(None) => beside,
+            Err(error) => {
+                self.telemetry.errors(ErrorReason::Read).add(1);
+                error!(source = self.name, %error, "not read; will be tried again");
+                Poll::At(now.plus(PAUSE))
+            }
+        }
+    }
+
+    fn settled(&mut self, id: DeliveryId, fate: Fate) {
+        let Some(end) = self.ends.remove(&id) else { return self.beside.settled(id, fate) };
+        match fate {
+            Fate::Deferred(_) => {
+                self.delivered = self.counted;
+            }
+            _ => {
+                self.counted = self.counted.max(end);
+                self.spool().forget(end);
+            }
+        }
+    }
+
+    fn is_behind(&self, now: Timestamp) -> bool {
+        self.spool().last() > self.delivered || self.beside.is_behind(now)
+    }
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn update_gauges(&mut self, now: Timestamp) {
+        self.beside.update_gauges(now);
+    }
+}
