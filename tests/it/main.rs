@@ -45,6 +45,8 @@ mod notification;
 /// Every figure against scipy and numpy.
 mod oracle;
 mod past;
+mod payloads;
+mod posts;
 /// A real Prometheus with the shipped configuration and rules.
 mod prometheus;
 /// Reloading the configuration.

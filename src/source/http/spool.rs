@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_128;
@@ -94,7 +95,9 @@ pub struct Spool {
     pub path: PathBuf,
     /// What its positions are known by in the state.
     pub partition: String,
-    orders: Sender<Order>,
+    /// None once it is closed.
+    orders: Option<Sender<Order>>,
+    writer: Option<JoinHandle<()>>,
     reader: Mutex<Connection>,
     shared: Arc<Shared>,
 }
@@ -144,11 +147,12 @@ impl Spool {
         let (orders, waiting) = unbounded();
         let reader = Mutex::new(connect(path).map_err(failed)?);
         let writer = Writer { connection, shared: Arc::clone(&shared), path: path.to_owned() };
-        std::thread::Builder::new()
+        let writer = std::thread::Builder::new()
             .name("driftd-spool".into())
             .spawn(move || writer.run(&waiting, on_rows))
             .map_err(|error| Error::new(format!("no thread for a spool: {error}")))?;
-        let spool = Spool { path: path.to_owned(), partition, orders, reader, shared };
+        let (orders, writer, path) = (Some(orders), Some(writer), path.to_owned());
+        let spool = Spool { path, partition, orders, writer, reader, shared };
         spool.set_limits(limits);
         Ok(spool)
     }
@@ -162,14 +166,19 @@ impl Spool {
     pub async fn append(&self, events: Vec<SpoolEvent>) -> Result<Kept> {
         let (answer, written) = oneshot::channel();
         let gone = || Error::new("the spool is not written any more");
-        self.orders.send(Order::Append(events, answer)).map_err(|_| gone())?;
+        self.order(Order::Append(events, answer)).ok_or_else(gone)?;
         written.await.map_err(|_| gone())?
     }
 
     /// Up to this position all is counted, and the state has it.
     pub fn forget(&self, position: u64) {
         // Without a writer the next start forgets it.
-        let _ = self.orders.send(Order::Forget(position));
+        let _ = self.order(Order::Forget(position));
+    }
+
+    /// None when there is nobody to follow it.
+    fn order(&self, order: Order) -> Option<()> {
+        self.orders.as_ref()?.send(order).ok()
     }
 
     /// The last position that is in use or was.
@@ -209,6 +218,14 @@ impl Spool {
             Ok(entries)
         };
         read().map_err(|error| failure(&self.path, &error))
+    }
+}
+
+impl Drop for Spool {
+    /// Waits until all is written that was ordered.
+    fn drop(&mut self) {
+        self.orders = None;
+        let _ = self.writer.take().map(JoinHandle::join);
     }
 }
 

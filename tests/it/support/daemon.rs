@@ -1,6 +1,7 @@
 //! A daemon in a process of its own, on a port of its own.
 
 use super::driftd;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -149,6 +150,37 @@ impl Daemon {
         self.try_request(method, path).unwrap()
     }
 
+    /// Status and answer of rows that are posted, with more lines of the head.
+    pub fn post(&self, address: &str, path: &str, head: &str, body: &[u8]) -> (u16, Value) {
+        self.try_post(address, path, head, body).unwrap()
+    }
+
+    /// The same, of one that may end before it answers.
+    pub fn try_post(
+        &self,
+        address: &str,
+        path: &str,
+        head: &str,
+        body: &[u8],
+    ) -> std::io::Result<(u16, Value)> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let length = body.len();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: driftd\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{head}\r\n"
+        )?;
+        // It may be refused before all is sent.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or(ErrorKind::UnexpectedEof)?;
+        let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
+        Ok((head[9..12].parse().unwrap(), body))
+    }
+
     /// The same, of one that may end before it answers.
     pub fn try_request(&self, method: &str, path: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address)?;
@@ -194,9 +226,11 @@ impl Daemon {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &id]).status();
-        assert!(status.unwrap().success());
+        send_signal(self.id(), name);
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn kill(mut self) {
@@ -253,6 +287,12 @@ pub fn sample(page: &str, parts: &[&str]) -> Option<f64> {
     let line = lines.next()?;
     assert_eq!(lines.next(), None, "{parts:?} is one series");
     line.rsplit_once(' ')?.1.parse().ok()
+}
+
+/// Sends a process a signal by its name.
+pub fn send_signal(id: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &id.to_string()]).status();
+    assert!(status.unwrap().success());
 }
 
 /// A configuration of one model that watches `logs` beside it, with more sections after it.
