@@ -8,7 +8,7 @@ use crate::feature::Kind;
 use crate::format::OpenFile;
 use crate::format::arrow::RecordBatchTable;
 use crate::format::ipc_stream::{IpcStream, body_bytes};
-use crate::format::ndjson::{LineFeature, LineSchema};
+use crate::format::line_schema::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
 use crate::format::parquet::page_headers::{PageLimits, check_pages};
 use crate::format::partition::{partition_label, partition_time, partition_values};

@@ -5,6 +5,8 @@ use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::progress::bar;
 use super::{DRIFT, FAILURE, UNJUDGED, output};
 use crate::export::page::openmetrics;
+use crate::format::file_format::OpenedTable;
+use crate::format::line_schema::LineSchema;
 use crate::judge::drift_config::VariationConfig;
 use crate::monitor::clustered_table::ClusteredTable;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
@@ -12,7 +14,7 @@ use crate::monitor::reference::{Profile, Reference};
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::monitor::table::ProgressTable;
-use crate::monitor::table::{Table, rows};
+use crate::monitor::table::rows;
 use crate::monitor::whole::count_whole;
 use crate::profile::feature::FeatureGrid;
 use crate::report::Report;
@@ -143,7 +145,7 @@ fn windows(
             .map_err(|error| anyhow!("{name}: {error}"))
     };
     let files = files(&arguments.current)?;
-    let counting = Counting::new(settings, &files, arguments.each)?;
+    let counting = Counting::new(reference, settings, &files, arguments.each)?;
     let mut all = Pane::new(reference.grids());
     let (mut windows, mut unreadable) = (Vec::new(), Vec::new());
     for path in files {
@@ -173,7 +175,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for path in paths {
         match inputs::resolve(path)? {
             Input::Profile(path) => files.push(path),
-            Input::Parquet(paths) => files.extend(paths),
+            Input::Files(paths) => files.extend(paths),
         }
     }
     Ok(files)
@@ -190,29 +192,36 @@ pub struct Counting<'a> {
     cluster: Option<&'a str>,
     /// The columns of files that are features.
     columns: ColumnsConfig,
+    /// What rows without types are read for.
+    lines: Arc<LineSchema>,
 }
 
 impl Counting<'_> {
     /// The rows of all `files` are one window, unless `each` is one.
     pub fn new<'a>(
+        reference: &Reference,
         settings: &'a CheckOptions,
         files: &[PathBuf],
         each: bool,
     ) -> Result<Counting<'a>> {
         let CheckOptions { sampling, page_bytes_max, .. } = settings;
         let (sampling, page_bytes_max) = (sampling.as_ref(), *page_bytes_max);
+        let columns = &settings.reference.columns;
+        let key = sampling.and_then(|config| config.key.as_ref());
+        let lines = Arc::new(inputs::line_schema(reference, columns, key));
         let is_capped = sampling.is_some_and(|config| config.rows_max.is_some());
         let mut window_rows = None;
         if is_capped && !each {
             for path in files {
-                if let Input::Parquet(_) = inputs::resolve(path)? {
-                    *window_rows.get_or_insert(0) += rows(&inputs::open(path, page_bytes_max)?);
+                if let Input::Files(_) = inputs::resolve(path)? {
+                    let opened = inputs::open_rows(path, page_bytes_max, &lines)?;
+                    *window_rows.get_or_insert(0) += rows(&*opened.table);
                 }
             }
         }
         let cluster = settings.reference.columns.cluster.as_deref();
         let columns = settings.reference.columns_of_logs(sampling);
-        Ok(Counting { sampling, window_rows, page_bytes_max, cluster, columns })
+        Ok(Counting { sampling, window_rows, page_bytes_max, cluster, columns, lines })
     }
 }
 
@@ -236,7 +245,9 @@ pub fn pane(
             )),
         };
     }
-    let table = inputs::open(path, counting.page_bytes_max)?;
+    let opened = inputs::open_rows(path, counting.page_bytes_max, &counting.lines)?;
+    tell_rejected(path, &opened);
+    let table = &*opened.table;
     let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
     changes.add(ColumnChanges::of(table.schema(), &wanted, &counting.columns));
     let bar = bar("current", table.row_groups().len() * reference.features.len());
@@ -244,11 +255,19 @@ pub fn pane(
         bar.inc(1);
         Ok(())
     };
-    let table = ProgressTable { table: &table, on_read: &on_read };
+    let table = ProgressTable { table, on_read: &on_read };
     let counted = ClusteredTable::new(&table, counting.cluster)
         .and_then(|table| count_whole(reference, &table, counting.sampling, counting.window_rows));
     bar.finish_and_clear();
     Ok(counted.map_err(|fault| fault.context(path.display()))?)
+}
+
+/// Says which lines of a file are no rows.
+fn tell_rejected(path: &Path, opened: &OpenedTable) {
+    if let Some((reason, line)) = &opened.first_rejected {
+        let (path, lines, reason) = (path.display(), opened.rejected.sum(), reason.name());
+        eprintln!("driftd: {path}: {lines} lines are no rows; the first is {reason}: {line}");
+    }
 }
 
 fn snapshot(

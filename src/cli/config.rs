@@ -4,6 +4,7 @@ use super::guessed_columns::CODES_MAX;
 use super::output;
 use crate::config::{Config, Model, ReferenceSource, load, show};
 use crate::feature::Kind;
+use crate::format::file_format::FileFormat;
 use crate::judge::drift_config::DriftConfig;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
@@ -159,7 +160,9 @@ fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
     let mut is_any = false;
     for directory in directories {
         // One that cannot be listed was told of.
-        let files = listing::list(&directory).map(|listing| listing.files).unwrap_or_default();
+        let files = listing::list(&directory, FileFormat::Parquet)
+            .map(|listing| listing.files)
+            .unwrap_or_default();
         for file in files.into_iter().take(FILES_ASKED) {
             let names = inputs::names_below(&directory, &file.path);
             missing.retain(|(_, name)| !names.contains(name));
@@ -181,9 +184,11 @@ fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
 fn left_out(model: &Model) -> String {
     let mut text = String::new();
     for source in &model.sources {
-        let Some(directory) = source.directory() else { continue };
-        let ignored = listing::list(&directory).map(|listing| listing.ignored).unwrap_or_default();
-        if ignored.files > 0 {
+        let Some((directory, format)) = source.directory().zip(source.file_format()) else {
+            continue;
+        };
+        let ignored = listing::list(&directory, format).map(|listing| listing.ignored);
+        if let Some(ignored) = ignored.ok().filter(|ignored| ignored.files > 0) {
             text += &format!("  source {:?}: {ignored}\n", source.name);
         }
     }
@@ -196,7 +201,9 @@ fn changed_columns(model: &Model, reference: &Reference) -> String {
     let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
     for source in &model.sources {
         let Some(directory) = source.directory() else { continue };
-        let files = listing::list(&directory).map(|listing| listing.files).unwrap_or_default();
+        let files = listing::list(&directory, FileFormat::Parquet)
+            .map(|listing| listing.files)
+            .unwrap_or_default();
         let Some(newest) = files.into_iter().max_by_key(|file| file.stat.mtime_ns) else {
             continue;
         };

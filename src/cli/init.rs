@@ -3,6 +3,7 @@
 use super::guessed_columns::{ColumnUse, GuessedColumn, guessed_columns};
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
+use crate::format::file_format::FileFormat;
 use crate::source::directory::listing;
 use crate::source::inputs;
 use anyhow::{Context, Result, bail};
@@ -55,7 +56,7 @@ fn columns_of_logs(logs: &Path) -> Result<Option<Vec<String>>> {
     if !logs.is_dir() {
         bail!("{}: no directory; name the one that the logs are written to", logs.display());
     }
-    let files = crate::source::directory::listing::list(logs)?.files;
+    let files = listing::list(logs, FileFormat::Parquet)?.files;
     let first = files.first().map(|file| inputs::names_below(logs, &file.path));
     Ok(first.filter(|names| !names.is_empty()))
 }
@@ -79,11 +80,8 @@ fn configuration(
         Some(logs) => {
             let logs = absolute(logs).context("the directory of the logs")?;
             writeln!(text, "path = {}", quoted(&logs.to_string_lossy()))?;
-            let ignored = listing::list(&logs).map(|listing| listing.ignored).unwrap_or_default();
-            if !has_logs && ignored.files > 0 {
-                writeln!(text, "# There is no Parquet file in it to read: {ignored}.")?;
-            } else if !has_logs {
-                text += "# There was no Parquet file in it yet to compare columns with.\n";
+            if !has_logs {
+                text += &format_of_logs(&logs)?;
             }
         }
         None => text += "path = \"logs\" # put the directory of your logs here\n",
@@ -92,6 +90,18 @@ fn configuration(
     text += &columns_section(columns);
     text += &features(columns);
     Ok(text)
+}
+
+/// What is said of a directory without Parquet files.
+fn format_of_logs(logs: &Path) -> Result<String> {
+    let ignored = listing::list(logs, FileFormat::Parquet)?.ignored;
+    Ok(match ignored.likely_format() {
+        Some(format) => format!("format = \"{}\" # by the endings of its files\n", format.name()),
+        None if ignored.files > 0 => {
+            format!("# There is no Parquet file in it to read: {ignored}.\n")
+        }
+        None => "# There was no Parquet file in it yet to compare columns with.\n".to_owned(),
+    })
 }
 
 fn window(columns: &[GuessedColumn]) -> String {

@@ -28,7 +28,7 @@ pub struct ProfileArguments {
 }
 
 pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
-    let files = parquet_files(&arguments.inputs)?;
+    let files = files_of(&arguments.inputs)?;
     let settings = arguments.config.settings()?;
     arguments.config.check_columns(files.iter().map(PathBuf::as_path))?;
     let profile = match &arguments.grid {
@@ -45,11 +45,11 @@ pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn parquet_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         match inputs::resolve(path)? {
-            Input::Parquet(paths) => files.extend(paths),
+            Input::Files(paths) => files.extend(paths),
             Input::Profile(path) => bail!(
                 "{} is a profile already; profiles are added with driftd merge",
                 path.display()
@@ -64,7 +64,7 @@ fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Pr
         bail!("{}: only a reference profile has a grid", grid.display());
     };
     let reference = reference.select(&settings.reference)?;
-    let counting = Counting::new(settings, files, false)?;
+    let counting = Counting::new(&reference, settings, files, false)?;
     let (mut all, mut changes) = (Pane::new(reference.grids()), ColumnChanges::default());
     for file in files {
         all.merge(&pane(&reference, file, &counting, &mut changes)?)

@@ -232,6 +232,12 @@ fn reference(
             let key = if rows.is_some() { "warm_up_rows" } else { "warm_up_files" };
             section.fault(key, "needs a source of type \"directory\", whose files are waited for");
         }
+        let is_other =
+            |own: &SourceConfig| own.file_format().is_some_and(|own| own.name() != "parquet");
+        if sources.is_some_and(|sources| sources.iter().any(is_other)) {
+            let key = if rows.is_some() { "warm_up_rows" } else { "warm_up_files" };
+            section.fault(key, "needs Parquet files, which say what their columns are");
+        }
         Some(ReferenceSource::WarmUp(WarmUp { rows, files }))
     } else {
         let path = section.required_string("path");

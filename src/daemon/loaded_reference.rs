@@ -107,7 +107,7 @@ impl ReferenceLoader<'_> {
         let input = inputs::resolve(path).map_err(in_reference(path))?;
         Ok(match input {
             Input::Profile(file) => profile_settings(model, &file)? != kept.settings,
-            Input::Parquet(paths) => {
+            Input::Files(paths) => {
                 let files = open_all(&paths).map_err(in_reference(path))?;
                 !is_untouched(&files, &kept.files) && contents_differ(&files, &kept.files)?
             }
@@ -145,7 +145,7 @@ impl ReferenceLoader<'_> {
     ) -> Result<(LoadedReference, Origin)> {
         let paths = match inputs::resolve(path).map_err(in_reference(path))? {
             Input::Profile(file) => return self.profile(model, path, &file, store),
-            Input::Parquet(paths) => paths,
+            Input::Files(paths) => paths,
         };
         let files = open_all(&paths).map_err(in_reference(path))?;
         let settings = settings_of_files(model);
@@ -235,7 +235,7 @@ impl ReferenceLoader<'_> {
 pub fn ordered(model: &Model, reference: &Arc<Reference>) -> Vec<WindowEvidence> {
     let read = || -> Result<Vec<WindowEvidence>> {
         let ReferenceSource::Path(path) = &model.reference_source else { return Ok(Vec::new()) };
-        let Input::Parquet(paths) = inputs::resolve(path)? else {
+        let Input::Files(paths) = inputs::resolve(path)? else {
             return Err(Error::new("a profile does not have the order of rows; name the files"));
         };
         let files = open_all(&paths)?;

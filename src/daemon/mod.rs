@@ -39,6 +39,7 @@ use crate::net::descriptors::Descriptors;
 use crate::net::guard::Guard;
 use crate::net::http_thread::{ANSWERS_MAX, HttpThread};
 use crate::net::stop::Stop;
+use crate::source::http::Endpoints;
 use crate::source::{Listeners, SharedByAll, SourceConfig};
 use crate::store::Store;
 use crate::telemetry::{ModelTelemetry, ProcessTelemetry};
@@ -158,11 +159,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
         roles: Arc::new(config.server.roles.clone()),
         endpoints: Arc::clone(&sources.endpoints),
     };
-    let process = Arc::clone(&shared.process);
-    let connections_max = descriptors.for_http(config.server.connections_max);
-    let connections = Connections::new(connections_max, Duration::ZERO, move |connections| {
-        process.http_connections.set(connections as i64);
-    });
+    let connections = http_connections(&config, descriptors, Arc::clone(&shared.process));
     let parts = Parts { store, sources, shared, pages, live, watched };
     let mut supervisor = Supervisor::new(&config, file.to_owned(), parts);
     // The last windows are there before anyone can ask, however long a reference takes to load:
@@ -194,7 +191,21 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
 fn shared_sources(config: &Config, descriptors: Descriptors) -> SharedByAll {
     let spool_folder = config.state.path.as_ref().map(|path| path.with_added_extension("spool"));
     let listeners = Listeners::new(descriptors);
-    SharedByAll { listeners, spool_folder, ..SharedByAll::default() }
+    let connections_max = descriptors.for_http(config.server.connections_max);
+    let endpoints = Arc::new(Endpoints::new(connections_max));
+    SharedByAll { listeners, spool_folder, endpoints, ..SharedByAll::default() }
+}
+
+/// The connections of the HTTP server, whose number is a metric.
+fn http_connections(
+    config: &Config,
+    descriptors: Descriptors,
+    process: Arc<ProcessTelemetry>,
+) -> Arc<Connections> {
+    let most = descriptors.for_http(config.server.connections_max);
+    Connections::new(most, Duration::ZERO, move |connections| {
+        process.http_connections.set(connections as i64);
+    })
 }
 
 /// Who is let in. Roles without users would mean nothing.

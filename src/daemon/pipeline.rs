@@ -435,7 +435,7 @@ fn file_record(
         identity,
         earlier,
         counts: RowCounts {
-            rows: counted.rows,
+            rows: counted.rows + from.counts.rejected.sum(),
             late: counted.lateness.late,
             untimed: counted.untimed,
             replaced: retracted + counted.lateness.again,

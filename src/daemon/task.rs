@@ -8,7 +8,8 @@ use super::work_log::WorkLog;
 use super::{Shared, epoch};
 use crate::config::Model;
 use crate::error::{Error, Result};
-use crate::format::ndjson::{LineFeature, LineSchema};
+use crate::format::file_format::FileFormat;
+use crate::format::line_schema::{LineFeature, LineSchema};
 use crate::journal::{Flush, Journal, SourceLabel, Writer};
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::Reference;
@@ -110,7 +111,7 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
 fn note_waiting(model: &Model, telemetry: &[Arc<SourceTelemetry>], now: Timestamp) {
     for (config, telemetry) in model.sources.iter().zip(telemetry) {
         if let Some(directory) = config.directory()
-            && let Ok(listing) = listing::list(&directory)
+            && let Ok(listing) = listing::list(&directory, FileFormat::Parquet)
         {
             telemetry.files_pending.set(listing.files.len() as i64);
             telemetry.last_success.set(now.0);
@@ -137,6 +138,9 @@ pub fn open(
     let mut monitor = Monitor::new(model.model, Arc::clone(&reference), restored);
     let mut journal = open_journal(&store, reference, &shared)?;
     let mut started = Vec::new();
+    let (alive, clock) = (Arc::clone(&shared.model), Arc::clone(&shared.clock));
+    let on_read: Arc<dyn Fn() + Send + Sync> =
+        Arc::new(move || alive.last_progress.set(clock.now().0));
     for (index, ModelSource { name, telemetry, source }) in sources.into_iter().enumerate() {
         let label = Arc::new(SourceLabel { index, id: store.source(&name)?, name });
         let context = SourceContext {
@@ -145,6 +149,7 @@ pub fn open(
             telemetry: Arc::clone(&telemetry),
             paths: store.paths(label.id)?,
             positions: journal.resume(label.id)?,
+            on_read: Arc::clone(&on_read),
             wake: Arc::clone(wake),
             stop: shared.stop.clone(),
         };

@@ -31,13 +31,20 @@ pub fn body_bytes(head: &[u8], most: usize) -> Result<usize, Fault> {
     usize::try_from(length).ok().filter(|length| *length <= most).ok_or_else(too_long)
 }
 
+/// The rows of a message that is a batch; none of another.
+pub fn rows_of(head: &[u8]) -> Result<Option<u64>, Fault> {
+    let Some(batch) = parse(head)?.header_as_record_batch() else { return Ok(None) };
+    let rows = batch.length();
+    u64::try_from(rows).map(Some).map_err(|_| Fault::unreadable(format!("a batch of {rows} rows")))
+}
+
 fn parse(head: &[u8]) -> Result<Message<'_>, Fault> {
     root_as_message(head)
         .map_err(|error| Fault::unreadable(format!("no message of Arrow IPC: {error}")))
 }
 
 /// What a stream has said so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct IpcStream {
     schema: Option<SchemaRef>,
     dictionaries: HashMap<i64, ArrayRef>,
@@ -46,6 +53,20 @@ pub struct IpcStream {
 }
 
 impl IpcStream {
+    pub fn schema(&self) -> Option<&SchemaRef> {
+        self.schema.as_ref()
+    }
+
+    /// The rows of a message that is a batch, by what was said before it; they have at most so many
+    /// bytes when they are unpacked.
+    pub fn batch_of(&self, head: &[u8], body: Vec<u8>, most: usize) -> Result<RecordBatch, Fault> {
+        guarded(|| {
+            let message = parse(head)?;
+            refuse_beyond(unpacked_bytes(head, &body)?, most, "a batch")?;
+            self.batch(&message, &Buffer::from_vec(body), message.version())
+        })
+    }
+
     /// Bytes of all dictionaries.
     pub fn dictionary_bytes(&self) -> usize {
         self.dictionary_bytes.values().fold(0, |all, own| all.saturating_add(*own))

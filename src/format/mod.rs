@@ -1,14 +1,22 @@
 //! From bytes to tables. Nothing here knows where the bytes come from, or what is counted of them.
 
 pub mod arrow;
+mod arrow_file;
 mod extent_hashes;
+pub mod file_format;
 pub mod ipc_stream;
+mod json_check;
 mod json_value;
+mod line_file;
+mod line_scan;
+pub mod line_schema;
 pub mod ndjson;
 mod open_file;
 pub mod parquet;
 pub mod partition;
 pub mod payload;
+mod row_group_cache;
+mod row_reader;
 
 pub use open_file::{OpenFile, stat};
 

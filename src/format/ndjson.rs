@@ -4,14 +4,13 @@
 //! every feature stands for itself: a key that is not there is absent, a value of another kind is
 //! of the wrong type, and the line's other values count.
 
-use super::json_value::{append, boolean, number, of_text, text, time};
+use super::json_value::{JsonValue, append, boolean, number, text, time};
+use super::line_schema::{LineFaults, LineFeature, LineSchema};
+use super::row_reader::RowReader;
 use crate::error::{Fault, Result};
 use crate::feature::Kind;
 use crate::monitor::table::{Blocks, Table};
 use crate::profile::block::{Block, ValueFaults};
-use crate::profile::feature::FeatureGrid;
-use crate::schema::binding::Wanted;
-use crate::schema::columns::{ColumnsConfig, column_names};
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
 use arrow_array::ArrayRef;
@@ -20,13 +19,8 @@ use arrow_array::builder::{
 };
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{Field, Schema};
-use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-/// Names of unknown keys that a batch remembers.
-const UNKNOWN_NAMES_MAX: usize = 20;
 
 /// Bytes of a rejected line that are remembered.
 const REJECTED_BYTES_MAX: usize = 100;
@@ -38,72 +32,6 @@ pub struct LineOrigin {
     pub are_texts: bool,
     /// When the rows happened that do not say so themselves, as ISO 8601 writes it.
     pub happened: Option<Arc<str>>,
-}
-
-/// What lines are read for; made once per source from the reference.
-#[derive(Debug)]
-pub struct LineSchema {
-    features: Vec<LineFeature>,
-    /// Where in `features` a key is.
-    places: HashMap<String, usize>,
-    /// Says which keys are left out on purpose.
-    columns: ColumnsConfig,
-    /// Where in `features` the time of a row is.
-    time: Option<usize>,
-}
-
-impl LineSchema {
-    pub fn new(features: Vec<LineFeature>, columns: ColumnsConfig) -> LineSchema {
-        let places = features.iter().enumerate().map(|(place, own)| (own.name.clone(), place));
-        LineSchema { places: places.collect(), features, columns, time: None }
-    }
-
-    /// The feature of this name is the time of a row.
-    pub fn with_time(mut self, name: Option<&str>) -> LineSchema {
-        self.time = name.and_then(|name| self.places.get(name).copied());
-        self
-    }
-
-    pub fn n_features(&self) -> usize {
-        self.features.len()
-    }
-}
-
-impl LineSchema {
-    /// What is wrong with rows that have these columns: each that is no feature, in every row.
-    pub fn unknown_columns(&self, schema: &Schema, rows: u64) -> LineFaults {
-        let is_unknown =
-            |name: &&str| !self.places.contains_key(*name) && self.columns.is_feature(name);
-        let unknown: Vec<&str> = column_names(schema).filter(is_unknown).collect();
-        LineFaults {
-            unknown_keys: unknown.len() as u64 * rows,
-            unknown_names: unknown.into_iter().take(UNKNOWN_NAMES_MAX).map(str::to_owned).collect(),
-            ..LineFaults::default()
-        }
-    }
-}
-
-/// What a line's value is read as.
-#[derive(Debug, Clone)]
-pub struct LineFeature {
-    pub name: String,
-    pub kind: Kind,
-    /// Codes may come as numbers.
-    pub declared: bool,
-}
-
-impl LineFeature {
-    /// A value that names its row: read as a text, whatever it is.
-    pub fn key(name: &str) -> LineFeature {
-        LineFeature { name: name.to_owned(), kind: Kind::Categorical, declared: true }
-    }
-}
-
-impl From<&FeatureGrid> for LineFeature {
-    fn from(grid: &FeatureGrid) -> LineFeature {
-        let Wanted { name, kind, declared, has_codes } = grid.wanted();
-        LineFeature { name: name.to_owned(), kind, declared: declared || has_codes }
-    }
 }
 
 /// Rows that were read and not counted yet.
@@ -119,17 +47,10 @@ pub struct Batch {
     pub faults: LineFaults,
 }
 
-/// What was wrong with lines.
-#[derive(Debug, Default)]
-pub struct LineFaults {
-    /// Lines that are no rows.
-    pub rejected: Rejected,
-    /// Why the first of them is none, and how it begins.
-    pub first_rejected: Option<(RejectReason, String)>,
-    /// Keys that are no feature, each time that one comes.
-    pub unknown_keys: u64,
-    /// Some of their names.
-    pub unknown_names: BTreeSet<String>,
+impl Batch {
+    pub fn column(&self, column: usize) -> &Block {
+        &self.columns[column]
+    }
 }
 
 impl Table for Batch {
@@ -164,15 +85,15 @@ pub struct BatchBuilder {
     bytes: u64,
     faults: LineFaults,
     /// The values of one line, by feature.
-    values: Vec<Option<Value>>,
+    row: RowReader,
 }
 
 impl BatchBuilder {
     pub fn new(schema: Arc<LineSchema>) -> BatchBuilder {
-        let features = &schema.features;
+        let features = schema.features();
         BatchBuilder {
             columns: features.iter().map(|feature| ColumnBuilder::new(feature.kind)).collect(),
-            values: vec![None; features.len()],
+            row: RowReader::new(features.len()),
             schema,
             rows: 0,
             fingerprint: 0,
@@ -225,61 +146,35 @@ impl BatchBuilder {
         line: &[u8],
         origin: &LineOrigin,
     ) -> std::result::Result<(), RejectReason> {
-        let object = parse(line)?;
-        self.push_object(object, origin);
-        self.fingerprint = xxh3_64_with_seed(line, self.fingerprint);
-        Ok(())
-    }
-
-    fn push_object(&mut self, object: Map<String, Value>, origin: &LineOrigin) {
-        for (key, value) in object {
-            match self.schema.places.get(&key) {
-                Some(place) => self.values[*place] = Some(value),
-                None if self.schema.columns.is_feature(&key) => self.note_unknown(key),
-                None => {}
-            }
-        }
-        if let (Some(time), Some(happened)) = (self.schema.time, &origin.happened) {
-            self.values[time].get_or_insert_with(|| Value::String(happened.to_string()));
-        }
-        let values = self.schema.features.iter().zip(&mut self.values);
-        for ((feature, value), column) in values.zip(&mut self.columns) {
-            if origin.are_texts
-                && let Some(Value::String(text)) = value
-            {
-                *value = Some(of_text(text, feature.kind));
-            }
-            column.push(value.take().as_ref(), feature.declared);
+        let BatchBuilder { schema, row, faults, .. } = self;
+        row.read(line, schema, &mut |key| faults.note_unknown(key))?;
+        for (place, column) in self.columns.iter_mut().enumerate() {
+            let LineFeature { kind, declared, .. } = self.schema.features()[place];
+            let value = match (self.row.value(place), &origin.happened) {
+                (Some(JsonValue::Text(text)), _) if origin.are_texts => {
+                    Some(JsonValue::of_text(text, kind))
+                }
+                (None, Some(happened)) if self.schema.time_place() == Some(place) => {
+                    Some(JsonValue::Text(happened))
+                }
+                (value, _) => value,
+            };
+            column.push(value, declared);
         }
         self.rows += 1;
-    }
-
-    fn note_unknown(&mut self, key: String) {
-        let faults = &mut self.faults;
-        faults.unknown_keys += 1;
-        if faults.unknown_names.len() < UNKNOWN_NAMES_MAX {
-            faults.unknown_names.insert(key);
-        }
+        self.fingerprint = xxh3_64_with_seed(line, self.fingerprint);
+        Ok(())
     }
 
     /// The rows.
     pub fn finish(self) -> Batch {
         let BatchBuilder { schema, columns, rows, fingerprint, bytes, faults, .. } = self;
         let columns: Vec<Block> = columns.into_iter().map(ColumnBuilder::finish).collect();
-        let fields = schema.features.iter().zip(&columns).map(|(feature, block)| {
+        let fields = schema.features().iter().zip(&columns).map(|(feature, block)| {
             Field::new(&feature.name, block.values().data_type().clone(), true)
         });
         let schema = Schema::new(fields.collect::<Vec<_>>());
         Batch { schema, rows: [rows], columns, fingerprint, bytes, faults }
-    }
-}
-
-fn parse(line: &[u8]) -> std::result::Result<Map<String, Value>, RejectReason> {
-    let text = std::str::from_utf8(line).map_err(|_| RejectReason::NotUtf8)?;
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(RejectReason::NotAnObject),
-        Err(_) => Err(RejectReason::Malformed),
     }
 }
 
@@ -314,8 +209,8 @@ impl ColumnBuilder {
         ColumnBuilder { values, absent: bits(), wrong_type: bits() }
     }
 
-    fn push(&mut self, value: Option<&Value>, declared: bool) {
-        let value_or_null = value.unwrap_or(&Value::Null);
+    fn push(&mut self, value: Option<JsonValue<'_>>, declared: bool) {
+        let value_or_null = value.unwrap_or(JsonValue::Null);
         let is_wrong = match &mut self.values {
             ValueBuilder::Numbers(out) => {
                 append(number(value_or_null), |number| out.append_option(number))
@@ -328,7 +223,7 @@ impl ColumnBuilder {
                 append(boolean(value_or_null, declared), |value| out.append_option(value))
             }
             ValueBuilder::Opaque(out) => {
-                out.append_option((!value_or_null.is_null()).then_some(true));
+                out.append_option((value_or_null != JsonValue::Null).then_some(true));
                 false
             }
         };
@@ -354,6 +249,7 @@ impl ColumnBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::columns::ColumnsConfig;
 
     fn builder(kind: Kind) -> BatchBuilder {
         let feature = LineFeature { name: "x".into(), kind, declared: false };

@@ -77,7 +77,7 @@ impl Journal {
         }
         file.counts.add_to(totals, &source.name);
         let (content, path) = (file.identity.content, file.path.clone());
-        let rows = file.counts.rows;
+        let rows = file.counts.rows - file.counts.rejected.sum();
         let line = CountedFile { identity: file.identity, path: path.clone(), rows, at: now };
         self.pending.commit.ledger.set_counted(source.id, line);
         self.set_path(source, &path, file.stat, Ok(content), now);

@@ -83,6 +83,10 @@ impl Table for ClusteredTable<'_> {
         self.table.prefetch(row_group, column);
     }
 
+    fn is_read_by_row_group(&self) -> bool {
+        self.table.is_read_by_row_group()
+    }
+
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
         let blocks = self.table.read(row_group, column)?;
         let Some(groups) = &self.groups else { return Ok(blocks) };

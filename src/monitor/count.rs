@@ -243,7 +243,12 @@ fn tasks(table: &dyn Table, bindings: &[Binding], plan: &Plan) -> Vec<Task> {
             }
         }
     }
-    tasks.sort_by_key(|task| Reverse(task.weight));
+    if table.is_read_by_row_group() {
+        let threads = rayon::current_num_threads();
+        tasks.sort_by_key(|task| (task.row_group / threads, task.binding.0, task.row_group));
+    } else {
+        tasks.sort_by_key(|task| Reverse(task.weight));
+    }
     tasks
 }
 

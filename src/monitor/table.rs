@@ -25,6 +25,12 @@ pub trait Table: Sync {
     /// Says that a column will be read soon, so that reading overlaps with decoding.
     fn prefetch(&self, _row_group: usize, _column: usize) {}
 
+    /// Whether a column costs as much as all of them: those of a row group are then read one after
+    /// the other, and as many row groups at a time as there are threads.
+    fn is_read_by_row_group(&self) -> bool {
+        false
+    }
+
     /// Decodes one top-level column of one row group, block by block.
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault>;
 }
@@ -57,6 +63,10 @@ impl Table for ProgressTable<'_> {
 
     fn prefetch(&self, row_group: usize, column: usize) {
         self.table.prefetch(row_group, column);
+    }
+
+    fn is_read_by_row_group(&self) -> bool {
+        self.table.is_read_by_row_group()
     }
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {

@@ -57,6 +57,7 @@ impl Guard {
 
     /// Lets in by another file from now on, which may ask for less.
     pub fn read_from(&self, file: Option<&Path>) -> Result<()> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if own.as_deref() == file {
             return Ok(());
@@ -64,7 +65,6 @@ impl Guard {
         let (config, stamps) = file.map(read).transpose()?.unwrap_or_default();
         tell(&config);
         *own = file.map(Path::to_owned);
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (config, looked) = (Arc::new(config), Instant::now());
         *current = Current { config, stamps, looked, refused: None };
         Ok(())

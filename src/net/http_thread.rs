@@ -59,6 +59,10 @@ impl HttpThread {
         }
     }
 
+    pub fn has_ended(&self) -> bool {
+        self.ended.has_changed().is_err()
+    }
+
     /// Waits until it has ended.
     pub async fn ended(&mut self) {
         // Nothing is ever sent.

@@ -1,14 +1,18 @@
 //! What a path given by a user stands for: a file, a directory, a glob, a profile.
 
-use super::directory::listing::{Ignored, is_data, is_hidden, list};
+use super::directory::listing::{Ignored, Listing, is_hidden, list};
 use crate::error::{Error, Result};
 use crate::format::OpenFile;
+use crate::format::file_format::{FileContext, FileFormat, OpenedTable};
+use crate::format::line_schema::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::monitor::table::Table;
+use crate::schema::columns::ColumnsConfig;
 use crate::settings::remote_fault;
 use arrow_schema::Schema;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Ending of a profile.
 const PROFILE: &str = "profile";
@@ -17,27 +21,27 @@ const PROFILE: &str = "profile";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     Profile(PathBuf),
-    Parquet(Vec<PathBuf>),
+    Files(Vec<PathBuf>),
 }
 
 /// Finds the files behind a path. An input without any file is an error.
 pub fn resolve(path: &Path) -> Result<Input> {
     if path.is_dir() {
-        let listing = list(path)?;
+        let listing = list_any(path)?;
         if let Some(error) = listing.errors.into_iter().next() {
             return Err(error);
         }
         let files: Vec<PathBuf> = listing.files.into_iter().map(|file| file.path).collect();
         if files.is_empty() {
             let left_out = left_out(&listing.ignored);
-            return Err(Error::new(format!("{} holds no Parquet file{left_out}", path.display())));
+            return Err(Error::new(format!("{} holds no file of rows{left_out}", path.display())));
         }
-        return Ok(Input::Parquet(files));
+        return Ok(Input::Files(files));
     }
     if path.is_file() {
         let is_profile = path.extension().is_some_and(|ending| ending == PROFILE);
         let path = path.to_owned();
-        return Ok(if is_profile { Input::Profile(path) } else { Input::Parquet(vec![path]) });
+        return Ok(if is_profile { Input::Profile(path) } else { Input::Files(vec![path]) });
     }
     let pattern = path.to_string_lossy();
     if let Some(fault) = remote_fault(&pattern) {
@@ -48,15 +52,15 @@ pub fn resolve(path: &Path) -> Result<Input> {
     }
     let paths = glob::glob(&pattern)
         .map_err(|error| Error::new(format!("{pattern} is no pattern: {error}")))?;
-    let (mut files, mut ignored) = (Vec::new(), Ignored::default());
+    let (mut files, mut ignored) = (Vec::new(), Ignored::new(FileFormat::Parquet));
     for found in paths {
         let found = found.map_err(|error| Error::io("list", error.path(), error.error()))?;
         if found.file_name().is_some_and(is_hidden) {
             continue;
         }
         if found.is_dir() {
-            files.extend(list(&found)?.files.into_iter().map(|file| file.path));
-        } else if is_data(&found) {
+            files.extend(list_any(&found)?.files.into_iter().map(|file| file.path));
+        } else if FileFormat::of(&found).is_named(&found) {
             files.push(found);
         } else {
             ignored.add(&found);
@@ -64,9 +68,18 @@ pub fn resolve(path: &Path) -> Result<Input> {
     }
     if files.is_empty() {
         let left_out = left_out(&ignored);
-        return Err(Error::new(format!("{pattern} matches no Parquet file{left_out}")));
+        return Err(Error::new(format!("{pattern} matches no file of rows{left_out}")));
     }
-    Ok(Input::Parquet(files))
+    Ok(Input::Files(files))
+}
+
+/// The Parquet files of a directory, or those of the format that most others have.
+fn list_any(root: &Path) -> Result<Listing> {
+    let listing = list(root, FileFormat::Parquet)?;
+    match listing.ignored.likely_format() {
+        Some(format) if listing.files.is_empty() => list(root, format),
+        _ => Ok(listing),
+    }
 }
 
 /// Says which files were left out, and how to have them read.
@@ -80,8 +93,45 @@ fn left_out(ignored: &Ignored) -> String {
 /// Opens one file as a table whose pages may unpack to so many bytes; `key=value` folders anywhere
 /// in its path count.
 pub fn open(path: &Path, page_bytes_max: u64) -> Result<ParquetTable> {
+    let format = FileFormat::of(path);
+    if format != FileFormat::Parquet {
+        return Err(Error::new(format!(
+            "{}: a reference has to be Parquet, which says what its columns are; {} can be \
+             compared with it",
+            path.display(),
+            format.name()
+        )));
+    }
     OpenFile::open(Path::new(""), path)
         .and_then(|file| Ok(ParquetTable::open(&file)?.limited(page_bytes_max)))
+        .map_err(|fault| fault.context(path.display()).into())
+}
+
+/// What rows without types are read for, when they are compared with a reference.
+pub fn line_schema(
+    reference: &Reference,
+    columns: &ColumnsConfig,
+    sampling_key: Option<&String>,
+) -> LineSchema {
+    let is_feature = |name: &&String| reference.grids().any(|grid| grid.name == **name);
+    let cluster = columns.cluster.as_ref().filter(|name| !is_feature(name));
+    let key = sampling_key.filter(|name| !is_feature(name) && Some(*name) != cluster);
+    let others = cluster.into_iter().chain(key).map(|name| LineFeature::key(name));
+    let features = reference.grids().map(LineFeature::from).chain(others);
+    LineSchema::new(features.collect(), columns.clone())
+}
+
+/// Opens one file whose rows are compared with a reference; its name tells its format.
+pub fn open_rows(path: &Path, page_bytes_max: u64, lines: &Arc<LineSchema>) -> Result<OpenedTable> {
+    let (lines, names) = (Arc::clone(lines), Vec::new());
+    let context = FileContext { lines, names, page_bytes_max, on_read: Arc::new(|| ()) };
+    let is_document = path.extension().is_some_and(|ending| ending == "json");
+    OpenFile::open(Path::new(""), path)
+        .and_then(|file| match FileFormat::of(path).open(&file, &context) {
+            // A row on each line or one document: the ending tells nothing of that.
+            Err(fault) if is_document => FileFormat::Json.open(&file, &context).map_err(|_| fault),
+            opened => opened,
+        })
         .map_err(|fault| fault.context(path.display()).into())
 }
 
@@ -94,7 +144,7 @@ pub fn column_names(path: &Path) -> Result<Vec<String>> {
             }
             Profile::Current(current) => current.names,
         },
-        Input::Parquet(files) => {
+        Input::Files(files) => {
             files.iter().flat_map(|file| names_below(Path::new(""), file)).collect()
         }
     })
@@ -137,7 +187,7 @@ pub fn reference(
                  name the reference that it was counted with",
             ))),
         },
-        Input::Parquet(files) => {
+        Input::Files(files) => {
             let tables = files.iter().map(|file| open(file, page_bytes_max));
             let tables = tables.collect::<Result<Vec<_>>>()?;
             build(&tables, config, step).map_err(context)

@@ -5,7 +5,7 @@
 
 use super::stream::inbox::Inbox;
 use super::stream::{Abandoned, Gate, StreamLimits};
-use super::{Resource, SourceOwner};
+use super::{Resource, SourceOwner, SourceType};
 use crate::error::Result;
 use crate::net::descriptors::Descriptors;
 use crate::settings::Settings;
@@ -58,15 +58,16 @@ pub struct ListenerKey {
 }
 
 impl ListenerKey {
-    /// The key of the socket of a source. A free port is another one for each, and so is a path of
-    /// the server.
-    pub fn new(kind: &'static str, resource: Resource, owner: &SourceOwner) -> ListenerKey {
-        let is_own = match &resource {
-            Resource::Address(address) => address.port() == 0,
-            Resource::Server => true,
-            Resource::Directory(_) | Resource::SocketFile(_) => false,
-        };
-        ListenerKey { resource, kind, owner: is_own.then(|| owner.clone()) }
+    /// The key of the socket of a source. A free port is another one for each, and so is what only
+    /// one source has.
+    pub fn new(
+        kind: &'static dyn SourceType,
+        resource: Resource,
+        owner: &SourceOwner,
+    ) -> ListenerKey {
+        let is_free = matches!(&resource, Resource::Address(address) if address.port() == 0);
+        let is_own = is_free || !kind.is_handed_on();
+        ListenerKey { resource, kind: kind.name(), owner: is_own.then(|| owner.clone()) }
     }
 }
 

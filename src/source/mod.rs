@@ -33,7 +33,8 @@ pub use listeners::{ListenerKey, Listeners, RowListener};
 pub use stream::{Abandoned, Gate};
 
 use crate::error::{Fault, Result};
-use crate::format::ndjson::LineSchema;
+use crate::format::file_format::FileFormat;
+use crate::format::line_schema::LineSchema;
 use crate::format::{FileTable, OpenFile};
 use crate::identity::{Identity, Stat};
 use crate::monitor::table::Table;
@@ -182,6 +183,8 @@ pub struct SourceContext {
     pub paths: Vec<(PathBuf, PathRecord)>,
     /// How far each partition was counted.
     pub positions: BTreeMap<String, Position>,
+    /// Called again and again by a poll that takes a while, so that its model is seen to live.
+    pub on_read: Arc<dyn Fn() + Send + Sync>,
     /// Has the model poll its sources.
     pub wake: Arc<Notify>,
     pub stop: Stop,
@@ -205,6 +208,12 @@ pub trait SourceType: Sync {
     /// counted on so many threads.
     fn memory_max(&self, _settings: &Settings, _features: usize, _threads: usize) -> u64 {
         0
+    }
+
+    /// Whether another source, such as that of a new version, takes over what it listens on, with
+    /// what was sent to it.
+    fn is_handed_on(&self) -> bool {
+        true
     }
 
     /// Whether it keeps rows beside the state, which then has to be on the disk.
@@ -324,7 +333,7 @@ impl SourceConfig {
     pub fn listener(&self, owner: &SourceOwner) -> Option<ListenerKey> {
         match self.resource() {
             Resource::Directory(_) => None,
-            resource => Some(ListenerKey::new(self.kind.name(), resource, owner)),
+            resource => Some(ListenerKey::new(self.kind, resource, owner)),
         }
     }
 
@@ -334,6 +343,11 @@ impl SourceConfig {
             Resource::Directory(path) => Some(path),
             Resource::Address(_) | Resource::SocketFile(_) | Resource::Server => None,
         }
+    }
+
+    /// The format of its files, if it reads files.
+    pub fn file_format(&self) -> Option<FileFormat> {
+        self.directory().map(|_| directory::file_format(&self.settings))
     }
 
     /// Bytes that a page of its files may unpack to, if it reads files.

@@ -56,7 +56,7 @@ impl SourceType for Tcp {
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>> {
         let (address, limits) = (settings.address(LISTEN), stream::limits(settings));
-        let key = ListenerKey::new(self.name(), Resource::Address(address), owner);
+        let key = ListenerKey::new(&Tcp, Resource::Address(address), owner);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
             let gate = Arc::new(Gate::open(settings)?);
             let open = || -> io::Result<StreamListener> {

@@ -3,6 +3,7 @@
 use super::directory::listing::list;
 use crate::error::{Fault, Result};
 use crate::format::OpenFile;
+use crate::format::file_format::FileFormat;
 use crate::format::parquet::ParquetTable;
 use crate::monitor::table::rows;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ impl WarmUp {
     pub fn gather(&self, directories: &[PathBuf], page_bytes_max: u64) -> Result<Gathered> {
         let mut found = Vec::new();
         for root in directories {
-            let files = list(root)?.files;
+            let files = list(root, FileFormat::Parquet)?.files;
             found.extend(files.into_iter().map(|file| (file.stat.mtime_ns, root, file.path)));
         }
         found.sort();

@@ -152,7 +152,9 @@ fn the_reference_lists_every_key_of_every_source() {
             let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
             let comment = format!("{comment} {}", comments(&mut lines));
             let words: Vec<&str> = comment.split_whitespace().collect();
-            described.insert(key, (value.trim().trim_matches('"'), words.join(" ")));
+            // An empty list is no text.
+            let value = value.trim().trim_matches('"').trim_start_matches("[]");
+            described.insert(key, (value, words.join(" ")));
         }
         for key in kind.keys() {
             let (value, comment) = &described[key.name];

@@ -5,7 +5,8 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array,
 };
 use driftd::feature::Status;
-use driftd::format::ndjson::{BatchBuilder, LineFeature, LineOrigin, LineSchema};
+use driftd::format::line_schema::{LineFeature, LineSchema};
+use driftd::format::ndjson::{BatchBuilder, LineOrigin};
 use driftd::judge::drift_config::DriftConfig;
 use driftd::monitor::figures::FeatureFigures;
 use driftd::monitor::model::{ArrivalTime, ModelConfig, Monitor, Restored};

@@ -34,6 +34,7 @@ mod ipc;
 mod laws;
 /// What is learned from closed windows, and kept.
 mod learning;
+mod logs;
 /// The whole `/metrics` page of the demo, and pages with hostile names.
 mod metrics;
 /// Clients that send, stop, hang and lie, and what becomes of their rows.

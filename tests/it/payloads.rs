@@ -23,14 +23,9 @@ fn read(case: &Value) -> Result<Vec<Event>, BodyFault> {
         None => case["body"].as_str().unwrap().as_bytes().to_vec(),
     };
     let content_type = case["content_type"].as_str().map(str::to_owned);
-    let context = BodyContext {
-        names: texts(&case["names"]),
-        line_bytes_max: 1 << 20,
-        lines_bytes_max: 1 << 20,
-        content_type: content_type.or_else(|| header("content-type")).unwrap_or_default(),
-        json_bytes: header("inference-header-content-length").map(|n| n.parse().unwrap()),
-        ..BodyContext::default()
-    };
+    let mut context = BodyContext::new(texts(&case["names"]), 1 << 20, 1 << 20);
+    context.content_type = content_type.or_else(|| header("content-type")).unwrap_or_default();
+    context.json_bytes = header("inference-header-content-length").map(|n| n.parse().unwrap());
     match CloudEvent::binary(header) {
         Some(event) => event.carry(body, &context).map(|own| vec![own]),
         None => events(body, &context),

@@ -240,7 +240,7 @@ fn kept_rows_survive_sigkill() {
     let mut daemon = Daemon::start(&path);
     assert_eq!(next(&daemon, sent).unwrap().0, 202);
     daemon.wait_for_sample(&["driftd_source_rows_total"], (sent + 1) as f64);
-    println!("{kills} kills, {sent} rows");
+    eprintln!("{kills} kills, {sent} rows");
     daemon.stop();
 }
 

@@ -19,7 +19,7 @@ fn expected() -> Value {
 
 fn tables(input: &str) -> Vec<ParquetTable> {
     let path = repository("fixtures/writers").join(input);
-    let Input::Parquet(files) = resolve(&path).unwrap() else { unreachable!() };
+    let Input::Files(files) = resolve(&path).unwrap() else { unreachable!() };
     files.iter().map(|file| open(file, PAGE_BYTES_MAX).unwrap()).collect()
 }
 

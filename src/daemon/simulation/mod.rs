@@ -21,7 +21,7 @@ use super::pipeline::{Pipeline, PipelineSource};
 use super::work_log::WorkLog;
 use super::{Shared, epoch};
 use crate::error::StateError;
-use crate::format::ndjson::LineSchema;
+use crate::format::line_schema::LineSchema;
 use crate::journal::{Journal, SourceLabel, Writer};
 use crate::judge::drift_config::DriftConfig;
 use crate::monitor::figures::Statistics;
@@ -250,6 +250,7 @@ impl Simulation {
             telemetry: Arc::default(),
             paths: store.paths(label.id).unwrap(),
             positions: BTreeMap::new(),
+            on_read: Arc::new(|| ()),
             wake: Arc::default(),
             stop: stop.clone(),
         };

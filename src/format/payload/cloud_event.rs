@@ -1,9 +1,14 @@
 //! CloudEvents: what an event says of itself besides what it carries.
 
-use super::json_body::{Envelope, string};
+use super::envelope::Envelope;
+use super::raw_json::string;
 use super::{BodyContext, BodyFault, Event, EventRows, events};
+use crate::profile::instants;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+
+/// Bytes of a time, at most.
+const TIME_BYTES_MAX: usize = 64;
 
 /// The context of an event; see the CloudEvents specification, version 1.0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +19,22 @@ pub struct CloudEvent {
     time: Option<String>,
 }
 
+/// It is kept beside each of the rows: what is no time is left out.
+fn is_time(text: &str) -> bool {
+    text.len() <= TIME_BYTES_MAX && instants::parse(text, None).is_some()
+}
+
 impl CloudEvent {
     /// Of a binary event, whose context is in headers; none where there is none.
     pub fn binary(header: impl Fn(&str) -> Option<String>) -> Option<CloudEvent> {
         let (id, source) = (header("ce-id")?, header("ce-source").unwrap_or_default());
         let kind = header("ce-type").unwrap_or_default();
-        Some(CloudEvent { source, id, kind, time: header("ce-time") })
+        Some(CloudEvent {
+            source,
+            id,
+            kind,
+            time: header("ce-time").filter(|own: &String| is_time(own)),
+        })
     }
 
     /// Of a structured event, whose context is beside what it carries; none where there is none.
@@ -28,7 +43,12 @@ impl CloudEvent {
         let (id, source) = (string(envelope.id)?, string(envelope.source)?);
         let (kind, time) = (string(envelope.kind)?, string(envelope.time));
         let (id, source, kind) = (id.into_owned(), source.into_owned(), kind.into_owned());
-        Some(CloudEvent { source, id, kind, time: time.map(Into::into) })
+        Some(CloudEvent {
+            source,
+            id,
+            kind,
+            time: time.map(Into::into).filter(|own: &String| is_time(own)),
+        })
     }
 
     /// What tells it from all others. KServe gives a question and its answer one id, and two types.
@@ -69,7 +89,8 @@ impl CloudEvent {
         if self.is_answer() {
             return Ok(Event { id, happened, rows: EventRows::Answer });
         }
-        let context = BodyContext { is_inside_event: true, ..context.clone() };
+        let first = context.first_of(happened.as_deref());
+        let context = BodyContext { is_inside_event: true, first, ..context.clone() };
         let rows = events(carried, &context)?.pop().map(|own| own.rows);
         let rows = rows.ok_or_else(|| BodyFault::Malformed("an event without rows".to_owned()))?;
         Ok(Event { id, happened, rows })

@@ -1,48 +1,15 @@
 //! Bodies of JSON: which dress they wear, told by the keys of the outermost object.
 
 use super::cloud_event::CloudEvent;
+use super::envelope::Envelope;
 use super::matrix::{columns, instances, records, seldon, split_frame};
+use super::raw_json::elements;
 use super::row_lines::RowLines;
-use super::tensors::{Tensors, open_inference};
+use super::tensors::{Tensors, are_tensors, has_binary_tensors, open_inference};
 use super::{BodyContext, BodyFault, Event, EventRows};
-use serde::Deserialize;
+use crate::telemetry::RejectReason;
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
-
-/// The keys by which bodies are told apart, as far as they are there.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct Envelope<'a> {
-    #[serde(borrow)]
-    instances: Option<&'a RawValue>,
-    #[serde(borrow)]
-    inputs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    dataframe_split: Option<&'a RawValue>,
-    #[serde(borrow)]
-    dataframe_records: Option<&'a RawValue>,
-    #[serde(borrow)]
-    predictions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    outputs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub data_base64: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub specversion: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub datacontenttype: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub source: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    pub kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub time: Option<&'a RawValue>,
-}
 
 /// The events of a body that begins as an object or an array of JSON.
 pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
@@ -55,16 +22,61 @@ pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFaul
     let mut values = Deserializer::from_str(text).into_iter::<&RawValue>();
     let first = values.next().transpose();
     let rest = &body[values.byte_offset()..];
+    let is_blank = context.json_bytes.is_none() && rest.trim_ascii().is_empty();
     match first {
-        Ok(Some(value)) if rest.trim_ascii().is_empty() => of_value(value, context),
-        Ok(Some(value)) => match open_inference(Tensors { body: value, tail: rest }, context)? {
-            Some(rows) => Ok(vec![Event::of(EventRows::Lines(rows))]),
-            None => Ok(vec![Event::of(EventRows::Lines(lines(body, context)?))]),
-        },
+        Ok(Some(value)) if rest.is_empty() || is_blank => of_value(value, context),
+        Ok(Some(value)) if has_binary_tensors(value) => {
+            let rows = open_inference(Tensors { body: value, tail: rest }, context)?;
+            Ok(vec![Event::of(EventRows::Lines(rows))])
+        }
+        // What the first line is, the others are.
+        Ok(Some(value)) if value.get().starts_with('{') && is_dressed(value) => {
+            each_value(body, context)
+        }
         Err(error) if body.trim_ascii_start().starts_with(b"[") => {
             Err(BodyFault::Malformed(format!("the array of JSON is broken: {error}")))
         }
         _ => Ok(vec![Event::of(EventRows::Lines(lines(body, context)?))]),
+    }
+}
+
+/// Whether an object is more than a row.
+fn is_dressed(value: &RawValue) -> bool {
+    let own = Envelope::of(value);
+    let keys = [own.instances, own.inputs, own.dataframe_split, own.dataframe_records];
+    let is_inside =
+        |key: &Option<&RawValue>| key.is_some_and(|own| own.get().starts_with(['[', '{']));
+    keys.iter().any(is_inside)
+        || [own.predictions, own.outputs].iter().any(is_inside)
+        || own.data.is_some_and(|data| data.get().starts_with('{'))
+        || CloudEvent::structured(&own).is_some()
+}
+
+/// The events of lines that each are more than a row.
+fn each_value(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
+    let mut events = Vec::new();
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    for line in lines {
+        match serde_json::from_slice::<&RawValue>(line) {
+            Ok(value) => events.extend(of_value(value, context)?),
+            Err(_) => {
+                let mut none = RowLines::new(context);
+                none.reject(RejectReason::Malformed, line);
+                events.push(Event::of(EventRows::Lines(none)));
+            }
+        }
+        refuse_too_many(events.len())?;
+    }
+    Ok(events)
+}
+
+/// Events of a body, at most: each takes some room of its own.
+const EVENTS_MAX: usize = 10_000;
+
+fn refuse_too_many(events: usize) -> Result<(), BodyFault> {
+    match events <= EVENTS_MAX {
+        true => Ok(()),
+        false => Err(BodyFault::TooLarge(format!("more than {EVENTS_MAX} events in one body"))),
     }
 }
 
@@ -82,8 +94,7 @@ fn of_value(value: &RawValue, context: &BodyContext) -> Result<Vec<Event>, BodyF
     if value.get().starts_with('[') {
         return of_array(&elements(value)?, context);
     }
-    // An object that has one of the keys twice is a row like any other.
-    let envelope = serde_json::from_str::<Envelope<'_>>(value.get()).unwrap_or_default();
+    let envelope = Envelope::of(value);
     if let Some(event) = CloudEvent::structured(&envelope).filter(|_| !context.is_inside_event) {
         return Ok(vec![event.open(&envelope, context)?]);
     }
@@ -93,15 +104,16 @@ fn of_value(value: &RawValue, context: &BodyContext) -> Result<Vec<Event>, BodyF
 /// Events of a batch, or rows.
 fn of_array(all: &[&RawValue], context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
     let is_batch = |first: &&&RawValue| {
-        let envelope = serde_json::from_str::<Envelope<'_>>(first.get()).unwrap_or_default();
+        let envelope = Envelope::of(first);
         CloudEvent::structured(&envelope).is_some()
     };
     if context.is_inside_event || all.first().filter(is_batch).is_none() {
         return Ok(vec![Event::of(EventRows::Lines(instances(all, context)?))]);
     }
+    refuse_too_many(all.len())?;
     let mut events = Vec::new();
     for own in all {
-        let envelope = serde_json::from_str::<Envelope<'_>>(own.get()).unwrap_or_default();
+        let envelope = Envelope::of(own);
         match CloudEvent::structured(&envelope) {
             Some(event) => events.push(event.open(&envelope, context)?),
             None => events.push(Event::of(EventRows::Lines(instances(&[own], context)?))),
@@ -128,12 +140,10 @@ fn of_object(
         return Ok(EventRows::Lines(split_frame(frame, context)?));
     }
     if let Some(inputs) = envelope.inputs.filter(is_array) {
-        return Ok(EventRows::Lines(
-            match open_inference(Tensors { body: value, tail: &[] }, context)? {
-                Some(rows) => rows,
-                None => instances(&elements(inputs)?, context)?,
-            },
-        ));
+        return Ok(EventRows::Lines(match are_tensors(inputs) {
+            true => open_inference(Tensors { body: value, tail: &[] }, context)?,
+            false => instances(&elements(inputs)?, context)?,
+        }));
     }
     if let Some(inputs) = envelope.inputs.filter(is_object) {
         return Ok(EventRows::Lines(columns(inputs, context)?));
@@ -149,16 +159,4 @@ fn of_object(
     let mut rows = RowLines::new(context);
     rows.push(value.get().as_bytes())?;
     Ok(EventRows::Lines(rows))
-}
-
-/// The elements of an array.
-pub fn elements(array: &RawValue) -> Result<Vec<&RawValue>, BodyFault> {
-    serde_json::from_str(array.get()).map_err(|error| BodyFault::Malformed(error.to_string()))
-}
-
-/// The text of a value that is a string; none of another.
-pub fn string<'a>(value: Option<&'a RawValue>) -> Option<Cow<'a, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Text<'_>>(value?.get()).ok().map(|text| text.0)
 }

@@ -1,6 +1,6 @@
 //! Rows whose values come in an order, or whose columns come one by one.
 
-use super::json_body::{elements, string};
+use super::raw_json::{elements, string};
 use super::row_lines::{QuotedName, RowLines};
 use super::{BodyContext, BodyFault};
 use crate::telemetry::RejectReason;

@@ -17,23 +17,30 @@
 //! | Arrow IPC, Parquet | each row |
 
 mod arrow_body;
+mod binary_tensor;
 mod cloud_event;
 mod csv_body;
+mod envelope;
 mod json_body;
-mod json_check;
+mod kserve_log;
 mod matrix;
+mod raw_json;
 mod row_lines;
+mod sagemaker;
 mod tensors;
 mod unpack;
 
 pub use arrow_body::table;
 pub use cloud_event::CloudEvent;
-pub use json_check::check;
+pub use csv_body::CsvRows;
+pub use kserve_log::json_records;
 pub use row_lines::{RejectedRow, RowLines};
+pub use sagemaker::captured;
 pub use unpack::{Packing, unpack};
 
 use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
+use serde_json::Value;
 
 /// What is known of a body besides its bytes.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +55,27 @@ pub struct BodyContext {
     pub content_type: String,
     /// Bytes of its JSON, where others follow (Triton's tensors).
     pub json_bytes: Option<usize>,
+    /// The column that the time of an event is written to, in rows that lack it; none where
+    /// whoever reads them does that.
+    pub time_column: Option<String>,
+    /// Written first in each row, so that the row's own values hold: a member of an object of JSON,
+    /// with a comma behind it.
+    first: Option<String>,
     /// An event carries no events.
-    pub is_inside_event: bool,
+    is_inside_event: bool,
+}
+
+impl BodyContext {
+    /// For rows of so many bytes, and so many bytes of lines.
+    pub fn new(names: Vec<String>, line_bytes_max: usize, lines_bytes_max: usize) -> BodyContext {
+        BodyContext { names, line_bytes_max, lines_bytes_max, ..BodyContext::default() }
+    }
+
+    /// The time of rows, for the column that they may lack it in.
+    fn first_of(&self, time: Option<&str>) -> Option<String> {
+        let (column, time) = (self.time_column.as_deref()?, time?);
+        Some(format!("{}:{},", Value::from(column), Value::from(time)))
+    }
 }
 
 /// Why a body holds no rows at all.
@@ -60,15 +86,18 @@ pub enum BodyFault {
     /// Nothing that is known.
     Unknown(String),
     TooLarge(String),
+    /// The disk failed, and it may be what it should.
+    Disk(String),
 }
 
 impl BodyFault {
     /// What is wrong with it.
     pub fn text(&self) -> &str {
         match self {
-            BodyFault::Malformed(text) | BodyFault::Unknown(text) | BodyFault::TooLarge(text) => {
-                text
-            }
+            BodyFault::Malformed(text)
+            | BodyFault::Unknown(text)
+            | BodyFault::TooLarge(text)
+            | BodyFault::Disk(text) => text,
         }
     }
 }
@@ -104,7 +133,7 @@ impl EventRows {
     pub fn size(&self) -> usize {
         match self {
             EventRows::Lines(lines) => lines.lines.len(),
-            EventRows::Table(table) => table.bytes.len(),
+            EventRows::Table(table) => table.size,
             EventRows::Answer => 0,
         }
     }
@@ -115,6 +144,8 @@ pub struct TableRows {
     pub table: Box<dyn Table + Send>,
     pub form: TableForm,
     pub bytes: Vec<u8>,
+    /// Bytes that it takes when it is unpacked, or what holds it open is worth.
+    pub size: usize,
 }
 
 /// How a table was written.
@@ -171,7 +202,7 @@ pub fn explanation(reason: RejectReason) -> &'static str {
         RejectReason::TooLong => "longer than line_bytes_max",
         RejectReason::NotUtf8 => "not UTF-8",
         RejectReason::Unnamed => "values without names; give them with the source's key names",
-        RejectReason::WrongShape => "as many values as there are no names for",
+        RejectReason::WrongShape => "not as many values as there are names, or as its shape says",
         RejectReason::BrokenStream => "an Arrow stream that breaks off",
         RejectReason::Uncountable | RejectReason::NotTaken => "it could not be counted",
     }

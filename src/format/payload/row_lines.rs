@@ -1,7 +1,7 @@
 //! Rows as lines of JSON, and those that are none.
 
-use super::json_check::check;
 use super::{BodyContext, BodyFault};
+use crate::format::json_check::check;
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
 use serde::Serialize;
@@ -35,12 +35,15 @@ pub struct RowLines {
     pub first_rejected: Option<(RejectReason, String)>,
     line_bytes_max: usize,
     lines_bytes_max: usize,
+    /// Written first in each row.
+    first: Option<String>,
 }
 
 impl RowLines {
     pub fn new(context: &BodyContext) -> RowLines {
         let BodyContext { line_bytes_max, lines_bytes_max, .. } = *context;
-        RowLines { line_bytes_max, lines_bytes_max, ..RowLines::default() }
+        let first = context.first.clone();
+        RowLines { line_bytes_max, lines_bytes_max, first, ..RowLines::default() }
     }
 
     /// Rows that count.
@@ -59,7 +62,8 @@ impl RowLines {
             Err(reason) => self.reject(reason, text),
             Ok(()) => {
                 let begun = self.lines.len();
-                self.lines.extend_from_slice(text);
+                self.begin_object();
+                self.lines.extend_from_slice(text[1..].trim_ascii_start());
                 // Inside of strings there is none.
                 self.lines[begun..].iter_mut().filter(|own| **own == b'\n').for_each(|own| {
                     *own = b' ';
@@ -71,10 +75,10 @@ impl RowLines {
     }
 
     /// Takes a row of these values, which have these names.
-    pub fn push_values<'a>(
+    pub fn push_values(
         &mut self,
         names: &[QuotedName],
-        values: impl IntoIterator<Item = &'a str>,
+        values: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<(), BodyFault> {
         let begun = self.lines.len();
         self.lines.push(b'{');
@@ -84,7 +88,7 @@ impl RowLines {
             }
             self.lines.extend_from_slice(name.0.as_bytes());
             self.lines.push(b':');
-            self.lines.extend_from_slice(value.as_bytes());
+            self.lines.extend_from_slice(value.as_ref().as_bytes());
         }
         self.lines.push(b'}');
         self.keep_written(begun)
@@ -99,8 +103,11 @@ impl RowLines {
     /// Takes a row of strings, of which an empty one is a missing value.
     pub fn push_texts(&mut self, names: &[QuotedName], texts: &[&str]) -> Result<(), BodyFault> {
         let begun = self.lines.len();
+        self.begin_object();
         for (number, (name, text)) in names.iter().zip(texts).enumerate() {
-            self.lines.push(if number == 0 { b'{' } else { b',' });
+            if number > 0 {
+                self.lines.push(b',');
+            }
             self.lines.extend_from_slice(name.0.as_bytes());
             self.lines.push(b':');
             match text.is_empty() {
@@ -117,7 +124,17 @@ impl RowLines {
         self.end_line()
     }
 
+    fn begin_object(&mut self) {
+        self.lines.push(b'{');
+        self.lines.extend_from_slice(self.first.as_deref().unwrap_or_default().as_bytes());
+    }
+
     fn end_line(&mut self) -> Result<(), BodyFault> {
+        // An object that has nothing besides what was written first.
+        if self.lines.ends_with(b",}") && self.first.is_some() {
+            self.lines.truncate(self.lines.len() - 2);
+            self.lines.push(b'}');
+        }
         self.lines.push(b'\n');
         self.ends.push(self.lines.len());
         if self.lines.len() > self.lines_bytes_max {
@@ -127,6 +144,18 @@ impl RowLines {
             )));
         }
         Ok(())
+    }
+
+    /// Appends rows that are written as these are, where there are any.
+    pub fn append(&mut self, other: RowLines) {
+        let (begun, row) = (self.lines.len(), self.n_rows() + self.n_rejected.sum());
+        self.lines.extend(other.lines);
+        self.ends.extend(other.ends.into_iter().map(|end| begun + end));
+        self.are_texts = if begun == 0 { other.are_texts } else { self.are_texts };
+        let rejected = other.rejected.into_iter();
+        self.rejected.extend(rejected.map(|own| RejectedRow { row: row + own.row, ..own }));
+        other.n_rejected.iter().for_each(|(reason, n)| self.n_rejected.add(reason, n));
+        self.first_rejected = self.first_rejected.take().or(other.first_rejected);
     }
 
     /// A row that is none, and how it begins.

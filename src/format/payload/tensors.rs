@@ -1,11 +1,13 @@
 //! Requests of the Open Inference protocol, which is KServe's V2 and Triton's: named tensors,
 //! whose first dimension is the rows.
 
-use super::json_body::elements;
+use super::binary_tensor::BinaryTensor;
+use super::raw_json::{elements, string};
 use super::row_lines::{QuotedName, RowLines};
 use super::{BodyContext, BodyFault};
 use crate::telemetry::RejectReason;
-use half::f16;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,6 +21,23 @@ const DIMENSIONS_MAX: usize = 16;
 pub struct Tensors<'a> {
     pub body: &'a RawValue,
     pub tail: &'a [u8],
+}
+
+/// Whether elements of `inputs` are tensors, and not rows.
+pub fn are_tensors(inputs: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow)]
+        datatype: Option<&'a RawValue>,
+    }
+    let all: Result<Vec<Typed<'_>>, _> = serde_json::from_str(inputs.get());
+    all.is_ok_and(|all| all.iter().any(|own| own.datatype.is_some()))
+}
+
+/// Whether tensors of a request follow it.
+pub fn has_binary_tensors(body: &RawValue) -> bool {
+    let request: Result<Request<'_>, _> = serde_json::from_str(body.get());
+    request.is_ok_and(|request| request.inputs.iter().any(|own| own.binary_bytes().is_some()))
 }
 
 #[derive(Deserialize)]
@@ -39,8 +58,13 @@ struct Tensor<'a> {
     /// As gRPC's messages are written: `{"fp32Contents": [1, 2]}`.
     #[serde(borrow)]
     contents: Option<BTreeMap<String, &'a RawValue>>,
-    #[serde(default)]
-    parameters: Parameters,
+    parameters: Option<Parameters>,
+}
+
+impl Tensor<'_> {
+    fn binary_bytes(&self) -> Option<usize> {
+        self.parameters.as_ref()?.binary_data_size
+    }
 }
 
 /// JSON of gRPC's messages has strings for numbers of 64 bits.
@@ -56,22 +80,43 @@ struct Parameters {
     binary_data_size: Option<usize>,
 }
 
-/// The values of a tensor in the order of its rows, as JSON, and how many each row has.
+/// The values of a tensor in the order of its rows, and how many each row has.
 struct Flat<'a> {
     name: Cow<'a, str>,
-    values: Vec<Cow<'a, str>>,
+    values: FlatValues<'a>,
     rows: usize,
     width: usize,
 }
 
-/// The rows of a request; none where it is no such request.
-pub fn open_inference(
-    tensors: Tensors<'_>,
-    context: &BodyContext,
-) -> Result<Option<RowLines>, BodyFault> {
-    let Ok(request) = serde_json::from_str::<Request<'_>>(tensors.body.get()) else {
-        return Ok(None);
-    };
+/// Values that are written as JSON when their row is, and not before: a byte would be many.
+enum FlatValues<'a> {
+    Json(Vec<&'a RawValue>),
+    Texts(Vec<String>),
+    Binary(BinaryTensor<'a>),
+}
+
+impl FlatValues<'_> {
+    fn len(&self) -> usize {
+        match self {
+            FlatValues::Json(values) => values.len(),
+            FlatValues::Texts(values) => values.len(),
+            FlatValues::Binary(tensor) => tensor.len(),
+        }
+    }
+
+    fn value(&self, place: usize) -> Cow<'_, str> {
+        match self {
+            FlatValues::Json(values) => values[place].get().into(),
+            FlatValues::Texts(values) => values[place].as_str().into(),
+            FlatValues::Binary(tensor) => tensor.json(place).into(),
+        }
+    }
+}
+
+/// The rows of a request.
+pub fn open_inference(tensors: Tensors<'_>, context: &BodyContext) -> Result<RowLines, BodyFault> {
+    let request: Request<'_> = serde_json::from_str(tensors.body.get())
+        .map_err(|error| BodyFault::Malformed(format!("inputs: {error}")))?;
     let mut rows = RowLines::new(context);
     let mut tail = tensors.tail;
     let mut flat = Vec::new();
@@ -81,14 +126,17 @@ pub fn open_inference(
             Some(own) => flat.push(own),
             None => {
                 rows.reject(RejectReason::WrongShape, name.as_bytes());
-                return Ok(Some(rows));
+                return Ok(rows);
             }
         }
+    }
+    if !tail.is_empty() {
+        return Err(BodyFault::Malformed("bytes follow that are no tensor's".to_owned()));
     }
     let n_rows = flat.first().map_or(0, |first| first.rows);
     if flat.iter().any(|own| own.rows != n_rows) {
         rows.reject(RejectReason::WrongShape, b"inputs");
-        return Ok(Some(rows));
+        return Ok(rows);
     }
     let width: usize = flat.iter().map(|own| own.width).sum();
     let names: Vec<&str> = match flat.iter().all(|own| own.width == 1) {
@@ -99,36 +147,38 @@ pub fn open_inference(
         let reason =
             if names.is_empty() { RejectReason::Unnamed } else { RejectReason::WrongShape };
         (0..n_rows).for_each(|_| rows.reject(reason, b"inputs"));
-        return Ok(Some(rows));
+        return Ok(rows);
     }
     let names = QuotedName::all(names);
     for row in 0..n_rows {
-        let values = flat.iter().flat_map(|own| &own.values[row * own.width..][..own.width]);
-        rows.push_values(&names, values.map(|value| &**value))?;
+        let places = |own: &Flat<'_>| row * own.width..(row + 1) * own.width;
+        let values = flat.iter().flat_map(|own| places(own).map(|place| own.values.value(place)));
+        rows.push_values(&names, values)?;
     }
-    Ok(Some(rows))
+    Ok(rows)
 }
 
-/// None when there are not as many values as the shape says.
-fn flatten<'a>(tensor: Tensor<'a>, tail: &mut &[u8]) -> Result<Option<Flat<'a>>, BodyFault> {
-    let Tensor { name, shape, datatype, data, contents, parameters } = tensor;
-    let values = match parameters.binary_data_size {
-        Some(size) => {
+/// None when there are not as many values as the shape says, or none.
+fn flatten<'a>(tensor: Tensor<'a>, tail: &mut &'a [u8]) -> Result<Option<Flat<'a>>, BodyFault> {
+    let binary_bytes = tensor.binary_bytes();
+    let Tensor { name, shape, datatype, data, contents, .. } = tensor;
+    let values = match (binary_bytes, data, contents) {
+        (Some(size), ..) => {
             let Some((own, rest)) = tail.split_at_checked(size) else {
-                return Err(BodyFault::Malformed(format!("tensor {name:?} is not there whole")));
+                return Err(BodyFault::Malformed("a tensor is not there whole".to_owned()));
             };
             *tail = rest;
-            binary(own, &datatype)
-                .ok_or_else(|| BodyFault::Malformed(format!("tensor {name:?}: {datatype}")))?
+            let tensor = BinaryTensor::new(own, &datatype);
+            FlatValues::Binary(tensor.ok_or_else(|| {
+                BodyFault::Malformed(format!("no tensor of type {datatype:.20?}"))
+            })?)
         }
-        None => {
-            let of_contents = || contents.and_then(|own| own.into_values().next());
-            let mut values = Vec::new();
-            if let Some(data) = data.or_else(of_contents) {
-                push_flat(data, DIMENSIONS_MAX, &mut values)?;
-            }
-            values
+        (None, Some(data), _) => FlatValues::Json(flat(data, DIMENSIONS_MAX)?),
+        (None, None, Some(contents)) => {
+            let all = contents.into_values().next().map(|all| flat(all, DIMENSIONS_MAX));
+            of_protobuf(all.transpose()?.unwrap_or_default(), &datatype)
         }
+        (None, None, None) => FlatValues::Json(Vec::new()),
     };
     let size = |own: &Dimension| match own {
         Dimension::Number(size) => usize::try_from(*size).ok(),
@@ -139,75 +189,49 @@ fn flatten<'a>(tensor: Tensor<'a>, tail: &mut &[u8]) -> Result<Option<Flat<'a>>,
     };
     let product = shape.iter().try_fold(1_usize, |all, own| all.checked_mul(*own));
     let rows = shape.first().copied().unwrap_or(1);
-    if product != Some(values.len()) || rows == 0 {
+    if product != Some(values.len()) || values.len() == 0 {
         return Ok(None);
     }
     let width = values.len() / rows;
     Ok(Some(Flat { name, values, rows, width }))
 }
 
-/// Appends the values of lists in lists.
-fn push_flat<'a>(
-    data: &'a RawValue,
-    dimensions: usize,
-    values: &mut Vec<Cow<'a, str>>,
-) -> Result<(), BodyFault> {
+/// The values of lists in lists.
+fn flat(data: &RawValue, dimensions: usize) -> Result<Vec<&RawValue>, BodyFault> {
     if !data.get().starts_with('[') {
-        values.push(data.get().into());
-        return Ok(());
+        return Ok(vec![data]);
+    }
+    let all = elements(data)?;
+    if !all.iter().any(|own| own.get().starts_with('[')) {
+        return Ok(all);
     }
     if dimensions == 0 {
         return Err(BodyFault::Malformed(format!("more than {DIMENSIONS_MAX} dimensions")));
     }
-    elements(data)?.into_iter().try_for_each(|own| push_flat(own, dimensions - 1, values))
-}
-
-/// Values in the order and the bytes of the protocol, which are those of the machine that sends:
-/// little-endian. None of a type that is not known, or where they are not whole.
-fn binary<'a>(bytes: &[u8], datatype: &str) -> Option<Vec<Cow<'a, str>>> {
-    macro_rules! fixed {
-        ($type:ty, $json:expr) => {{
-            let (whole, rest) = bytes.as_chunks::<{ size_of::<$type>() }>();
-            let json = $json;
-            let values = whole.iter().map(|own| json(<$type>::from_le_bytes(*own)));
-            rest.is_empty().then(|| values.map(Cow::Owned).collect())
-        }};
-    }
-    match datatype {
-        "BOOL" => fixed!(u8, |own: u8| (own != 0).to_string()),
-        "UINT8" => fixed!(u8, |own: u8| own.to_string()),
-        "UINT16" => fixed!(u16, |own: u16| own.to_string()),
-        "UINT32" => fixed!(u32, |own: u32| own.to_string()),
-        "UINT64" => fixed!(u64, |own: u64| own.to_string()),
-        "INT8" => fixed!(i8, |own: i8| own.to_string()),
-        "INT16" => fixed!(i16, |own: i16| own.to_string()),
-        "INT32" => fixed!(i32, |own: i32| own.to_string()),
-        "INT64" => fixed!(i64, |own: i64| own.to_string()),
-        "FP16" => fixed!(f16, |own: f16| float(own.to_f64())),
-        "FP32" => fixed!(f32, |own: f32| float(own.into())),
-        "FP64" => fixed!(f64, float),
-        "BYTES" => texts(bytes),
-        _ => None,
-    }
-}
-
-fn float(value: f64) -> String {
-    match value {
-        _ if value.is_nan() => "\"NaN\"".to_owned(),
-        f64::INFINITY => "\"Infinity\"".to_owned(),
-        f64::NEG_INFINITY => "\"-Infinity\"".to_owned(),
-        _ => Value::from(value).to_string(),
-    }
-}
-
-/// Each behind its length in four bytes.
-fn texts<'a>(mut bytes: &[u8]) -> Option<Vec<Cow<'a, str>>> {
     let mut values = Vec::new();
-    while !bytes.is_empty() {
-        let (length, rest) = bytes.split_first_chunk()?;
-        let (own, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        bytes = rest;
-        values.push(Cow::Owned(Value::from(String::from_utf8_lossy(own)).to_string()));
+    for own in all {
+        values.extend(flat(own, dimensions - 1)?);
     }
-    Some(values)
+    Ok(values)
+}
+
+/// Protobuf writes integers of 64 bits as strings, and bytes in base64.
+fn of_protobuf<'a>(values: Vec<&'a RawValue>, datatype: &str) -> FlatValues<'a> {
+    let text = |own: &RawValue| {
+        let text = string(Some(own))?;
+        match datatype {
+            "BYTES" => {
+                let bytes = BASE64_STANDARD.decode(text.as_bytes()).ok()?;
+                Some(Value::from(String::from_utf8_lossy(&bytes)).to_string())
+            }
+            "INT64" | "UINT64" => Some(text.into_owned()),
+            _ => None,
+        }
+    };
+    match datatype {
+        "BYTES" | "INT64" | "UINT64" => FlatValues::Texts(
+            values.iter().map(|own| text(own).unwrap_or_else(|| own.get().to_owned())).collect(),
+        ),
+        _ => FlatValues::Json(values),
+    }
 }

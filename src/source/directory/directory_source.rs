@@ -6,13 +6,12 @@ use super::listing::Ignored;
 use super::path_states::{PathState, PathStates, ScanResult};
 use crate::error::{Fault, FaultKind, Result};
 use crate::format::OpenFile;
-use crate::format::parquet::ParquetTable;
+use crate::format::file_format::{FileContext, OpenedTable};
+use crate::format::line_schema::LineSchema;
 use crate::identity::Stat;
 use crate::net::stop::Stop;
-use crate::source::{
-    Delivery, DeliveryId, Fate, FileDelivery, OnDuplicate, Poll, Rows, Source, SourceContext,
-};
-use crate::telemetry::{ErrorReason, SourceTelemetry};
+use crate::source::{Delivery, DeliveryId, Fate, FileDelivery, Poll, Rows, Source, SourceContext};
+use crate::telemetry::{ErrorReason, RejectReason, SourceTelemetry};
 use crate::time::Timestamp;
 use crate::totals::Rejected;
 use crate::window::period::AHEAD_MAX;
@@ -40,6 +39,9 @@ const LISTING_PARTS: u32 = 10;
 pub struct DirectorySource {
     name: String,
     config: DirectoryConfig,
+    /// What rows without types are read for.
+    schema: Arc<LineSchema>,
+    on_read: Arc<dyn Fn() + Send + Sync>,
     paths: PathStates,
     telemetry: Arc<SourceTelemetry>,
     stop: Stop,
@@ -71,16 +73,18 @@ impl DirectorySource {
         events: &Arc<FileEvents>,
         context: SourceContext,
     ) -> DirectorySource {
-        let SourceContext { name, telemetry, paths, wake, stop, .. } = context;
+        let SourceContext { name, schema, telemetry, paths, wake, stop, on_read, .. } = context;
         for (path, reason) in paths.iter().filter_map(|(p, r)| Some((p, r.quarantined.as_ref()?))) {
             // The alert sends people to the log, which may be that of an earlier process.
             warn!(path = %path.display(), reason, "still quarantined, until it changes");
         }
         let events = events.subscribe(&config.path, wake, Arc::clone(&telemetry));
-        let keeps_all = config.on_duplicate == OnDuplicate::Count;
         DirectorySource {
             name,
-            paths: PathStates::new(config.path.clone(), config.stuck_after, keeps_all, paths),
+            paths: PathStates::new(&config, paths),
+            ignored: Ignored::new(config.format),
+            schema,
+            on_read,
             config,
             telemetry,
             stop,
@@ -90,7 +94,6 @@ impl DirectorySource {
             is_listed: false,
             ready: VecDeque::new(),
             settling_since: None,
-            ignored: Ignored::default(),
             gauges_updated: Timestamp(0),
             delivered: HashMap::new(),
             deliveries: 0,
@@ -159,15 +162,15 @@ impl DirectorySource {
     /// Opens the next file. None when it is not to be counted now.
     fn open(&mut self, path: &Path, now: Timestamp) -> Option<Poll> {
         let stat = self.paths.stat(path)?;
-        let opened = self.read_footer(path, stat);
+        let opened = self.open_table(path, stat);
         let id = DeliveryId(self.deliveries + 1);
         let poll = match opened {
-            Ok((file, table)) => {
+            Ok((file, OpenedTable { table, rejected, first_rejected })) => {
+                self.tell_rejected(path, &rejected, first_rejected);
                 let (happened, bytes) = (Some(happened(&file, now)), file.stat.size);
                 let DirectoryConfig { on_duplicate, on_rewrite, .. } = self.config;
-                let table = Box::new(table);
                 let rows = Rows::File(FileDelivery { file, table, on_duplicate, on_rewrite });
-                let (rejected, unknown_keys) = (Rejected::default(), 0);
+                let unknown_keys = 0;
                 let delivery = Delivery { id, rows, happened, bytes, rejected, unknown_keys };
                 Poll::Ready(Box::new(delivery))
             }
@@ -185,15 +188,32 @@ impl DirectorySource {
         Some(poll)
     }
 
-    fn read_footer(&self, path: &Path, stat: Stat) -> Result<(OpenFile, ParquetTable), Fault> {
+    fn open_table(&self, path: &Path, stat: Stat) -> Result<(OpenFile, OpenedTable), Fault> {
         let file = OpenFile::open(&self.config.path, path)?;
         if file.stat != stat {
             return Err(Fault::incomplete("changed since it was listed"));
         }
-        let table = ParquetTable::open(&file);
+        let DirectoryConfig { format, names, page_bytes_max, .. } = &self.config;
+        let (lines, names) = (Arc::clone(&self.schema), names.clone());
+        let on_read = Arc::clone(&self.on_read);
+        let context = FileContext { lines, names, page_bytes_max: *page_bytes_max, on_read };
+        let table = format.open(&file, &context);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.check_untouched()?;
-        Ok((file, table?.hashing().limited(self.config.page_bytes_max)))
+        Ok((file, table?))
+    }
+
+    fn tell_rejected(
+        &self,
+        path: &Path,
+        rejected: &Rejected,
+        first: Option<(RejectReason, String)>,
+    ) {
+        if let Some((reason, line)) = first {
+            let (source, reason, lines) = (&self.name, reason.name(), rejected.sum());
+            let path = path.display();
+            warn!(source, %path, reason, line, lines, "lines were rejected, such as this one");
+        }
     }
 
     /// The file stays pending; the next listing tells more.

@@ -5,15 +5,13 @@
 //! hidden unless it is a `key=value` folder, such as Feast's `__log_date=2026-01-01`.
 
 use crate::error::{Error, Result};
+use crate::format::file_format::FileFormat;
 use crate::format::stat;
 use crate::identity::Stat;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
-
-/// Endings of data files.
-const ENDINGS: [&str; 3] = ["parquet", "pq", "parq"];
 
 /// Folders of table formats, whose listing is not the table: it holds replaced files as well.
 const TABLE_FORMATS: [(&str, &str); 3] =
@@ -26,29 +24,38 @@ pub struct Listed {
     pub stat: Stat,
 }
 
-/// Endings of files that hold tables as texts.
-const TEXT_ENDINGS: [&str; 5] = ["csv", "tsv", "json", "jsonl", "ndjson"];
-
 /// Names that are remembered of files that are left out.
 const IGNORED_NAMES_MAX: usize = 3;
 
 /// Files that are no data as far as their ending tells; markers and hidden files are not among
 /// them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
+    /// What was looked for.
+    format: FileFormat,
     pub files: u64,
-    /// Those that hold tables as texts.
-    texts: u64,
+    /// The format that most of them seem to have.
+    others: BTreeMap<FileFormat, u64>,
     /// Of the first of them.
     names: BTreeSet<String>,
 }
 
 impl Ignored {
+    pub fn new(format: FileFormat) -> Ignored {
+        Ignored { format, files: 0, others: BTreeMap::new(), names: BTreeSet::new() }
+    }
+
+    /// The format that most of them seem to have, if any seems to have one.
+    pub fn likely_format(&self) -> Option<FileFormat> {
+        self.others.iter().max_by_key(|(_, files)| **files).map(|(format, _)| *format)
+    }
+
     pub fn add(&mut self, path: &Path) {
         self.files += 1;
-        // Of `a.csv.gz` the ending before the last.
-        let packed = has_ending(path, &["gz", "zst"]).then(|| path.with_extension(""));
-        self.texts += u64::from(has_ending(packed.as_deref().unwrap_or(path), &TEXT_ENDINGS));
+        let seeming = FileFormat::of(path);
+        if seeming != self.format && seeming.is_named(path) {
+            *self.others.entry(seeming).or_default() += 1;
+        }
         let name = path.file_name().unwrap_or_default();
         self.names.insert(name.to_string_lossy().into_owned());
         if self.names.len() > IGNORED_NAMES_MAX {
@@ -60,37 +67,38 @@ impl Ignored {
 impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let endings = self.format.endings().join(", .");
         let more = if self.files > names.len() as u64 { ", …" } else { "" };
         let files = if self.files == 1 { "file is" } else { "files are" };
         write!(
             f,
-            "{} {files} left out for not ending in .parquet, .pq or .parq: {}{more}",
+            "{} {files} left out for not ending in .{}: {}{more}",
             self.files,
+            endings,
             names.join(", ")
         )?;
-        match self.texts {
-            0 => Ok(()),
-            texts => write!(
-                f,
-                "; {texts} of CSV or JSON: driftd reads Parquet, and lines of JSON at a socket"
-            ),
+        match self.likely_format() {
+            None => Ok(()),
+            Some(format) => write!(f, "; format = {:?} reads such files", format.name()),
         }
     }
 }
 
 /// A walk's outcome: what was found, what was left out, and the folders that could not be read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Listing {
     pub files: Vec<Listed>,
     pub ignored: Ignored,
     pub errors: Vec<Error>,
 }
 
-/// All data files below `root`, in path order. Links are not followed: a link to a file inside
-/// would only name it twice, and one that leads outside is not ours to read.
-pub fn list(root: &Path) -> Result<Listing> {
+/// All files below `root` that have this format by their names, in path order. Links are not
+/// followed: a link to a file inside would only name it twice, and one that leads outside is not
+/// ours to read.
+pub fn list(root: &Path, format: FileFormat) -> Result<Listing> {
     refuse_table_format(root)?;
-    let mut listing = Listing::default();
+    let ignored = Ignored::new(format);
+    let mut listing = Listing { files: Vec::new(), ignored, errors: Vec::new() };
     let entries = fs::read_dir(root).map_err(|error| Error::io("list", root, &error))?;
     walk(entries, root, &mut listing);
     listing.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -110,7 +118,7 @@ fn walk(entries: fs::ReadDir, folder: &Path, listing: &mut Listing) {
                 let entries = fs::read_dir(&path).map_err(|e| Error::io("list", &path, &e))?;
                 walk(entries, &path, listing);
             } else if metadata.is_file() && metadata.len() > 0 {
-                match is_data(&path) {
+                match listing.ignored.format.is_named(&path) {
                     true => listing.files.push(Listed { path, stat: stat(&metadata) }),
                     false => listing.ignored.add(&path),
                 }
@@ -127,15 +135,6 @@ pub fn is_hidden(name: &OsStr) -> bool {
     name.starts_with('.')
         || (name.starts_with('_') && !name.contains('='))
         || name.ends_with("._COPYING_")
-}
-
-pub fn is_data(path: &Path) -> bool {
-    has_ending(path, &ENDINGS)
-}
-
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
-    path.extension()
-        .is_some_and(|own| endings.iter().any(|ending| own.eq_ignore_ascii_case(ending)))
 }
 
 fn refuse_table_format(root: &Path) -> Result<()> {
@@ -195,7 +194,7 @@ mod tests {
         }
         write("empty.parquet", "");
         std::os::unix::fs::symlink(root.path(), root.path().join("loop")).unwrap();
-        let listing = list(root.path()).unwrap();
+        let listing = list(root.path(), FileFormat::Parquet).unwrap();
         let names: Vec<_> = listing
             .files
             .iter()
@@ -210,6 +209,8 @@ mod tests {
             ]
         );
         fs::create_dir(root.path().join("_delta_log")).unwrap();
-        assert!(list(root.path()).unwrap_err().to_string().contains("Delta Lake"));
+        assert!(
+            list(root.path(), FileFormat::Parquet).unwrap_err().to_string().contains("Delta Lake")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A directory of Parquet files, watched with all its subdirectories.
+//! A directory of files of one format, watched with all its subdirectories.
 
 mod directory_source;
 pub mod events;
@@ -10,6 +10,7 @@ use super::{
     SourceType,
 };
 use crate::error::Result;
+use crate::format::file_format::FileFormat;
 use crate::format::parquet::PAGE_BYTES_MAX_TEXT;
 use crate::position::Arrival;
 use crate::settings::{Key, SettingKind, Settings};
@@ -25,9 +26,35 @@ const STUCK_AFTER: &str = "stuck_after";
 const DUPLICATES: &str = "duplicates";
 const REWRITTEN: &str = "rewritten";
 const PAGE_MAX: &str = "page_max";
+const FORMAT: &str = "format";
+const NAMES: &str = "names";
+const QUIET: &str = "quiet";
+
+/// What tells that it is whole is opened soon.
+const STABLE_FOR: Duration = Duration::from_millis(200);
 
 const KEYS: &[Key] = &[
     Key { name: PATH, kind: SettingKind::Path, default: None, meaning: "the directory" },
+    Key {
+        name: FORMAT,
+        kind: SettingKind::Choice(&FileFormat::NAMES),
+        default: Some("parquet"),
+        meaning: "of the files: \"parquet\", \"arrow\", \"csv\", \"ndjson\", \"json\", or what \
+                  \"bentoml\", \"sagemaker\" and \"kserve\" log",
+    },
+    Key {
+        name: NAMES,
+        kind: SettingKind::Names,
+        default: Some(""),
+        meaning: "of values that come without, in their order: what SageMaker captures, lists",
+    },
+    Key {
+        name: QUIET,
+        kind: SettingKind::Duration,
+        default: Some("5s"),
+        meaning: "a file of texts counts when it has not changed for so long: nothing in it tells \
+                  that it is whole",
+    },
     Key {
         name: RECONCILE_INTERVAL,
         kind: SettingKind::Duration,
@@ -61,6 +88,11 @@ const KEYS: &[Key] = &[
     },
 ];
 
+/// The format of the files.
+pub fn file_format(settings: &Settings) -> FileFormat {
+    FileFormat::named(settings.choice(FORMAT)).expect("all choices are formats")
+}
+
 /// Bytes that a page of a file may unpack to.
 pub fn page_bytes_max(settings: &Settings) -> u64 {
     settings.bytes(PAGE_MAX)
@@ -73,6 +105,11 @@ pub struct Directory;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct DirectoryConfig {
     path: PathBuf,
+    format: FileFormat,
+    /// Names of values that come without.
+    names: Vec<String>,
+    /// How long a file must look the same before it is opened.
+    stable_for: Duration,
     /// How long a file can go unnoticed when no event tells of it.
     reconcile_interval: Duration,
     stuck_after: Duration,
@@ -99,7 +136,7 @@ impl SourceType for Directory {
     }
 
     fn check(&self, settings: &Settings) -> Result<()> {
-        listing::list(settings.path(PATH))?;
+        listing::list(settings.path(PATH), file_format(settings))?;
         Ok(())
     }
 
@@ -109,8 +146,12 @@ impl SourceType for Directory {
         _owner: &SourceOwner,
         shared: &SharedByAll,
     ) -> Result<Box<dyn BoundSource>> {
+        let format = file_format(settings);
         let config = DirectoryConfig {
             path: settings.path(PATH).to_owned(),
+            format,
+            names: settings.names(NAMES).to_vec(),
+            stable_for: if format.is_text() { settings.duration(QUIET) } else { STABLE_FOR },
             reconcile_interval: settings.duration(RECONCILE_INTERVAL),
             stuck_after: settings.duration(STUCK_AFTER),
             on_duplicate: match settings.choice(DUPLICATES) {

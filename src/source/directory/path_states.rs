@@ -3,9 +3,12 @@
 //! The listing is the truth, by set difference against what is known; events are only a hint to
 //! list sooner. No modification time is a high-water mark: files come late and clocks are wrong.
 
+use super::DirectoryConfig;
 use super::listing::{Ignored, Listed, Listing, list};
 use crate::error::{Error, Result};
+use crate::format::file_format::FileFormat;
 use crate::identity::Stat;
+use crate::source::OnDuplicate;
 use crate::store::commit::PathRecord;
 use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
@@ -13,9 +16,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::warn;
-
-/// A file must look the same for this long before it is opened.
-const STABLE_FOR: Duration = Duration::from_millis(200);
 
 /// A file that was first seen no longer ago than this is most likely about to be counted.
 const RECENT: Duration = Duration::from_secs(1);
@@ -45,6 +45,9 @@ struct PathEntry {
 #[derive(Debug)]
 pub struct PathStates {
     root: PathBuf,
+    format: FileFormat,
+    /// A file must look the same for this long before it is opened.
+    stable_for: Duration,
     /// An incomplete file that has not changed for this long is reported as stuck.
     stuck_after: Duration,
     /// What is gone may come back, and would then count again.
@@ -54,7 +57,7 @@ pub struct PathStates {
 }
 
 /// What a listing found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ScanResult {
     /// Files to open now, oldest first.
     pub ready: Vec<PathBuf>,
@@ -70,28 +73,37 @@ pub struct ScanResult {
     pub again_in: Option<Duration>,
 }
 
+impl ScanResult {
+    fn new(ignored: Ignored, errors: Vec<Error>) -> ScanResult {
+        let (ready, gone) = (Vec::new(), Vec::new());
+        ScanResult { ready, gone, vanished: 0, errors, ignored, again_in: None }
+    }
+}
+
 impl PathStates {
     /// Resumes from what the state has.
-    pub fn new(
-        root: PathBuf,
-        stuck_after: Duration,
-        keeps_all: bool,
-        restored: Vec<(PathBuf, PathRecord)>,
-    ) -> PathStates {
+    pub fn new(config: &DirectoryConfig, restored: Vec<(PathBuf, PathRecord)>) -> PathStates {
         let paths = restored.into_iter().map(|(path, record)| {
             let is_quarantined = record.quarantined.is_some();
             let state = if is_quarantined { PathState::Quarantined } else { PathState::Done };
             (path, PathEntry { stat: record.stat, state, is_rewritten: false })
         });
-        let (paths, logged_stuck) = (paths.collect(), HashSet::new());
-        PathStates { root, stuck_after, keeps_all, paths, logged_stuck }
+        PathStates {
+            root: config.path.clone(),
+            format: config.format,
+            stable_for: config.stable_for,
+            stuck_after: config.stuck_after,
+            keeps_all: config.on_duplicate == OnDuplicate::Count,
+            paths: paths.collect(),
+            logged_stuck: HashSet::new(),
+        }
     }
 
     /// Lists the directory and tells what to do about it.
     pub fn scan(&mut self, now: Timestamp) -> Result<ScanResult> {
-        let listing = list(&self.root)?;
+        let listing = list(&self.root, self.format)?;
         let Listing { files, ignored, errors } = listing;
-        let mut found = ScanResult { errors, ignored, ..ScanResult::default() };
+        let mut found = ScanResult::new(ignored, errors);
         // A directory that is empty all at once is more likely to be away. What comes back as it
         // was must not count as another copy.
         let is_away = self.keeps_all && files.is_empty();
@@ -104,13 +116,13 @@ impl PathStates {
             match known.map(|known| &known.state) {
                 Some(PathState::Done | PathState::Quarantined | PathState::Delivered { .. }) => {}
                 Some(PathState::Pending { unchanged_since, .. })
-                    if now.since(*unchanged_since) >= STABLE_FOR =>
+                    if now.since(*unchanged_since) >= self.stable_for =>
                 {
                     ready.push(file);
                 }
                 _ => {
                     self.note_change(file, now);
-                    found.again_in = Some(STABLE_FOR);
+                    found.again_in = Some(self.stable_for);
                 }
             }
         }

@@ -9,6 +9,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+/// Rejected rows that are named one by one.
+const NAMED_MAX: usize = 100;
+
+/// Characters of what is said of a body.
+const TEXT_MAX: usize = 300;
+
 /// When to come again; rows are counted many times a second.
 const RETRY_AFTER: &str = "1";
 
@@ -17,7 +23,7 @@ type FirstRejected = Option<(RejectReason, String)>;
 
 /// What became of the rows of a request.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct Receipt {
     pub accepted: u64,
     /// The first of them.
     pub rejected: Vec<RejectedRow>,
@@ -37,13 +43,17 @@ pub enum Refusal {
     Body(BodyFault),
     /// No room for its rows.
     Full,
+    /// More than the spool may ever hold.
+    BeyondSpool,
+    /// Reading it failed, which is our fault.
+    Failed,
     /// They could not be written.
     NotWritten,
     /// The source is being closed.
     Closing,
 }
 
-impl Taken {
+impl Receipt {
     /// Notes what an event brought; what was rejected of it, if anything was.
     pub fn note(&mut self, event: &mut Event) -> Option<(Rejected, FirstRejected)> {
         let n_rows = event.rows.n_rows();
@@ -58,7 +68,8 @@ impl Taken {
             EventRows::Lines(lines) => {
                 let rejected = lines.rejected.iter();
                 let moved = rejected.map(|own| RejectedRow { row: own.row + first, ..*own });
-                self.rejected.extend(moved);
+                let room = NAMED_MAX.saturating_sub(self.rejected.len());
+                self.rejected.extend(moved.take(room));
                 self.n_rejected += lines.n_rejected.sum();
                 let first = lines.first_rejected.take();
                 (lines.n_rejected.sum() > 0).then_some((lines.n_rejected, first))
@@ -76,7 +87,7 @@ impl Taken {
 
     /// 202 when anything is good of it; 400 when it has rows and none is.
     pub fn into_response(self) -> Response {
-        let Taken { accepted, rejected, n_rejected, duplicates, answers } = self;
+        let Receipt { accepted, rejected, n_rejected, duplicates, answers } = self;
         let is_bad = accepted + duplicates + answers == 0 && n_rejected > 0;
         let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
         let rows = rejected.iter().map(|own| {
@@ -119,10 +130,20 @@ impl Refusal {
             Refusal::Body(BodyFault::Malformed(text)) => (StatusCode::BAD_REQUEST, text),
             Refusal::Body(BodyFault::Unknown(text)) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, text),
             Refusal::Body(BodyFault::TooLarge(text)) => (StatusCode::PAYLOAD_TOO_LARGE, text),
+            Refusal::BeyondSpool => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "its rows are more than spool_max; send fewer of them at a time".to_owned(),
+            ),
+            Refusal::Failed => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "the body could not be read".to_owned())
+            }
             Refusal::Full | Refusal::Unread(Unread::NoRoom, _) => return later("no room for now"),
-            Refusal::NotWritten => return later("the rows could not be written; see the log"),
+            Refusal::NotWritten | Refusal::Body(BodyFault::Disk(_)) => {
+                return later("the rows could not be written; see the log");
+            }
             Refusal::Closing => return later("the source is being closed"),
         };
+        let text: String = text.chars().take(TEXT_MAX).collect();
         (status, Json(json!({ "error": text }))).into_response()
     }
 }

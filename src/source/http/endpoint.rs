@@ -4,20 +4,21 @@
 //! takes its rows. Without room for them a request is turned away at once, since senders have
 //! memory of their own to lose.
 
-use super::answer::{Refusal, Taken};
+use super::answer::{Receipt, Refusal};
 use super::request_body::{Unread, read_body, room_for};
 use super::row_pieces::{chunks, nothing, write};
 use super::seen_ids::SeenIds;
 use super::spool::{Spool, SpoolLimits};
 use crate::error::Result;
-use crate::format::payload::{BodyContext, CloudEvent, Event, Packing, events, unpack};
+use crate::format::payload::{BodyContext, BodyFault, CloudEvent, Event, Packing, events, unpack};
 use crate::net::connections::Connections;
 use crate::net::guard::Guard;
+use crate::net::http_thread::HttpThread;
 use crate::net::stop::Stop;
 use crate::source::RowListener;
 use crate::source::stream::StreamLimits;
 use crate::source::stream::inbox::Inbox;
-use crate::source::stream::row_chunk::{Chunk, LineChunk};
+use crate::source::stream::row_chunk::LineChunk;
 use crate::telemetry::{ErrorReason, RejectReason};
 use crate::totals::Rejected;
 use axum::body::Body;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::warn;
 
 /// Requests whose bodies arrive or are read at a time; more are turned away, so that connections
 /// are left for whoever scrapes.
@@ -48,6 +50,12 @@ pub const LINES_BYTES_MAX: usize = 128 << 20;
 /// How long there may be no room before a request is turned away.
 const ROOM_WITHIN: Duration = Duration::from_millis(100);
 
+/// What an event takes besides its rows.
+const EVENT_BYTES: usize = 512;
+
+/// Characters that are told of a body in the log.
+const TEXT_MAX: usize = 100;
+
 /// What is set for a path, and may change while it is open.
 #[derive(Debug, Clone)]
 pub struct EndpointSettings {
@@ -58,10 +66,11 @@ pub struct EndpointSettings {
     pub is_durable: bool,
 }
 
-/// A server of its own.
+/// A server that it has to itself.
 pub struct OwnServer {
     pub guard: Arc<Guard>,
     pub connections: Arc<Connections>,
+    pub thread: HttpThread,
     pub stop: Stop,
 }
 
@@ -71,6 +80,7 @@ pub struct Endpoint {
     inbox: Arc<Inbox>,
     settings: RwLock<EndpointSettings>,
     line_bytes_max: AtomicUsize,
+    connections_max: AtomicUsize,
     arriving: Arc<Semaphore>,
     under_way: Arc<Semaphore>,
     /// Bodies that are read at a time.
@@ -94,6 +104,7 @@ impl Endpoint {
             inbox: Arc::new(Inbox::of(WAITING_BYTES_MAX)),
             settings: RwLock::new(settings),
             line_bytes_max: AtomicUsize::new(limits.line_bytes_max),
+            connections_max: AtomicUsize::new(limits.connections_max),
             arriving: Arc::new(Semaphore::new(ARRIVING_BYTES_MAX)),
             under_way: Arc::new(Semaphore::new(REQUESTS_MAX)),
             reading: Arc::new(Semaphore::new(cores)),
@@ -132,6 +143,16 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Connections that its own server may have, as far as descriptors allow.
+    pub fn connections_max(&self) -> usize {
+        self.connections_max.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is being closed, and there is still time to count what was taken.
+    pub fn has_time(&self) -> bool {
+        self.deadline.get().is_some_and(|deadline| Instant::now() < *deadline)
+    }
+
     /// Has it answer on a port of its own, once it has a server.
     pub fn listen_on(&self, listener: TcpListener) {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
@@ -151,11 +172,16 @@ impl Endpoint {
         let _ = self.own.set(own);
     }
 
+    /// Tells whoever asks to come again.
+    pub fn turn_away(&self) -> Response {
+        self.inbox.note_error(ErrorReason::Full);
+        Refusal::Full.into_response()
+    }
+
     /// Takes the rows of a request.
     pub async fn receive(&self, headers: &HeaderMap, body: Body) -> Response {
         let Ok(_under_way) = Arc::clone(&self.under_way).try_acquire_owned() else {
-            self.inbox.note_error(ErrorReason::Full);
-            return Refusal::Full.into_response();
+            return self.turn_away();
         };
         if self.is_stopping() {
             return Refusal::Closing.into_response();
@@ -173,6 +199,9 @@ impl Endpoint {
                     Refusal::Unread(Unread::TooSlow | Unread::Broken, _) => {
                         self.inbox.note_error(ErrorReason::CutOff);
                     }
+                    Refusal::Body(BodyFault::Disk(text)) => {
+                        warn!(text, "a body was not read");
+                    }
                     Refusal::Body(fault) => self.note_malformed(fault.text()),
                     _ => {}
                 }
@@ -181,7 +210,7 @@ impl Endpoint {
         }
     }
 
-    async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
+    async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Receipt, Refusal> {
         let settings = self.settings();
         let text =
             |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -190,14 +219,11 @@ impl Endpoint {
         let most = settings.body_max;
         let unread = |unread| Refusal::Unread(unread, most);
         let (bytes, mut room) = read_body(body, most, &self.arriving).await.map_err(unread)?;
-        let context = BodyContext {
-            names: settings.names.clone(),
-            line_bytes_max: self.line_bytes_max.load(Ordering::Relaxed),
-            lines_bytes_max: LINES_BYTES_MAX,
-            content_type: text("content-type").unwrap_or_default().to_ascii_lowercase(),
-            json_bytes: text("inference-header-content-length").and_then(|n| n.parse().ok()),
-            ..BodyContext::default()
-        };
+        let line_bytes_max = self.line_bytes_max.load(Ordering::Relaxed);
+        let mut context = BodyContext::new(settings.names.clone(), line_bytes_max, LINES_BYTES_MAX);
+        context.content_type = text("content-type").unwrap_or_default().to_ascii_lowercase();
+        context.json_bytes =
+            text("inference-header-content-length").and_then(|bytes| bytes.parse().ok());
         let event = CloudEvent::binary(text);
         let key = text("idempotency-key");
         let packing = if packing == Packing::Plain { Packing::of(&bytes) } else { packing };
@@ -214,15 +240,24 @@ impl Endpoint {
                 None => events(body, &context),
             }
         });
-        let mut read = read.await.map_err(|_| Refusal::NotWritten)?.map_err(Refusal::Body)?;
+        let mut read = read.await.map_err(|_| Refusal::Failed)?.map_err(Refusal::Body)?;
         if let ([only], Some(key)) = (read.as_mut_slice(), key) {
             only.id.get_or_insert(key);
         }
-        let mut taken = Taken::default();
+        let mut taken = Receipt::default();
         let rejected: Vec<_> = read.iter_mut().filter_map(|own| taken.note(own)).collect();
         read.retain(|own| own.rows.n_rows() > 0);
+        // Until they are where they wait, rows take more or less than their body did.
+        let size = read.iter().map(|own| own.rows.size() + EVENT_BYTES).sum::<usize>();
+        if let Some(more) = size.checked_sub(room.num_permits()) {
+            room.merge(room_for(&self.arriving, more).map_err(unread)?);
+        }
         let are_new = match self.spool.get().filter(|_| settings.is_durable) {
-            Some(spool) => write(spool, read).await?,
+            Some(spool) => {
+                let known = self.take_known(&mut read, settings.dedupe);
+                known.into_iter().for_each(|n_rows| taken.note_kept(n_rows, false));
+                write(spool, read, room).await?
+            }
             None => self.push(read, settings.dedupe).await?,
         };
         are_new.into_iter().for_each(|(n_rows, is_new)| taken.note_kept(n_rows, is_new));
@@ -232,9 +267,16 @@ impl Endpoint {
         Ok(taken)
     }
 
+    /// Takes out events that came before their ids were kept on the disk: by event its rows.
+    fn take_known(&self, read: &mut Vec<Event>, dedupe: Duration) -> Vec<u64> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |own: &mut Event| own.id.as_ref().is_some_and(|id| seen.has(id, dedupe));
+        read.extract_if(.., is_known).map(|own| own.rows.n_rows()).collect()
+    }
+
     /// Hands rows over to the model, all of them or none. By event its rows, and whether it is new.
     async fn push(&self, kept: Vec<Event>, dedupe: Duration) -> Result<Vec<(u64, bool)>, Refusal> {
-        let all = kept.iter().map(|own| own.rows.size()).sum();
+        let all = kept.iter().map(|own| own.rows.size() + EVENT_BYTES).sum();
         let room = timeout(ROOM_WITHIN, self.inbox.room_for(all)).await;
         let mut room = room.map_err(|_| Refusal::Full)?;
         let (mut are_new, mut all) = (Vec::new(), Vec::new());
@@ -255,18 +297,18 @@ impl Endpoint {
     /// Has the model count rows that were rejected, with how the first of them begins.
     fn note_rejected(&self, all: Vec<(Rejected, Option<(RejectReason, String)>)>, bytes: u64) {
         let mut bytes = bytes;
-        let chunks = all.into_iter().map(|(rejected, first)| {
-            let bytes = std::mem::take(&mut bytes);
-            Chunk::Lines(LineChunk { rejected, first_rejected: first, ..nothing(bytes) })
-        });
-        self.inbox.push_all(chunks.collect());
+        for (rejected, first_rejected) in all {
+            let nothing = nothing(std::mem::take(&mut bytes));
+            self.inbox.push_rejected(LineChunk { rejected, first_rejected, ..nothing });
+        }
     }
 
     /// A body of which nothing can be said row by row.
     fn note_malformed(&self, text: &str) {
         let mut rejected = Rejected::default();
         rejected.add(RejectReason::Malformed, 1);
-        let first = Some((RejectReason::Malformed, text.to_owned()));
+        let text = text.chars().take(TEXT_MAX).collect();
+        let first = Some((RejectReason::Malformed, text));
         self.note_rejected(vec![(rejected, first)], 0);
     }
 }
@@ -281,7 +323,7 @@ impl RowListener for Endpoint {
     }
 
     fn is_usable(&self) -> bool {
-        !self.is_stopping() && self.own.get().is_none_or(|own| !own.stop.is_on())
+        !self.is_stopping() && self.own.get().is_none_or(|own| !own.thread.has_ended())
     }
 
     fn stop(&self, deadline: Instant) {
@@ -306,6 +348,10 @@ impl RowListener for Endpoint {
 
     fn set_limits(&self, limits: StreamLimits) {
         self.line_bytes_max.store(limits.line_bytes_max, Ordering::Relaxed);
+        self.connections_max.store(limits.connections_max, Ordering::Relaxed);
+        if let Some(own) = self.own.get() {
+            own.connections.set_limit(limits.connections_max);
+        }
     }
 }
 

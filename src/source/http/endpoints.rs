@@ -1,6 +1,6 @@
 //! The paths that rows are posted to, by the model and the source whose they are.
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, REQUESTS_MAX};
 use crate::source::{RowListener, SourceOwner};
 use axum::Json;
 use axum::Router;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::Semaphore;
 
 /// The path that rows of a source are posted to, with what tells it from others of its model.
 pub fn events_path(owner: &SourceOwner) -> String {
@@ -32,12 +33,27 @@ pub struct EventsQuery {
 }
 
 /// The open paths of the server.
-#[derive(Default)]
-pub struct Endpoints(Mutex<BTreeMap<SourceOwner, Weak<Endpoint>>>);
+pub struct Endpoints {
+    open: Mutex<BTreeMap<SourceOwner, Weak<Endpoint>>>,
+    /// Requests whose bodies arrive or are read at a time.
+    under_way: Semaphore,
+}
+
+impl Default for Endpoints {
+    fn default() -> Endpoints {
+        Endpoints::new(REQUESTS_MAX)
+    }
+}
 
 impl Endpoints {
+    /// Those of a server with so many connections, of which half are for whoever reads.
+    pub fn new(connections_max: usize) -> Endpoints {
+        let requests = REQUESTS_MAX.min(connections_max / 2).max(1);
+        Endpoints { open: Mutex::default(), under_way: Semaphore::new(requests) }
+    }
+
     pub(super) fn insert(&self, owner: &SourceOwner, endpoint: &Arc<Endpoint>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, own| own.strong_count() > 0);
         all.insert(owner.clone(), Arc::downgrade(endpoint));
     }
@@ -51,7 +67,10 @@ impl Endpoints {
         body: Body,
     ) -> Response {
         match self.find(model, query) {
-            Ok(endpoint) => endpoint.receive(headers, body).await,
+            Ok(endpoint) => match self.under_way.try_acquire() {
+                Ok(_under_way) => endpoint.receive(headers, body).await,
+                Err(_) => endpoint.turn_away(),
+            },
             Err((status, error)) => (status, Json(json!({ "error": error }))).into_response(),
         }
     }
@@ -61,7 +80,7 @@ impl Endpoints {
         model: &str,
         query: &EventsQuery,
     ) -> Result<Arc<Endpoint>, (StatusCode, String)> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let is_open = |own: &Arc<Endpoint>| !own.is_stopping();
         let open = all.iter().filter_map(|(owner, own)| Some((owner, own.upgrade()?)));
         let open: Vec<_> = open.filter(|(_, own)| is_open(own)).collect();

@@ -17,7 +17,7 @@ mod spool_source;
 
 pub use endpoints::{Endpoints, EventsQuery, events_path};
 
-use super::stream::{self, BoundStream, CONNECTIONS_MAX, LINE_BYTES_MAX, WEB_CONFIG_FILE};
+use super::stream::{self, BoundStream, CONNECTIONS_MAX, LINE_BYTES_MAX};
 use super::{
     BoundSource, ListenerKey, Resource, RowListener, SharedByAll, Source, SourceContext,
     SourceOwner, SourceType,
@@ -83,6 +83,16 @@ const DEDUPE: Key = Key {
     meaning: "how long the id of an event is remembered: sent again, it does not count again",
 };
 
+const WEB_CONFIG_FILE: Key = Key {
+    name: "web_config_file",
+    kind: SettingKind::OptionalPath,
+    default: Some(""),
+    meaning: "a file as --web.config.file takes it, which guards its own listener",
+};
+
+/// Half of what may be on its way: a body that is packed is there twice.
+const BODY_BYTES_MAX: u64 = (ARRIVING_BYTES_MAX / 2) as u64;
+
 /// Timeouts of a listener of its own.
 const TIMEOUTS: Timeouts =
     Timeouts { header: Duration::from_secs(10), idle: Duration::from_secs(120) };
@@ -117,10 +127,19 @@ impl SourceType for Http {
         settings.optional_address(LISTEN.name).map_or(Resource::Server, Resource::Address)
     }
 
-    /// Bodies that arrive, the rows of those that are read, what waits, and a batch for each thread.
-    fn memory_max(&self, _settings: &Settings, features: usize, threads: usize) -> u64 {
+    /// Bodies on their way, the rows of those that are read and where each of their values is, what
+    /// waits, and a batch for each thread.
+    fn memory_max(&self, settings: &Settings, features: usize, threads: usize) -> u64 {
+        let values = settings.bytes(BODY_MAX.name) / 2 * size_of::<&str>() as u64;
         let bodies = ARRIVING_BYTES_MAX + LINES_BYTES_MAX * threads + WAITING_BYTES_MAX;
-        bodies as u64 + stream::parse::batch_bytes_max(features) * threads as u64
+        bodies as u64
+            + values * threads as u64
+            + stream::parse::batch_bytes_max(features) * threads as u64
+    }
+
+    /// What is kept on the disk is of one source.
+    fn is_handed_on(&self) -> bool {
+        false
     }
 
     fn needs_state(&self, settings: &Settings) -> bool {
@@ -128,6 +147,9 @@ impl SourceType for Http {
     }
 
     fn check(&self, settings: &Settings) -> Result<()> {
+        if settings.bytes(BODY_MAX.name) > BODY_BYTES_MAX {
+            return Err(Error::new("body_max is 128MB at most; send fewer rows in a body"));
+        }
         guard(settings).map(drop)
     }
 
@@ -139,7 +161,7 @@ impl SourceType for Http {
     ) -> Result<Box<dyn BoundSource>> {
         let (address, limits) = (settings.optional_address(LISTEN.name), stream::limits(settings));
         let own = endpoint_settings(settings);
-        let key = ListenerKey::new(self.name(), self.resource(settings), owner);
+        let key = ListenerKey::new(&Http, self.resource(settings), owner);
         let endpoint = shared.listeners.take(key, owner, limits, |limits| match address {
             None => Ok(Endpoint::new(events_path(owner), own.clone(), limits)),
             Some(address) => {
@@ -152,11 +174,12 @@ impl SourceType for Http {
                 Ok(endpoint)
             }
         })?;
-        endpoint.set(own);
+        // Before anybody is told that his rows are on the disk.
         open_spool(&endpoint, settings, owner, shared)?;
+        endpoint.set(own);
         match address {
             None => shared.endpoints.insert(owner, &endpoint),
-            Some(_) => serve(&endpoint, settings, limits.connections_max)?,
+            Some(_) => serve(&endpoint, settings)?,
         }
         Ok(Box::new(BoundHttp { endpoint, limits }))
     }
@@ -203,18 +226,18 @@ fn open_spool(
 }
 
 /// Answers on a listener of its own, if it does not yet.
-fn serve(endpoint: &Arc<Endpoint>, settings: &Settings, connections_max: usize) -> Result<()> {
+fn serve(endpoint: &Arc<Endpoint>, settings: &Settings) -> Result<()> {
     if let Some(own) = endpoint.own_server() {
-        own.connections.set_limit(connections_max);
         return own.guard.read_from(settings.optional_path(WEB_CONFIG_FILE.name));
     }
-    let Some(listener) = endpoint.take_listener() else { return Ok(()) };
-    let connections = Connections::new(connections_max, Duration::ZERO, |_| {});
     let (guard, stop) = (Arc::new(guard(settings)?), Stop::default());
+    let Some(listener) = endpoint.take_listener() else { return Ok(()) };
+    let connections = Connections::new(endpoint.connections_max(), Duration::ZERO, |_| {});
     let answers = (endpoints::routes_of_one(endpoint), Arc::clone(&guard));
-    HttpThread::start(listener, answers, Arc::clone(&connections), TIMEOUTS, stop.clone())
+    let shared = Arc::clone(&connections);
+    let thread = HttpThread::start(listener, answers, shared, TIMEOUTS, stop.clone())
         .map_err(|error| Error::new(format!("a server cannot be started: {error}")))?;
-    endpoint.set_own_server(OwnServer { guard, connections, stop });
+    endpoint.set_own_server(OwnServer { guard, connections, thread, stop });
     Ok(())
 }
 
@@ -241,6 +264,7 @@ impl BoundSource for BoundHttp {
             telemetry: Arc::clone(&context.telemetry),
             paths: Vec::new(),
             positions: BTreeMap::new(),
+            on_read: Arc::clone(&context.on_read),
             wake: Arc::clone(&context.wake),
             stop: context.stop.clone(),
         };

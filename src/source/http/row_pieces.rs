@@ -1,10 +1,11 @@
 //! The rows of an event in pieces, for the inbox of a model or for the disk.
 
 use super::answer::Refusal;
-use super::spool::{Entry, EntryForm, Kept, Spool, SpoolEvent};
+use super::spool::{Entry, EntryForm, Spool, SpoolEvent, Spooled};
 use crate::format::ndjson::LineOrigin;
 use crate::format::payload::{Event, EventRows, RowLines, TableRows};
 use crate::monitor::table::rows;
+use crate::profile::instants;
 use crate::source::stream::row_chunk::{Chunk, LineChunk, TableChunk};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,9 +27,10 @@ pub fn chunks(event: Event, room: &mut OwnedSemaphorePermit) -> Vec<Chunk> {
     };
     match rows {
         EventRows::Answer => Vec::new(),
-        EventRows::Table(TableRows { table, bytes, .. }) => {
-            let (size, room) = (bytes.len(), part(bytes.len()));
-            vec![Chunk::Table(TableChunk { table, size, bytes: size as u64, room })]
+        EventRows::Table(TableRows { table, bytes, size, .. }) => {
+            let (bytes, room) = (bytes.len() as u64, part(size));
+            let happened = happened.and_then(|own| instants::parse(&own, None));
+            vec![Chunk::Table(TableChunk { table, happened, size, bytes, room })]
         }
         EventRows::Lines(lines) => {
             let origin = LineOrigin { are_texts: lines.are_texts, happened };
@@ -49,14 +51,19 @@ pub fn nothing(bytes: u64) -> LineChunk {
 }
 
 /// Writes rows to the disk, all of them or none. By event its rows, and whether it is new.
-pub async fn write(spool: &Spool, kept: Vec<Event>) -> Result<Vec<(u64, bool)>, Refusal> {
+pub async fn write(
+    spool: &Spool,
+    kept: Vec<Event>,
+    room: OwnedSemaphorePermit,
+) -> Result<Vec<(u64, bool)>, Refusal> {
     let n_rows: Vec<u64> = kept.iter().map(|own| own.rows.n_rows()).collect();
     let events = kept
         .into_iter()
         .map(|Event { id, happened, rows }| SpoolEvent { id, entries: entries(rows, happened) });
-    match spool.append(events.collect()).await {
-        Ok(Kept::Written(are_new)) => Ok(n_rows.into_iter().zip(are_new).collect()),
-        Ok(Kept::Full) => Err(Refusal::Full),
+    match spool.append(events.collect(), room).await {
+        Ok(Spooled::Written(are_new)) => Ok(n_rows.into_iter().zip(are_new).collect()),
+        Ok(Spooled::Full) => Err(Refusal::Full),
+        Ok(Spooled::TooLarge) => Err(Refusal::BeyondSpool),
         Err(_) => Err(Refusal::NotWritten),
     }
 }
@@ -64,7 +71,7 @@ pub async fn write(spool: &Spool, kept: Vec<Event>) -> Result<Vec<(u64, bool)>, 
 fn entries(own: EventRows, happened: Option<String>) -> Vec<Entry> {
     match own {
         EventRows::Answer => Vec::new(),
-        EventRows::Table(TableRows { table, form, bytes }) => {
+        EventRows::Table(TableRows { table, form, bytes, .. }) => {
             let (form, rows) = (EntryForm::Table(form), rows(&*table));
             vec![Entry { form, happened, rows, bytes }]
         }
@@ -101,11 +108,7 @@ mod tests {
 
     #[test]
     fn pieces_are_the_lines_and_none_is_large() {
-        let context = BodyContext {
-            line_bytes_max: 1 << 20,
-            lines_bytes_max: 1 << 30,
-            ..BodyContext::default()
-        };
+        let context = BodyContext::new(Vec::new(), 1 << 20, 1 << 30);
         let mut lines = RowLines::new(&context);
         for row in 0..5_000 {
             let text = "x".repeat(if row % 700 == 0 { 500_000 } else { row % 90 });

@@ -16,17 +16,27 @@ pub struct SeenIds {
 }
 
 impl SeenIds {
-    /// Remembers an id for so long. False when it is known already.
-    pub fn note(&mut self, id: &str, kept: Duration) -> bool {
+    /// Whether an id came no longer ago.
+    pub fn has(&mut self, id: &str, kept: Duration) -> bool {
+        self.forget(kept);
+        self.known.contains(&xxh3_128(id.as_bytes()))
+    }
+
+    fn forget(&mut self, kept: Duration) {
         let now = Instant::now();
         while let Some((_, old)) = self.in_order.pop_front_if(|(since, _)| now - *since >= kept) {
             self.known.remove(&old);
         }
+    }
+
+    /// Remembers an id for so long. False when it is known already.
+    pub fn note(&mut self, id: &str, kept: Duration) -> bool {
+        self.forget(kept);
         let id = xxh3_128(id.as_bytes());
         if !self.known.insert(id) {
             return false;
         }
-        self.in_order.push_back((now, id));
+        self.in_order.push_back((Instant::now(), id));
         if self.in_order.len() > IDS_MAX
             && let Some((_, old)) = self.in_order.pop_front()
         {

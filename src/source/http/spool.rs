@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Requests that are written together, at most.
@@ -23,6 +23,9 @@ const GROUP_MAX: usize = 256;
 
 /// Entries that are looked at together, at most.
 const READ_MAX: u64 = 256;
+
+/// Bytes of an entry besides its rows.
+const ENTRY_BYTES: u64 = 64;
 
 /// How long one connection waits for the other.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,6 +68,13 @@ pub struct Entry {
     pub bytes: Vec<u8>,
 }
 
+impl Entry {
+    /// Bytes that it takes of the disk, about; SQL says the same.
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64 + ENTRY_BYTES
+    }
+}
+
 /// The rows of one event, which are kept together or not at all.
 #[derive(Debug, Default)]
 pub struct SpoolEvent {
@@ -75,11 +85,13 @@ pub struct SpoolEvent {
 
 /// What became of the events of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Spooled {
     /// They are on the disk, but for those that were before: by event, whether it is new.
     Written(Vec<bool>),
     /// There is no room for them.
     Full,
+    /// There never is: they are more than may wait.
+    TooLarge,
 }
 
 /// What is set of a spool.
@@ -113,7 +125,8 @@ struct Shared {
 }
 
 enum Order {
-    Append(Vec<SpoolEvent>, oneshot::Sender<Result<Kept>>),
+    /// With the room in memory that the events take until then.
+    Append(Vec<SpoolEvent>, OwnedSemaphorePermit, oneshot::Sender<Result<Spooled>>),
     /// Up to this position all is counted.
     Forget(u64),
 }
@@ -136,7 +149,7 @@ impl Spool {
         let shared = Arc::new(Shared::default());
         let (bytes, last) = connection
             .query_row(
-                "SELECT (SELECT coalesce(sum(length(bytes)), 0) FROM entry),
+                "SELECT (SELECT coalesce(sum(length(bytes) + 64), 0) FROM entry),
                         coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)",
                 [],
                 |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)),
@@ -146,7 +159,8 @@ impl Spool {
         shared.last.store(last, Ordering::Release);
         let (orders, waiting) = unbounded();
         let reader = Mutex::new(connect(path).map_err(failed)?);
-        let writer = Writer { connection, shared: Arc::clone(&shared), path: path.to_owned() };
+        let (counted, own) = (None, Arc::clone(&shared));
+        let writer = Writer { connection, counted, shared: own, path: path.to_owned() };
         let writer = std::thread::Builder::new()
             .name("driftd-spool".into())
             .spawn(move || writer.run(&waiting, on_rows))
@@ -163,10 +177,14 @@ impl Spool {
     }
 
     /// Writes the events of a request. The answer comes when they are on the disk.
-    pub async fn append(&self, events: Vec<SpoolEvent>) -> Result<Kept> {
+    pub async fn append(
+        &self,
+        events: Vec<SpoolEvent>,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Spooled> {
         let (answer, written) = oneshot::channel();
         let gone = || Error::new("the spool is not written any more");
-        self.order(Order::Append(events, answer)).ok_or_else(gone)?;
+        self.order(Order::Append(events, room, answer)).ok_or_else(gone)?;
         written.await.map_err(|_| gone())?
     }
 
@@ -261,6 +279,8 @@ fn failure(path: &Path, error: &rusqlite::Error) -> Error {
 
 struct Writer {
     connection: Connection,
+    /// Up to there all is counted, and what is counted is to be deleted.
+    counted: Option<u64>,
     shared: Arc<Shared>,
     path: PathBuf,
 }
@@ -269,17 +289,21 @@ impl Writer {
     /// Writes what is ordered, until nobody can order anything.
     fn run(mut self, waiting: &Receiver<Order>, on_rows: impl Fn()) {
         while let Ok(first) = waiting.recv() {
-            let (mut appends, mut counted) = (Vec::new(), None);
+            let (mut appends, mut rooms) = (Vec::new(), Vec::new());
             let rest = waiting.try_iter().take(GROUP_MAX);
             for order in std::iter::once(first).chain(rest) {
                 match order {
-                    Order::Append(events, answer) => appends.push((events, answer)),
-                    Order::Forget(position) => counted = counted.max(Some(position)),
+                    Order::Append(events, room, answer) => {
+                        rooms.push(room);
+                        appends.push((events, answer));
+                    }
+                    Order::Forget(position) => self.counted = self.counted.max(Some(position)),
                 }
             }
             let (events, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
-            match self.write(&events, counted) {
+            match self.write(&events) {
                 Ok(kept) => {
+                    self.counted = None;
                     // Who was told has rows that can be read.
                     on_rows();
                     for (kept, answer) in kept.into_iter().zip(answers) {
@@ -298,19 +322,15 @@ impl Writer {
     }
 
     /// One transaction. Nothing of it is there when it fails.
-    fn write(
-        &mut self,
-        requests: &[Vec<SpoolEvent>],
-        counted: Option<u64>,
-    ) -> rusqlite::Result<Vec<Kept>> {
-        let Writer { connection, shared, .. } = self;
+    fn write(&mut self, requests: &[Vec<SpoolEvent>]) -> rusqlite::Result<Vec<Spooled>> {
+        let Writer { connection, shared, counted, .. } = self;
         let (mut bytes, bytes_max) =
             (shared.bytes.load(Ordering::Relaxed), shared.bytes_max.load(Ordering::Relaxed));
         let mut last = shared.last.load(Ordering::Relaxed);
         let transaction = connection.transaction()?;
-        if let Some(position) = counted {
+        if let Some(position) = *counted {
             let own: i64 = transaction.query_row(
-                "SELECT coalesce(sum(length(bytes)), 0) FROM entry WHERE position <= ?1",
+                "SELECT coalesce(sum(length(bytes) + 64), 0) FROM entry WHERE position <= ?1",
                 [position as i64],
                 |row| row.get(0),
             )?;
@@ -322,9 +342,13 @@ impl Writer {
         let mut kept = Vec::new();
         for events in requests {
             let entries = || events.iter().flat_map(|event| &event.entries);
-            let own: u64 = entries().map(|entry| entry.bytes.len() as u64).sum();
+            let own: u64 = entries().map(Entry::size).sum();
+            if own > bytes_max {
+                kept.push(Spooled::TooLarge);
+                continue;
+            }
             if bytes + own > bytes_max {
-                kept.push(Kept::Full);
+                kept.push(Spooled::Full);
                 continue;
             }
             let mut are_new = Vec::new();
@@ -333,10 +357,10 @@ impl Writer {
                 are_new.push(is_new);
                 for entry in event.entries.iter().filter(|_| is_new) {
                     last = insert(&transaction, entry)?;
-                    bytes += entry.bytes.len() as u64;
+                    bytes += entry.size();
                 }
             }
-            kept.push(Kept::Written(are_new));
+            kept.push(Spooled::Written(are_new));
         }
         transaction.commit()?;
         shared.bytes.store(bytes, Ordering::Relaxed);
@@ -371,7 +395,12 @@ fn insert(transaction: &Connection, entry: &Entry) -> rusqlite::Result<u64> {
 mod tests {
     use super::*;
 
-    const LIMITS: SpoolLimits = SpoolLimits { bytes_max: 100, dedupe: Duration::from_secs(600) };
+    const LIMITS: SpoolLimits = SpoolLimits { bytes_max: 1_000, dedupe: Duration::from_secs(600) };
+
+    fn room() -> OwnedSemaphorePermit {
+        let room = Arc::new(tokio::sync::Semaphore::new(0));
+        room.try_acquire_many_owned(0).unwrap()
+    }
 
     fn event(id: Option<&str>, texts: &[&str]) -> SpoolEvent {
         let entry = |text: &&str| Entry {
@@ -393,16 +422,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/rows.db");
         let spool = Spool::open(&path, LIMITS, || ()).unwrap();
-        let kept = spool.append(vec![event(Some("a"), &["1", "2"]), event(None, &["3"])]);
-        assert_eq!(kept.await.unwrap(), Kept::Written(vec![true, true]));
-        let kept = spool.append(vec![event(Some("a"), &["1", "2"]), event(Some("b"), &["4"])]);
-        assert_eq!(kept.await.unwrap(), Kept::Written(vec![false, true]));
+        let kept = spool.append(vec![event(Some("a"), &["1", "2"]), event(None, &["3"])], room());
+        assert_eq!(kept.await.unwrap(), Spooled::Written(vec![true, true]));
+        let kept =
+            spool.append(vec![event(Some("a"), &["1", "2"]), event(Some("b"), &["4"])], room());
+        assert_eq!(kept.await.unwrap(), Spooled::Written(vec![false, true]));
         let partition = spool.partition.clone();
         drop(spool);
         let spool = Spool::open(&path, LIMITS, || ()).unwrap();
         assert_eq!((spool.partition.clone(), spool.last()), (partition, 4));
-        let kept = spool.append(vec![event(Some("a"), &["1"])]).await.unwrap();
-        assert_eq!(kept, Kept::Written(vec![false]));
+        let kept = spool.append(vec![event(Some("a"), &["1"])], room()).await.unwrap();
+        assert_eq!(kept, Spooled::Written(vec![false]));
         let all = [(1, "1"), (2, "2"), (3, "3"), (4, "4")];
         assert_eq!(texts(&spool, 0), all.map(|(at, text)| (at, text.to_owned())));
         assert_eq!(spool.read(1, |_| true).unwrap().len(), 1);
@@ -413,17 +443,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.db");
         let spool = Spool::open(&path, LIMITS, || ()).unwrap();
-        let long = "x".repeat(60);
-        let append = async |spool: &Spool| spool.append(vec![event(None, &[&long])]).await.unwrap();
-        assert_eq!(append(&spool).await, Kept::Written(vec![true]));
-        assert_eq!(append(&spool).await, Kept::Full);
-        assert_eq!(spool.bytes(), 60);
+        let long = "x".repeat(600);
+        let append =
+            async |spool: &Spool| spool.append(vec![event(None, &[&long])], room()).await.unwrap();
+        assert_eq!(append(&spool).await, Spooled::Written(vec![true]));
+        assert_eq!(append(&spool).await, Spooled::Full);
+        let more = "x".repeat(2_000);
+        let kept = spool.append(vec![event(None, &[&more])], room()).await.unwrap();
+        assert_eq!(kept, Spooled::TooLarge);
+        assert_eq!(spool.bytes(), 600 + ENTRY_BYTES);
         spool.forget(1);
-        assert_eq!(append(&spool).await, Kept::Written(vec![true]));
+        assert_eq!(append(&spool).await, Spooled::Written(vec![true]));
         spool.forget(2);
         drop(spool);
         let spool = Spool::open(&path, LIMITS, || ()).unwrap();
-        assert_eq!(append(&spool).await, Kept::Written(vec![true]));
+        assert_eq!(append(&spool).await, Spooled::Written(vec![true]));
         assert_eq!(texts(&spool, 0), [(3, long.clone())]);
         // Another file is another partition.
         let other = Spool::open(&folder.path().join("other.db"), LIMITS, || ()).unwrap();
@@ -435,9 +469,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let limits = SpoolLimits { dedupe: Duration::ZERO, ..LIMITS };
         let spool = Spool::open(&folder.path().join("rows.db"), limits, || ()).unwrap();
-        let append = async || spool.append(vec![event(Some("a"), &["1"])]).await.unwrap();
-        assert_eq!(append().await, Kept::Written(vec![true]));
+        let append = async || spool.append(vec![event(Some("a"), &["1"])], room()).await.unwrap();
+        assert_eq!(append().await, Spooled::Written(vec![true]));
         tokio::time::sleep(Duration::from_millis(1_100)).await;
-        assert_eq!(append().await, Kept::Written(vec![true]));
+        assert_eq!(append().await, Spooled::Written(vec![true]));
     }
 }

@@ -3,22 +3,28 @@
 
 use super::endpoint::Endpoint;
 use super::spool::{Entry, EntryForm, Spool};
-use crate::format::ndjson::{BatchBuilder, LineFaults, LineOrigin, LineSchema};
-use crate::format::payload::table;
+use crate::error::{Error, Result};
+use crate::format::line_schema::{LineFaults, LineSchema};
+use crate::format::ndjson::{BatchBuilder, LineOrigin};
+use crate::format::payload::{BodyFault, table};
 use crate::monitor::table::{Table, rows};
 use crate::net::stop::Stop;
 use crate::position::{Position, PositionRange};
+use crate::profile::instants;
 use crate::source::stream::parse::{BATCH_CELLS, BATCH_ROWS};
-use crate::source::{Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
+use crate::source::{Delivery, DeliveryId, Fate, Poll, RowListener, Rows, Source, SourceContext};
 use crate::telemetry::{ErrorReason, RejectReason, SourceTelemetry};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Deliveries of the disk and of the inbox are told apart by this bit of their names.
 const OF_SPOOL: u64 = 1 << 63;
+
+/// Bytes of rows that are read at a time.
+const READ_BYTES_MAX: usize = 8 << 20;
 
 /// How long to wait after the disk failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -34,6 +40,8 @@ pub struct SpoolSource {
     /// Up to there rows were delivered, and up to there the state has them.
     delivered: u64,
     counted: u64,
+    /// The last position when there was nothing to read.
+    empty_at: u64,
     /// Where each delivery ends whose fate is not known yet.
     ends: BTreeMap<DeliveryId, u64>,
     deliveries: u64,
@@ -45,6 +53,8 @@ struct Read {
     faults: LineFaults,
     bytes: u64,
     end: u64,
+    /// Of rows that do not say so themselves.
+    happened: Option<Timestamp>,
 }
 
 impl SpoolSource {
@@ -72,6 +82,7 @@ impl SpoolSource {
             stop,
             delivered: counted,
             counted,
+            empty_at: 0,
             ends: BTreeMap::new(),
             deliveries: 0,
         }
@@ -82,19 +93,24 @@ impl SpoolSource {
     }
 
     /// The next entries of one form, as many as make a batch.
-    fn read(&self) -> crate::error::Result<Option<Read>> {
-        let features = self.schema.n_features() as u64;
-        let (mut form, mut n_rows) = (None, 0);
+    fn read(&self) -> Result<Option<Read>> {
+        let features = self.schema.features().len() as u64;
+        let (mut form, mut n_rows, mut n_bytes) = (None, 0, 0);
         let entries = self.spool().read(self.delivered, |entry| {
             n_rows += entry.rows;
+            n_bytes += entry.bytes.len();
             let is_table = matches!(entry.form, EntryForm::Table(_));
             let is_other = form.replace(entry.form).is_some_and(|own| own != entry.form);
-            is_other || is_table || n_rows > BATCH_ROWS || n_rows * features > BATCH_CELLS
+            let is_large = n_rows > BATCH_ROWS || n_rows * features > BATCH_CELLS;
+            is_other || is_table || is_large || n_bytes > READ_BYTES_MAX
         })?;
-        Ok(entries.last().map(|(end, _)| *end).map(|end| self.of_entries(entries, end)))
+        let Some((end, _)) = entries.last() else { return Ok(None) };
+        let end = *end;
+        self.of_entries(entries, end).map(Some)
     }
 
-    fn of_entries(&self, entries: Vec<(u64, Entry)>, end: u64) -> Read {
+    /// Fails where the disk does.
+    fn of_entries(&self, entries: Vec<(u64, Entry)>, end: u64) -> Result<Read> {
         let mut builder = BatchBuilder::new(Arc::clone(&self.schema));
         for (_, entry) in entries {
             let Entry { form, happened, bytes: own, .. } = entry;
@@ -104,8 +120,10 @@ impl SpoolSource {
                     Ok(own) => {
                         let (table, bytes) = (own.table, own.bytes.len() as u64);
                         let faults = self.schema.unknown_columns(table.schema(), rows(&*table));
-                        return Read { table, faults, bytes, end };
+                        let happened = happened.and_then(|own| instants::parse(&own, None));
+                        return Ok(Read { table, faults, bytes, end, happened });
                     }
+                    Err(BodyFault::Disk(text)) => return Err(Error::new(text)),
                     Err(fault) => {
                         builder.reject(RejectReason::BrokenStream, fault.text().as_bytes());
                         continue;
@@ -122,11 +140,21 @@ impl SpoolSource {
         }
         let mut batch = builder.finish();
         let (faults, bytes) = (std::mem::take(&mut batch.faults), batch.bytes);
-        Read { table: Box::new(batch), faults, bytes, end }
+        Ok(Read { table: Box::new(batch), faults, bytes, end, happened: None })
+    }
+
+    /// Says what is left on the disk.
+    fn ended(&self, beside: Poll) -> Poll {
+        let bytes = self.spool().bytes();
+        if matches!(beside, Poll::Ended) && self.endpoint.is_stopping() && bytes > 0 {
+            let (source, file) = (&self.name, self.spool().path.display());
+            warn!(source, bytes, %file, "rows stay on the disk, and count when the source is back");
+        }
+        beside
     }
 
     fn deliver(&mut self, read: Read, now: Timestamp) -> Poll {
-        let Read { table, faults, bytes, end } = read;
+        let Read { table, faults, bytes, end, happened } = read;
         self.telemetry.last_success.set(now.0);
         self.deliveries += 1;
         let id = DeliveryId(OF_SPOOL | self.deliveries);
@@ -136,7 +164,7 @@ impl SpoolSource {
         self.ends.insert(id, end);
         self.delivered = end;
         let LineFaults { rejected, unknown_keys, .. } = faults;
-        Poll::Ready(Box::new(Delivery { id, rows, happened: None, bytes, rejected, unknown_keys }))
+        Poll::Ready(Box::new(Delivery { id, rows, happened, bytes, rejected, unknown_keys }))
     }
 }
 
@@ -146,13 +174,18 @@ impl Source for SpoolSource {
         if let Poll::Ready(delivery) = beside {
             return Poll::Ready(delivery);
         }
-        // What was not begun is counted after the next start.
-        if self.stop.is_on() {
-            return beside;
+        // Another model takes them, or the next start; where the source goes, what was taken is
+        // counted as long as there is time.
+        if self.stop.is_on() && !self.endpoint.has_time() {
+            return self.ended(beside);
         }
+        let last = self.spool().last();
         match self.read() {
             Ok(Some(read)) => self.deliver(read, now),
-            Ok(None) => beside,
+            Ok(None) => {
+                self.empty_at = last;
+                beside
+            }
             Err(error) => {
                 self.telemetry.errors(ErrorReason::Read).add(1);
                 error!(source = self.name, %error, "not read; will be tried again");
@@ -175,7 +208,7 @@ impl Source for SpoolSource {
     }
 
     fn is_behind(&self, now: Timestamp) -> bool {
-        self.spool().last() > self.delivered || self.beside.is_behind(now)
+        self.spool().last() > self.delivered.max(self.empty_at) || self.beside.is_behind(now)
     }
 
     fn is_ready(&self) -> bool {

@@ -3,7 +3,7 @@
 //! It belongs to the socket and not to the model, so that what was sent while a model is stopped
 //! and started anew waits for it.
 
-use super::row_chunk::Chunk;
+use super::row_chunk::{Chunk, LineChunk};
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,6 +105,19 @@ impl Inbox {
         }
         chunks.into_iter().for_each(|chunk| waiting.push(chunk));
         true
+    }
+
+    /// Counts rows that are none and take no room: with those that wait already, where nothing
+    /// came after them.
+    pub fn push_rejected(&self, own: LineChunk) {
+        let mut waiting = self.waiting();
+        if let Some(Chunk::Lines(last)) = waiting.chunks.back_mut().filter(|last| last.is_bare()) {
+            own.rejected.iter().for_each(|(reason, rows)| last.rejected.add(reason, rows));
+            last.first_rejected = last.first_rejected.take().or(own.first_rejected);
+            last.bytes += own.bytes;
+        } else if !waiting.has_ended {
+            waiting.push(Chunk::Lines(own));
+        }
     }
 
     /// Has whoever reads look for what came elsewhere.

@@ -26,7 +26,7 @@ use super::{
     BoundSource, Delivery, DeliveryId, Fate, Poll, RowListener, Rows, Source, SourceContext,
 };
 use crate::error::Result;
-use crate::format::ndjson::{LineFaults, LineSchema};
+use crate::format::line_schema::{LineFaults, LineSchema};
 use crate::net::stop::Stop;
 use crate::settings::{Key, SettingKind, Settings};
 use crate::telemetry::SourceTelemetry;
@@ -137,14 +137,14 @@ impl StreamSource {
     }
 
     fn deliver(&mut self, taken: TakenRows, now: Timestamp) -> Poll {
-        let TakenRows { table, bytes, faults, rejected_peer } = taken;
+        let TakenRows { table, bytes, faults, rejected_peer, happened } = taken;
         self.telemetry.last_success.set(now.0);
         self.log.note(&self.name, &faults, rejected_peer.as_deref(), now);
         self.deliveries += 1;
         let id = DeliveryId(self.deliveries);
         let LineFaults { rejected, unknown_keys, .. } = faults;
         let rows = Rows::Batch { table, positions: Vec::new() };
-        Poll::Ready(Box::new(Delivery { id, rows, happened: None, bytes, rejected, unknown_keys }))
+        Poll::Ready(Box::new(Delivery { id, rows, happened, bytes, rejected, unknown_keys }))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::row_chunk::{BatchChunk, BrokenStream, Chunk, LineChunk, TableChunk};
 use crate::format::arrow::RecordBatchTable;
-use crate::format::ndjson::{Batch, BatchBuilder, LineFaults, LineSchema};
+use crate::format::line_schema::{LineFaults, LineSchema};
+use crate::format::ndjson::{Batch, BatchBuilder};
 use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
+use crate::time::Timestamp;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use rayon::prelude::*;
@@ -31,12 +33,14 @@ pub struct TakenRows {
     pub bytes: u64,
     pub faults: LineFaults,
     pub rejected_peer: Option<Arc<str>>,
+    /// When rows happened that do not say so themselves.
+    pub happened: Option<Timestamp>,
 }
 
 impl TakenRows {
     fn of(mut batch: Batch, rejected_peer: Option<Arc<str>>) -> TakenRows {
         let (bytes, faults) = (batch.bytes, std::mem::take(&mut batch.faults));
-        TakenRows { table: Box::new(batch), bytes, faults, rejected_peer }
+        TakenRows { table: Box::new(batch), bytes, faults, rejected_peer, happened: None }
     }
 }
 
@@ -70,9 +74,9 @@ impl TakenChunks {
         Some(match self.0.pop_front()? {
             Piece::Parsed(rows) => rows,
             Piece::Batch(chunk) => self.joined(chunk, schema),
-            Piece::Table(TableChunk { table, bytes, .. }) => {
+            Piece::Table(TableChunk { table, happened, bytes, .. }) => {
                 let faults = schema.unknown_columns(table.schema(), rows(&*table));
-                TakenRows { table, bytes, faults, rejected_peer: None }
+                TakenRows { table, bytes, faults, rejected_peer: None, happened }
             }
             Piece::Broken(BrokenStream { fault, bytes, peer }) => {
                 let mut builder = BatchBuilder::new(Arc::clone(schema));
@@ -108,7 +112,7 @@ impl TakenChunks {
         };
         let batches = joined.map_or(batches, |joined| vec![joined]);
         let table = RecordBatchTable::new(batches).expect("they have one schema");
-        TakenRows { table: Box::new(table), bytes, faults, rejected_peer: None }
+        TakenRows { table: Box::new(table), bytes, faults, rejected_peer: None, happened: None }
     }
 
     /// Makes batches of the first lines, on all cores where nothing that is parsed waits behind.
@@ -185,7 +189,7 @@ fn parse_one(
 mod tests {
     use super::*;
     use crate::feature::Kind;
-    use crate::format::ndjson::LineFeature;
+    use crate::format::line_schema::LineFeature;
     use crate::schema::columns::ColumnsConfig;
     use crate::source::stream::inbox::Inbox;
 

@@ -4,6 +4,7 @@ use crate::error::Fault;
 use crate::format::ndjson::LineOrigin;
 use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
+use crate::time::Timestamp;
 use crate::totals::Rejected;
 use arrow_array::RecordBatch;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct BatchChunk {
 /// Rows that came as a table of their own.
 pub struct TableChunk {
     pub table: Box<dyn Table + Send>,
+    /// When its rows happened that do not say so themselves.
+    pub happened: Option<Timestamp>,
     /// Bytes that it takes.
     pub size: usize,
     /// Bytes that arrived.
@@ -73,6 +76,11 @@ impl Chunk {
             Chunk::Table(chunk) => chunk.size,
             Chunk::Broken(_) => 0,
         }
+    }
+
+    /// Whether it holds nothing but what was rejected.
+    pub fn is_bare(&self) -> bool {
+        matches!(self, Chunk::Lines(chunk) if chunk.lines.is_empty())
     }
 
     /// Bytes that arrived.

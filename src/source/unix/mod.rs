@@ -74,7 +74,7 @@ impl SourceType for Unix {
         let (path, mode) = (settings.path(PATH), settings.mode(MODE));
         let failed = |error| Error::new(format!("cannot listen on {}: {error}", path.display()));
         let limits = stream::limits(settings);
-        let key = ListenerKey::new(self.name(), self.resource(settings), owner);
+        let key = ListenerKey::new(&Unix, self.resource(settings), owner);
         let listener = shared.listeners.take(key, owner, limits, |limits| {
             let gate = Arc::new(Gate::open(settings)?);
             let file = SocketFile::open(path, mode).map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::feature::Kind;
-use crate::format::ndjson::{LineFeature, LineSchema};
+use crate::format::line_schema::{LineFeature, LineSchema};
 use crate::monitor::table::rows;
 use crate::net::stop::Stop;
 use crate::schema::columns::ColumnsConfig;
@@ -33,6 +33,7 @@ fn context(stop: &Stop) -> SourceContext {
         telemetry: Arc::default(),
         paths: Vec::new(),
         positions: BTreeMap::new(),
+        on_read: Arc::new(|| ()),
         wake: Arc::default(),
         stop: stop.clone(),
     }

@@ -16,7 +16,7 @@ pub fn check(text: &[u8]) -> Result<(), RejectReason> {
 }
 
 /// A value that was read and not kept.
-enum Checked {
+pub enum Checked {
     Object,
     Other,
 }
@@ -75,7 +75,8 @@ impl<'de> Visitor<'de> for CheckedVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::ndjson::{BatchBuilder, LineOrigin, LineSchema};
+    use crate::format::line_schema::LineSchema;
+    use crate::format::ndjson::{BatchBuilder, LineOrigin};
     use crate::schema::columns::ColumnsConfig;
     use proptest::prelude::*;
     use std::sync::Arc;

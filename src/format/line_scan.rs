@@ -1,0 +1,332 @@
+//! One pass over a file of lines, CSV or captured requests: where its rows are, which are none, and
+//! the hash of its bytes.
+//!
+//! Lines of JSON stay where they are. Whatever is packed or written otherwise is written again, as
+//! lines of JSON, to a file without a name.
+
+use super::payload::{
+    BodyContext, BodyFault, CsvRows, Packing, RowLines, captured, explanation, json_records,
+};
+use crate::error::{Fault, FaultKind, Result};
+use crate::telemetry::RejectReason;
+use crate::totals::Rejected;
+use flate2::read::MultiGzDecoder;
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Bytes of lines that are looked at by one core at a time, and rows of a part at most.
+const PART_BYTES: usize = 4 << 20;
+const PART_ROWS: usize = 65_536;
+
+/// Bytes of a row, at most, and of the rows of one request as lines.
+pub const LINE_BYTES_MAX: usize = 16 << 20;
+const LINES_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes that a file unpacks to, at most, and that a document which is read whole has.
+const UNPACKED_BYTES_MAX: u64 = 16 << 30;
+const DOCUMENT_BYTES_MAX: usize = 256 << 20;
+
+/// A power of two: what zstd looks back on, 128 MB.
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// How rows are written in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// Objects of JSON, each on a line.
+    Ndjson,
+    Csv,
+    /// One document of JSON, whatever dress it wears.
+    Json,
+    /// What SageMaker captured.
+    Sagemaker,
+    /// Records of KServe's log store.
+    Kserve,
+}
+
+/// Some rows of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    pub offset: u64,
+    pub bytes: usize,
+    pub rows: u64,
+    /// Every value is a string, as in CSV.
+    pub are_texts: bool,
+}
+
+/// A file whose rows are found.
+#[derive(Debug)]
+pub struct ScannedLines {
+    /// That or another file, where the parts are.
+    pub file: Arc<File>,
+    pub parts: Vec<Part>,
+    pub rejected: Rejected,
+    /// Why the first of them is none, and how it begins.
+    pub first_rejected: Option<(RejectReason, String)>,
+    /// XXH3 of the file's bytes, 128 bits.
+    pub content: u128,
+}
+
+/// Finds the rows of a file. `names` are those of values that come without; `time` is the column
+/// that the time of a captured request is written to; `on_read` is called with each part.
+pub fn scan(
+    file: &Arc<File>,
+    format: RowFormat,
+    names: &[String],
+    time: Option<&str>,
+    on_read: &dyn Fn(),
+) -> Result<ScannedLines, Fault> {
+    let mut context = BodyContext::new(names.to_vec(), LINE_BYTES_MAX, LINES_BYTES_MAX);
+    context.time_column = time.map(str::to_owned);
+    let mut start = [0; 4];
+    let n = file.read_at(&mut start, 0).map_err(io_fault)?;
+    let mut input = HashingReader { file, offset: 0, hash: Xxh3::new(), on_read };
+    let packing = Packing::of(&start[..n]);
+    let mut scanner = Scanner::new(file, format, packing, context);
+    match packing {
+        Packing::Plain => scanner.read(&mut input)?,
+        Packing::Gzip => {
+            scanner.read_packed(MultiGzDecoder::new(&mut input))?;
+        }
+        Packing::Zstd => {
+            let mut unpacked = zstd::Decoder::new(&mut input).map_err(io_fault)?;
+            unpacked.window_log_max(WINDOW_LOG_MAX).map_err(io_fault)?;
+            scanner.read_packed(unpacked)?;
+        }
+    }
+    // What follows what is packed.
+    io::copy(&mut input, &mut io::sink()).map_err(io_fault)?;
+    scanner.finish(input.hash.digest128())
+}
+
+/// What was read is not what it should be, unless the disk failed.
+fn io_fault(error: io::Error) -> Fault {
+    match error.raw_os_error() {
+        Some(_) => Fault::new(FaultKind::Io, error.to_string()),
+        None => Fault::unreadable(error.to_string()),
+    }
+}
+
+struct HashingReader<'a> {
+    file: &'a File,
+    offset: u64,
+    hash: Xxh3,
+    on_read: &'a dyn Fn(),
+}
+
+impl Read for HashingReader<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(bytes, self.offset)?;
+        self.offset += n as u64;
+        self.hash.update(&bytes[..n]);
+        (self.on_read)();
+        Ok(n)
+    }
+}
+
+struct Scanner<'a> {
+    format: RowFormat,
+    context: BodyContext,
+    /// Where lines stay; none where they are written again.
+    own: Option<&'a Arc<File>>,
+    written: Option<File>,
+    offset: u64,
+    parts: Vec<Part>,
+    rejected: Rejected,
+    first_rejected: Option<(RejectReason, String)>,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(
+        file: &'a Arc<File>,
+        format: RowFormat,
+        packing: Packing,
+        context: BodyContext,
+    ) -> Scanner<'a> {
+        let stays = format == RowFormat::Ndjson && packing == Packing::Plain;
+        Scanner {
+            format,
+            context,
+            own: stays.then_some(file),
+            written: None,
+            offset: 0,
+            parts: Vec::new(),
+            rejected: Rejected::default(),
+            first_rejected: None,
+        }
+    }
+
+    /// Reads what is packed, as far as it may unpack to.
+    fn read_packed(&mut self, unpacked: impl Read) -> Result<(), Fault> {
+        let mut unpacked = unpacked.take(UNPACKED_BYTES_MAX);
+        self.read(&mut unpacked)?;
+        match unpacked.limit() {
+            0 => {
+                Err(Fault::unreadable(format!("it unpacks to {UNPACKED_BYTES_MAX} bytes or more")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&mut self, input: &mut dyn Read) -> Result<(), Fault> {
+        match self.format {
+            RowFormat::Ndjson => self.read_lines(input, |own, text| {
+                let mut rows = RowLines::new(&own.context);
+                each_line(text, |line| rows.push(line))?;
+                Ok(vec![rows])
+            }),
+            RowFormat::Sagemaker => self.read_lines(input, |own, text| {
+                let mut all = Vec::new();
+                each_line(text, |line| {
+                    all.push(captured(line, &own.context)?);
+                    Ok(())
+                })?;
+                Ok(all)
+            }),
+            RowFormat::Csv => self.read_csv(input),
+            RowFormat::Json | RowFormat::Kserve => self.read_document(input),
+        }
+    }
+
+    /// Reads whole lines, as many as all cores are busy with.
+    fn read_lines(
+        &mut self,
+        input: &mut dyn Read,
+        read: impl Fn(&Scanner<'_>, &[u8]) -> Result<Vec<RowLines>, BodyFault> + Sync,
+    ) -> Result<(), Fault> {
+        let most = PART_BYTES * rayon::current_num_threads();
+        let (mut text, mut at_end) = (Vec::new(), false);
+        while !at_end {
+            let n = (&mut *input).take(most as u64).read_to_end(&mut text).map_err(io_fault)?;
+            at_end = n == 0;
+            let whole = match text.iter().rposition(|byte| *byte == b'\n') {
+                _ if at_end => text.len(),
+                Some(end) => end + 1,
+                // A line may be so long; one that is longer is none, and so is what is cut off.
+                None if text.len() <= LINE_BYTES_MAX + most => continue,
+                None => text.len(),
+            };
+            let pieces = pieces(&text[..whole]);
+            let own = &*self;
+            let all: Vec<_> = pieces.par_iter().map(|piece| read(own, piece)).collect();
+            for (piece, rows) in pieces.iter().zip(all) {
+                self.add(piece.len(), rows.map_err(fault)?)?;
+            }
+            text.drain(..whole);
+        }
+        Ok(())
+    }
+
+    fn read_csv(&mut self, input: &mut dyn Read) -> Result<(), Fault> {
+        let context = self.context.clone();
+        let input = BufReader::with_capacity(1 << 16, input);
+        let mut reader = CsvRows::new(input, &context).map_err(fault)?;
+        loop {
+            let rows = reader.read(PART_ROWS, PART_BYTES).map_err(fault)?;
+            if rows.n_rows() + rows.n_rejected.sum() == 0 {
+                return Ok(());
+            }
+            self.add(0, vec![rows])?;
+        }
+    }
+
+    fn read_document(&mut self, input: &mut dyn Read) -> Result<(), Fault> {
+        let mut text = Vec::new();
+        input.take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(io_fault)?;
+        if text.len() > DOCUMENT_BYTES_MAX {
+            return Err(Fault::unreadable(format!(
+                "a document of more than {DOCUMENT_BYTES_MAX} bytes; write a row on each line"
+            )));
+        }
+        let is_log = self.format == RowFormat::Kserve;
+        let all = json_records(text, is_log, &self.context).map_err(fault)?;
+        self.add(0, all)
+    }
+
+    /// Adds rows that follow, found in so many bytes.
+    fn add(&mut self, bytes: usize, all: Vec<RowLines>) -> Result<(), Fault> {
+        for mut rows in all {
+            self.first_rejected = self.first_rejected.take().or(rows.first_rejected.take());
+            rows.n_rejected.iter().for_each(|(reason, n)| self.rejected.add(reason, n));
+            if self.own.is_none() {
+                self.write(&rows)?;
+            } else if rows.n_rows() > 0 {
+                let (offset, rows) = (self.offset, rows.n_rows());
+                self.parts.push(Part { offset, bytes, rows, are_texts: false });
+            }
+        }
+        self.offset += if self.own.is_some() { bytes as u64 } else { 0 };
+        Ok(())
+    }
+
+    fn write(&mut self, rows: &RowLines) -> Result<(), Fault> {
+        if rows.n_rows() == 0 {
+            return Ok(());
+        }
+        let file = match &mut self.written {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile().map_err(io_fault)?),
+        };
+        file.write_all(&rows.lines).map_err(io_fault)?;
+        let (bytes, own, are_texts) = (rows.lines.len(), rows.n_rows(), rows.are_texts);
+        match self.parts.last_mut() {
+            // Few rows come together where each line of a file is a request.
+            Some(last)
+                if last.are_texts == are_texts
+                    && last.bytes + bytes <= PART_BYTES
+                    && last.rows + own <= PART_ROWS as u64 =>
+            {
+                last.bytes += bytes;
+                last.rows += own;
+            }
+            _ => self.parts.push(Part { offset: self.offset, bytes, rows: own, are_texts }),
+        }
+        self.offset += bytes as u64;
+        Ok(())
+    }
+
+    fn finish(self, content: u128) -> Result<ScannedLines, Fault> {
+        let Scanner { own, written, parts, rejected, first_rejected, .. } = self;
+        if let (true, Some((reason, text))) = (parts.is_empty(), &first_rejected) {
+            let reason = explanation(*reason);
+            return Err(Fault::unreadable(format!("no row in it; the first is {reason}: {text}")));
+        }
+        let file = match (own, written) {
+            (Some(own), _) => Arc::clone(own),
+            (None, Some(written)) => Arc::new(written),
+            (None, None) => Arc::new(tempfile::tempfile().map_err(io_fault)?),
+        };
+        Ok(ScannedLines { file, parts, rejected, first_rejected, content })
+    }
+}
+
+fn fault(fault: BodyFault) -> Fault {
+    Fault::unreadable(fault.text())
+}
+
+fn each_line(
+    text: &[u8],
+    mut take: impl FnMut(&[u8]) -> Result<(), BodyFault>,
+) -> Result<(), BodyFault> {
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).try_for_each(&mut take)
+}
+
+/// Whole lines in pieces of the bytes and lines of a part.
+fn pieces(text: &[u8]) -> Vec<&[u8]> {
+    let (mut pieces, mut begun, mut lines) = (Vec::new(), 0, 0);
+    for (at, _) in text.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+        lines += 1;
+        if lines == PART_ROWS || at + 1 - begun >= PART_BYTES {
+            pieces.push(&text[begun..=at]);
+            (begun, lines) = (at + 1, 0);
+        }
+    }
+    if begun < text.len() {
+        pieces.push(&text[begun..]);
+    }
+    pieces
+}

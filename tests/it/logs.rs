@@ -1,0 +1,228 @@
+//! Files that other tools write: the same rows come to the same figures whatever they are written
+//! as, and what is none is told.
+
+use crate::support::daemon::{Daemon, config};
+use crate::support::table::{floats, strings, write};
+use crate::support::{check_json, features, repository};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is told of a feature, the least and greatest besides.
+const FIGURES: [&str; 10] = [
+    "status",
+    "drifted",
+    "rows",
+    "missing_ratio",
+    "nan_ratio",
+    "mean",
+    "stddev",
+    "percentiles",
+    "distinct",
+    "measures",
+];
+
+fn fixture(name: &str) -> PathBuf {
+    repository("fixtures/streams").join(name)
+}
+
+fn lines() -> Vec<u8> {
+    std::fs::read(fixture("rows.jsonl")).unwrap()
+}
+
+/// The rows of the stream's fixture as CSV, as pandas writes them.
+fn csv() -> Vec<u8> {
+    let names = ["number", "whole", "city", "flag", "at"];
+    let mut text = names.join(",") + "\n";
+    for line in String::from_utf8(lines()).unwrap().lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let value = |name: &&str| match &row[*name] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            other => other.to_string(),
+        };
+        text += &(names.iter().map(value).collect::<Vec<_>>().join(",") + "\n");
+    }
+    text.into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 3).unwrap()
+}
+
+/// The stream's rows in every form: a name, a format, bytes.
+fn forms() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let arrow = |name: &str| std::fs::read(fixture(name)).unwrap();
+    let array = format!("[{}]", String::from_utf8(lines()).unwrap().trim_end().replace('\n', ","));
+    vec![
+        ("a.jsonl", "ndjson", lines()),
+        ("a.ndjson.gz", "ndjson", gzip(&lines())),
+        ("a.jsonl.zst", "ndjson", zstd(&lines())),
+        ("a.csv", "csv", csv()),
+        ("a.csv.gz", "csv", gzip(&csv())),
+        ("a.arrows", "arrow", arrow("plain.arrows")),
+        ("b.arrow", "arrow", arrow("zstd.arrows")),
+        ("c.arrow", "arrow", arrow("dictionary.arrows")),
+        ("a.json", "json", array.into_bytes()),
+    ]
+}
+
+fn same(told: &str, own: &Value, expected: &Value) {
+    let (own, expected) = (features(own), features(expected));
+    assert_eq!((own.len(), expected.len()), (5, 5), "{told}");
+    for ((name, own), (_, expected)) in own.iter().zip(&expected) {
+        for key in FIGURES {
+            assert_eq!(own[key], expected[key], "{told}: {key} of {name}");
+        }
+        for key in ["min", "max"] {
+            assert_eq!(own[key].as_f64(), expected[key].as_f64(), "{told}: {key} of {name}");
+        }
+    }
+}
+
+fn check(current: &Path) -> Value {
+    check_json(&fixture("reference.parquet"), current).1
+}
+
+#[test]
+fn a_file_counts_the_same_whatever_it_is_written_as() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = check(&fixture("rows.parquet"));
+    for (name, format, bytes) in forms() {
+        // A document is told by its format alone.
+        if format != "json" {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            same(name, &check(&path), &expected);
+        }
+    }
+}
+
+/// A daemon whose one source is a directory of these files.
+fn start(folder: &Path, format: &str, more: &str) -> Daemon {
+    let path = config(folder, more);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let source = format!("path = \"logs\"\nformat = \"{format}\"\nquiet = \"300ms\"");
+    std::fs::write(&path, text.replace("path = \"logs\"", &source)).unwrap();
+    Daemon::start(&path)
+}
+
+#[test]
+fn a_directory_is_read_in_its_format() {
+    let expected = check(&fixture("rows.parquet"));
+    for (name, format, bytes) in forms() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(fixture("reference.parquet"), folder.path().join("reference.parquet"))
+            .unwrap();
+        let mut daemon = start(folder.path(), format, "[model.drift]\nvariation = \"none\"");
+        std::fs::write(folder.path().join("logs").join(name), &bytes).unwrap();
+        // Another format lies beside.
+        std::fs::write(folder.path().join("logs/notes.txt"), "x").unwrap();
+        daemon.wait_for_sample(&["driftd_window_rows"], 600.0);
+        let (_, live) = daemon.get("/api/v1/report");
+        same(name, &serde_json::from_str(&live).unwrap(), &expected);
+        daemon.wait_for_sample(&["driftd_source_bytes_total"], bytes.len() as f64);
+        // The same content under another name is known.
+        std::fs::write(folder.path().join("logs").join(format!("x{name}")), &bytes).unwrap();
+        daemon.wait_for_sample(&["driftd_source_files_total", "duplicate"], 1.0);
+        daemon.wait_for_sample(&["driftd_source_rows_total"], 600.0);
+        daemon.stop();
+    }
+}
+
+/// What BentoML, SageMaker and KServe log has the same 40 rows.
+#[test]
+fn logs_of_servers_are_read() {
+    let log = repository("fixtures/logs/bentoml/data/data.0.log");
+    let ages = std::fs::read_to_string(log).unwrap();
+    let ages = ages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ages: Vec<f64> = ages.filter_map(|row| row["AGEP"].as_f64()).collect();
+    let expected = ages.iter().sum::<f64>() / ages.len() as f64;
+    for (format, more) in [("bentoml", ""), ("sagemaker", "names"), ("kserve", "")] {
+        let folder = tempfile::tempdir().unwrap();
+        let ages = floats((0..1_000).map(|n| 20.0 + f64::from(n % 400) / 10.0));
+        let codes = strings((0..1_000).map(|n| ["1", "3", "5"][n % 3]));
+        write(&folder.path().join("reference.parquet"), vec![("AGEP", ages), ("MAR", codes)]);
+        let columns = "[model.columns]\ntime = \"timestamp\"\nexclude = [\"score\"]\n\
+            [[model.window]]\nname = \"w\"\ntype = \"rows\"\nsize = 40\n";
+        let path = config(folder.path(), columns);
+        let logs = repository("fixtures/logs").join(format);
+        let names = if more.is_empty() { "" } else { "names = [\"AGEP\", \"MAR\"]\n" };
+        let source = format!(
+            "path = {:?}\nformat = \"{format}\"\nquiet = \"300ms\"\n{names}",
+            logs.to_str().unwrap()
+        );
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("path = \"logs\"\n", &source)).unwrap();
+        let mut daemon = Daemon::start(&path);
+        daemon.wait_for_sample(&["driftd_window_rows"], 40.0);
+        daemon.wait_for_sample(&["driftd_source_rows_total"], 40.0);
+        daemon.wait_for_sample(&["driftd_feature_missing_ratio", "AGEP"], 0.1);
+        // All rows have their time.
+        daemon.wait_for_sample(&["driftd_source_untimed_rows_total"], 0.0);
+        let (_, report) = daemon.get("/api/v1/report");
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let mean = features(&report)[0].1["mean"].as_f64().unwrap();
+        assert!((mean - expected).abs() < 1e-9, "{format}: {mean}");
+        let distinct = features(&report)[1].1["distinct"].as_f64();
+        assert_eq!(distinct, Some(3.0), "{format}");
+        daemon.stop();
+    }
+}
+
+/// Lines that are none are counted by their reason and told of once; the others count. A file
+/// without any row is set aside.
+#[test]
+fn what_is_no_row_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("reference.parquet"), vec![("x", floats((0..500).map(f64::from)))]);
+    let mut daemon = start(folder.path(), "ndjson", "");
+    let log = |name: &str| folder.path().join("logs").join(name);
+    std::fs::write(log("a.jsonl"), "{\"x\":1}\nno\n[2]\n\n{\"x\":3}").unwrap();
+    daemon.wait_for_sample(&["driftd_source_rows_rejected_total", "\"malformed\""], 1.0);
+    daemon.wait_for_sample(&["driftd_source_rows_rejected_total", "not_an_object"], 1.0);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 4.0);
+    assert!(daemon.log().iter().any(|line| line.contains("such as this one")));
+    std::fs::write(log("b.jsonl"), b"PAR1\x00\xff\x00 no lines PAR1").unwrap();
+    daemon.wait_for_sample(&["driftd_source_files", "quarantined"], 1.0);
+    assert!(daemon.log().iter().any(|line| line.contains("no row in it")));
+    // Half of a packed file is no file.
+    let packed = gzip(&lines());
+    std::fs::write(log("c.jsonl.gz"), &packed[..packed.len() / 2]).unwrap();
+    daemon.wait_for_sample(&["driftd_source_files", "quarantined"], 2.0);
+    daemon.stop();
+}
+
+/// A file that is written to is waited for; one that grows after it was counted counts anew in
+/// place of what it was.
+#[test]
+fn a_file_that_grows_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("reference.parquet"), vec![("x", floats((0..500).map(f64::from)))]);
+    let window = "[[model.window]]\nname = \"w\"\ntype = \"rows\"\nsize = 51\n";
+    let mut daemon = start(folder.path(), "ndjson", window);
+    let path = folder.path().join("logs/a.jsonl");
+    let mut file = std::fs::File::create(&path).unwrap();
+    for n in 0..50 {
+        writeln!(file, "{{\"x\":{n}}}").unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        assert_ne!(daemon.sample(&["driftd_source_files_total", "counted"]), Some(1.0), "{n}");
+    }
+    daemon.wait_for_sample(&["driftd_source_files_total", "counted"], 1.0);
+    writeln!(file, "{{\"x\":50}}").unwrap();
+    daemon.wait_for_sample(&["driftd_source_files_total", "rewritten"], 1.0);
+    daemon.wait_for_sample(&["driftd_window_rows"], 51.0);
+    daemon.wait_for_sample(&["driftd_feature_mean"], 25.0);
+    daemon.stop();
+}
