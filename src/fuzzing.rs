@@ -1,6 +1,8 @@
 //! What fuzzers call: each takes any bytes, and no bytes may make it panic, hang or ask for more
 //! than some memory. `fuzz/` drives them with libFuzzer, the test below with plain mutations.
 
+mod bodies;
+
 use crate::config;
 use crate::drift::MEASURES;
 use crate::explain::phrases::ShownValues;
@@ -49,11 +51,13 @@ use tokio::sync::Semaphore;
 pub type Target = fn(&[u8]);
 
 /// Each target by its name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("parquet", footer_and_pages),
     ("pages", pages),
     ("lines", lines),
     ("batches", arrow_stream),
+    ("bodies", bodies::posted_body),
+    ("files", bodies::written_file),
     ("state", profiles_and_state),
     ("config", configuration),
     ("times", event_times),
@@ -122,18 +126,24 @@ pub fn pages(bytes: &[u8]) {
 
 const LINE_BYTES_MAX: usize = 200;
 
-/// Lines of a socket, after eight bytes that say where they are cut: any pieces give the same.
-pub fn lines(bytes: &[u8]) {
-    let Some((cuts, text)) = bytes.split_at_checked(8) else { return };
+/// Features of each kind, one of them inside of an object.
+fn schema() -> Arc<LineSchema> {
     let feature = |name: &str, kind| LineFeature { name: name.to_owned(), kind, declared: false };
     let features = vec![
         feature("x", Kind::Numeric),
         feature("c", Kind::Categorical),
         feature("b", Kind::Boolean),
         feature("t", Kind::Temporal),
+        feature("o.x", Kind::Numeric),
         LineFeature::key("id"),
     ];
-    let schema = Arc::new(LineSchema::new(features, Default::default()));
+    Arc::new(LineSchema::new(features, Default::default()))
+}
+
+/// Lines of a socket, after eight bytes that say where they are cut: any pieces give the same.
+pub fn lines(bytes: &[u8]) {
+    let Some((cuts, text)) = bytes.split_at_checked(8) else { return };
+    let schema = schema();
     let mut pieces = Vec::new();
     let mut rest = text;
     for cut in cuts {
@@ -316,6 +326,23 @@ mod tests {
         found
     }
 
+    /// Bodies of the protocols, each called in several ways.
+    fn payloads() -> Vec<Vec<u8>> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/payloads/documented.json");
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let body = |case: &serde_json::Value| case["body"].as_str().unwrap().as_bytes().to_vec();
+        let called = |body: Vec<u8>| [0, 2, 5, 36].map(|choice| [&[choice], &body[..]].concat());
+        cases.iter().map(body).flat_map(called).collect()
+    }
+
+    /// Files of every format, each opened as all of them.
+    fn logs() -> Vec<Vec<u8>> {
+        let found = ["log", "jsonl", "json", "arrows"].into_iter().flat_map(fixtures);
+        let opened = |file: Vec<u8>| (0..7).map(move |choice| [&[choice], &file[..]].concat());
+        found.flat_map(opened).collect()
+    }
+
     /// What a target starts from.
     fn corpus(target: &str) -> Vec<Vec<u8>> {
         let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
@@ -324,6 +351,8 @@ mod tests {
             "config" => fixtures("toml"),
             "pages" => chunks(),
             "batches" => fixtures("arrows"),
+            "bodies" => payloads(),
+            "files" => logs(),
             "state" => stored(),
             "lines" => texts(&[concat!(
                 "\x05\x00\x01\x1e\x03\x07\x02\x20",

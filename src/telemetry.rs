@@ -133,8 +133,10 @@ pub struct SourceTelemetry {
     pub files_quarantined: Gauge,
     /// Files that are left out because of their ending.
     pub files_ignored: Gauge,
-    /// Connections that are open.
+    /// Connections that are open, or requests under way.
     pub connections: Gauge,
+    /// Bytes of rows that were taken and are not counted.
+    pub waiting_bytes: Gauge,
     /// Microseconds since 1970 of the last listing or message that worked; 0 before the first.
     pub last_success: Gauge,
     /// Microseconds since 1970 when the oldest pending file was first seen; 0 when none waits.

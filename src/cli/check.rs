@@ -11,10 +11,10 @@ use crate::judge::drift_config::VariationConfig;
 use crate::monitor::clustered_table::ClusteredTable;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::{Profile, Reference};
+use crate::monitor::renamed_table::RenamedTable;
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
-use crate::monitor::table::ProgressTable;
-use crate::monitor::table::rows;
+use crate::monitor::table::{ProgressTable, Table, rows};
 use crate::monitor::whole::count_whole;
 use crate::profile::feature::FeatureGrid;
 use crate::report::Report;
@@ -247,7 +247,7 @@ pub fn pane(
     }
     let opened = inputs::open_rows(path, counting.page_bytes_max, &counting.lines)?;
     tell_rejected(path, &opened);
-    let table = &*opened.table;
+    let table = RenamedTable::new(&*opened.table, &counting.columns.renaming, reference);
     let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
     changes.add(ColumnChanges::of(table.schema(), &wanted, &counting.columns));
     let bar = bar("current", table.row_groups().len() * reference.features.len());
@@ -255,7 +255,7 @@ pub fn pane(
         bar.inc(1);
         Ok(())
     };
-    let table = ProgressTable { table, on_read: &on_read };
+    let table = ProgressTable { table: &table, on_read: &on_read };
     let counted = ClusteredTable::new(&table, counting.cluster)
         .and_then(|table| count_whole(reference, &table, counting.sampling, counting.window_rows));
     bar.finish_and_clear();

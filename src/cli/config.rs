@@ -9,6 +9,7 @@ use crate::judge::drift_config::DriftConfig;
 use crate::monitor::figures::Statistics;
 use crate::monitor::footprint::{Footprint, footprint};
 use crate::monitor::reference::Reference;
+use crate::monitor::renamed_table::renamed_schema;
 use crate::net::web_config::WebConfig;
 use crate::profile::feature::FeatureGrid;
 use crate::schema::column_changes::ColumnChanges;
@@ -164,7 +165,10 @@ fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
             .map(|listing| listing.files)
             .unwrap_or_default();
         for file in files.into_iter().take(FILES_ASKED) {
-            let names = inputs::names_below(&directory, &file.path);
+            let names = inputs::names_below(&directory, &file.path).into_iter();
+            let renaming = &model.reference.columns.renaming;
+            let names: Vec<String> =
+                names.map(|name| renaming.renamed(&name).into_owned()).collect();
             missing.retain(|(_, name)| !names.contains(name));
             is_any |= !names.is_empty();
         }
@@ -208,6 +212,7 @@ fn changed_columns(model: &Model, reference: &Reference) -> String {
             continue;
         };
         let Some(schema) = inputs::schema_below(&directory, &newest.path) else { continue };
+        let schema = renamed_schema(&schema, &model.reference.columns.renaming, reference);
         let changes = ColumnChanges::of(&schema, &wanted, &model.columns_of_logs());
         if !changes.is_empty() {
             text += &format!("  source {:?}: {}: {changes}\n", source.name, newest.path.display());

@@ -16,6 +16,7 @@ use crate::net::ServerConfig;
 use crate::net::roles::{Role, Roles};
 use crate::schema::NamePattern;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
+use crate::schema::renaming::Renaming;
 use crate::settings::remote_fault;
 use crate::source::SourceConfig;
 use crate::source::warm_up::WarmUp;
@@ -275,9 +276,17 @@ fn columns(model: &Section<'_>) -> ColumnsConfig {
         label: section.string("label"),
         time: time_column(&section),
         cluster: section.string("cluster"),
+        renaming: renaming(&section),
     };
     section.finish();
     config
+}
+
+fn renaming(columns: &Section<'_>) -> Renaming {
+    Renaming::new(columns.texts("rename")).unwrap_or_else(|fault| {
+        columns.fault("rename", fault);
+        Renaming::default()
+    })
 }
 
 fn time_column(section: &Section<'_>) -> Option<TimeColumn> {

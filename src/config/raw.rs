@@ -224,6 +224,21 @@ impl<'a> Section<'a> {
         section.table.iter().filter_map(entry).collect()
     }
 
+    /// A table of texts, in the order of their keys in the file.
+    pub fn texts(&self, key: &'a str) -> Vec<(String, String)> {
+        let Some(section) = self.section(key) else { return Vec::new() };
+        let entry = |(name, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
+            let name: &'a str = AsRef::<str>::as_ref(name.get_ref());
+            section.read.borrow_mut().push(name);
+            let text = value.get_ref().as_str();
+            if text.is_none() {
+                section.fault(name, "must be a text");
+            }
+            text.map(|text| (name.to_owned(), text.to_owned()))
+        };
+        section.table.iter().filter_map(entry).collect()
+    }
+
     pub fn section(&self, key: &'a str) -> Option<Section<'a>> {
         let value = self.get(key)?;
         self.enter(value, self.key_path(key))

@@ -72,6 +72,10 @@ fn model(model: &Model, importance: &BTreeMap<String, Importance>) -> Value {
     shown_columns.extend(columns.id.as_ref().map(|id| ("id", text(id))));
     shown_columns.extend(columns.label.as_ref().map(|label| ("label", text(label))));
     shown_columns.extend(columns.cluster.as_ref().map(|own| ("cluster", text(own))));
+    if !columns.renaming.is_empty() {
+        let rules = columns.renaming.rules().map(|(from, to)| (from, text(to)));
+        shown_columns.push(("rename", table(rules)));
+    }
     if let Some(time) = &columns.time {
         shown_columns.push(("time", text(&time.name)));
         shown_columns

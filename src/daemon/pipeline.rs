@@ -16,6 +16,7 @@ use crate::journal::{
 };
 use crate::monitor::close::Closing;
 use crate::monitor::model::{ArrivalTime, CountedTable, Monitor};
+use crate::monitor::renamed_table::RenamedTable;
 use crate::monitor::table::{ProgressTable, Table, rows};
 use crate::position::{Arrival, Overlap, PositionRange};
 use crate::profile::feature::FeatureGrid;
@@ -163,7 +164,8 @@ impl Pipeline {
                 match rows {
                     Rows::File(file) => self.take_file(&from, &file)?,
                     Rows::Batch { table, positions } => {
-                        self.take_batch(&mut from, &*table, &positions)?;
+                        let table = self.renamed(&*table);
+                        self.take_batch(&mut from, &table, &positions)?;
                     }
                 }
             }
@@ -177,6 +179,11 @@ impl Pipeline {
             Poll::At(_) | Poll::Idle | Poll::Ended => {}
         }
         Ok(())
+    }
+
+    /// A table with the names of the training data.
+    fn renamed<'a>(&self, table: &'a dyn Table) -> RenamedTable<'a> {
+        RenamedTable::new(table, &self.columns.renaming, self.monitor.reference())
     }
 
     /// The way of a file: known? → count → record → add → close. The commit comes later, by
@@ -205,7 +212,8 @@ impl Pipeline {
         let (model, source) = (&self.monitor.config().name, &from.label.name);
         let now = self.now();
         let wanted: Vec<_> = self.monitor.reference().grids().map(FeatureGrid::wanted).collect();
-        let changes = ColumnChanges::of(file.table.schema(), &wanted, &self.columns);
+        let table = self.renamed(&*file.table);
+        let changes = ColumnChanges::of(table.schema(), &wanted, &self.columns);
         self.log.note_columns((model, source), &record.path, changes, now);
         self.log.note_file((model, source), &record.path, counted.rows, now);
         let windows = &self.monitor.config().windows;
@@ -312,7 +320,8 @@ impl Pipeline {
             model.last_progress.set(clock.now().0);
             Ok(())
         };
-        let table = ProgressTable { table: &*file.table, on_read: &on_read };
+        let table = self.renamed(&*file.table);
+        let table = ProgressTable { table: &table, on_read: &on_read };
         let counted = self.monitor.count(&table, time, earlier, encode);
         // Before any fault is believed: a file that is rewritten while it is read decodes badly.
         file.file.check_untouched()?;

@@ -107,6 +107,8 @@ impl Live {
                 if source.listens {
                     let connections = source.telemetry.connections.get();
                     samples.add(&metrics::SOURCE_CONNECTIONS, &labels, connections as f64);
+                    let waiting = source.telemetry.waiting_bytes.get();
+                    samples.add(&metrics::SOURCE_WAITING, &labels, waiting as f64);
                 }
             }
         }

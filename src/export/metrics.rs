@@ -214,7 +214,14 @@ pub const SOURCE_CONNECTIONS: Metric = gauge(
     "driftd_source_connections",
     None,
     SOURCE,
-    "Connections that are open; only of sources that listen.",
+    "Connections that are open, or requests under way; only of sources that listen.",
+);
+pub const SOURCE_WAITING: Metric = gauge(
+    "driftd_source_waiting_bytes",
+    None,
+    SOURCE,
+    "Bytes of rows that were taken and are not counted yet, in memory and on the disk; only of \
+     sources that listen.",
 );
 pub const SOURCE_ERRORS: Metric = counter(
     "driftd_source_errors_total",
@@ -387,6 +394,7 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_UNKNOWN_KEYS,
     &SOURCE_ERRORS,
     &SOURCE_CONNECTIONS,
+    &SOURCE_WAITING,
     &SOURCE_FILES,
     &SOURCE_LAST_SUCCESS,
     &SOURCE_OLDEST_PENDING,

@@ -3,6 +3,7 @@
 use super::FileTable;
 use super::line_scan::{LINE_BYTES_MAX, Part, ScannedLines};
 use super::line_schema::LineSchema;
+use super::line_split::full_lines;
 use super::ndjson::{Batch, BatchBuilder, LineOrigin};
 use super::row_group_cache::RowGroupCache;
 use crate::error::{Fault, FaultKind, Result};
@@ -49,10 +50,9 @@ impl LineFile {
         })?;
         let mut builder = BatchBuilder::new(Arc::clone(&self.lines));
         let origin = LineOrigin { are_texts, happened: None };
-        for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        for line in full_lines(&text) {
             // Those that are no rows were counted when it was scanned.
-            if !line.is_empty()
-                && line.len() <= LINE_BYTES_MAX
+            if line.len() <= LINE_BYTES_MAX
                 && let Err(reason) = builder.push(line, &origin)
             {
                 builder.reject(reason, line);

@@ -4,6 +4,7 @@
 //! Lines of JSON stay where they are. Whatever is packed or written otherwise is written again, as
 //! lines of JSON, to a file without a name.
 
+use super::line_split::full_lines;
 use super::payload::{
     BodyContext, BodyFault, CsvRows, Packing, RowLines, captured, explanation, json_records,
 };
@@ -11,6 +12,7 @@ use crate::error::{Fault, FaultKind, Result};
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
 use flate2::read::MultiGzDecoder;
+use memchr::{memchr_iter, memrchr};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -175,16 +177,16 @@ impl<'a> Scanner<'a> {
         match self.format {
             RowFormat::Ndjson => self.read_lines(input, |own, text| {
                 let mut rows = RowLines::new(&own.context);
-                each_line(text, |line| rows.push(line))?;
+                for line in full_lines(text) {
+                    match own.own {
+                        Some(_) => rows.push_unkept(line),
+                        None => rows.push(line)?,
+                    }
+                }
                 Ok(vec![rows])
             }),
             RowFormat::Sagemaker => self.read_lines(input, |own, text| {
-                let mut all = Vec::new();
-                each_line(text, |line| {
-                    all.push(captured(line, &own.context)?);
-                    Ok(())
-                })?;
-                Ok(all)
+                full_lines(text).map(|line| captured(line, &own.context)).collect()
             }),
             RowFormat::Csv => self.read_csv(input),
             RowFormat::Json | RowFormat::Kserve => self.read_document(input),
@@ -202,7 +204,7 @@ impl<'a> Scanner<'a> {
         while !at_end {
             let n = (&mut *input).take(most as u64).read_to_end(&mut text).map_err(io_fault)?;
             at_end = n == 0;
-            let whole = match text.iter().rposition(|byte| *byte == b'\n') {
+            let whole = match memrchr(b'\n', &text) {
                 _ if at_end => text.len(),
                 Some(end) => end + 1,
                 // A line may be so long; one that is longer is none, and so is what is cut off.
@@ -307,18 +309,10 @@ fn fault(fault: BodyFault) -> Fault {
     Fault::unreadable(fault.text())
 }
 
-fn each_line(
-    text: &[u8],
-    mut take: impl FnMut(&[u8]) -> Result<(), BodyFault>,
-) -> Result<(), BodyFault> {
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    lines.filter(|line| !line.is_empty()).try_for_each(&mut take)
-}
-
 /// Whole lines in pieces of the bytes and lines of a part.
 fn pieces(text: &[u8]) -> Vec<&[u8]> {
     let (mut pieces, mut begun, mut lines) = (Vec::new(), 0, 0);
-    for (at, _) in text.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+    for at in memchr_iter(b'\n', text) {
         lines += 1;
         if lines == PART_ROWS || at + 1 - begun >= PART_BYTES {
             pieces.push(&text[begun..=at]);

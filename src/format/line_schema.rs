@@ -28,12 +28,16 @@ pub struct LineSchema {
 
 impl LineSchema {
     pub fn new(features: Vec<LineFeature>, columns: ColumnsConfig) -> LineSchema {
-        let places = features.iter().enumerate().map(|(place, own)| (own.name.clone(), place));
-        let places = places.collect();
+        let own = features.iter().enumerate().map(|(place, own)| (own.name.clone(), place));
+        let originals = features.iter().enumerate().flat_map(|(place, own)| {
+            columns.renaming.originals(&own.name).into_iter().map(move |name| (name, place))
+        });
+        // What has the name anyway keeps it.
+        let places: HashMap<String, usize> = originals.chain(own).collect();
         let dots = |name: &str| -> Vec<String> {
             name.match_indices('.').map(|(dot, _)| name[..dot].to_owned()).collect()
         };
-        let insides = features.iter().flat_map(|feature| dots(&feature.name)).collect();
+        let insides = places.keys().flat_map(|name| dots(name)).collect();
         LineSchema { places, features, columns, time: None, insides }
     }
 

@@ -10,6 +10,7 @@ mod json_value;
 mod line_file;
 mod line_scan;
 pub mod line_schema;
+pub mod line_split;
 pub mod ndjson;
 mod open_file;
 pub mod parquet;

@@ -56,6 +56,7 @@ impl RowReader {
     }
 
     /// The value of a feature; none where the line has none.
+    #[inline]
     pub fn value(&self, feature: usize) -> Option<JsonValue<'_>> {
         Some(match self.values[feature]? {
             RowValue::Plain(value) => value,

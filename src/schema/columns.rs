@@ -4,6 +4,7 @@
 //! nobody listed is the one that nobody watches.
 
 use super::NamePattern;
+use super::renaming::Renaming;
 use crate::error::{Error, Result};
 use crate::time::EpochUnit;
 use arrow_schema::Schema;
@@ -26,6 +27,8 @@ pub struct ColumnsConfig {
     /// The column that names the cluster of each row, such as its request or user; the reference
     /// need not have it.
     pub cluster: Option<String>,
+    /// What columns of logs are called in the training data, which is not renamed itself.
+    pub renaming: Renaming,
 }
 
 /// The column with the time of each row.
@@ -40,7 +43,7 @@ pub struct TimeColumn {
 /// gone: a role that came later stands in it only where it is set.
 impl fmt::Debug for ColumnsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ColumnsConfig { include, exclude, id, label, time, cluster } = self;
+        let ColumnsConfig { include, exclude, id, label, time, cluster, renaming: _ } = self;
         let mut text = f.debug_struct("ColumnsConfig");
         text.field("include", include).field("exclude", exclude).field("id", id);
         text.field("label", label).field("time", time);

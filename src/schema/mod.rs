@@ -9,5 +9,6 @@ pub mod column_type;
 pub mod columns;
 pub mod kinds;
 mod name_pattern;
+pub mod renaming;
 
 pub use name_pattern::NamePattern;

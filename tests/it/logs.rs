@@ -226,3 +226,31 @@ fn a_file_that_grows_counts_once() {
     daemon.wait_for_sample(&["driftd_feature_mean"], 25.0);
     daemon.stop();
 }
+
+/// Logs that call columns otherwise: Feast's views in Parquet, and objects in JSON.
+#[test]
+fn columns_have_the_names_of_the_training_data() {
+    let numbers = || floats((0..500).map(f64::from));
+    let rename = "[model.columns]\nrename = { \"view__*\" = \"*\", \"user.*\" = \"*\" }\n\
+        [[model.window]]\nname = \"w\"\ntype = \"rows\"\nsize = 500\n";
+    for format in ["parquet", "ndjson"] {
+        let folder = tempfile::tempdir().unwrap();
+        let reference = vec![("x", numbers()), ("user.id.n", numbers())];
+        write(&folder.path().join("reference.parquet"), reference);
+        let mut daemon = start(folder.path(), format, rename);
+        let logs = folder.path().join("logs");
+        if format == "parquet" {
+            let logged = vec![("view__x", numbers()), ("user.id.n", numbers())];
+            write(&logs.join("a.parquet"), logged);
+        } else {
+            let line =
+                |n: u32| format!("{{\"user\":{{\"x\":{n},\"id\":{{\"n\":{n}}},\"other\":[1]}}}}\n");
+            std::fs::write(logs.join("a.jsonl"), (0..500).map(line).collect::<String>()).unwrap();
+        }
+        for feature in ["\"x\"", "\"user.id.n\""] {
+            daemon.wait_for_sample(&["driftd_feature_mean", feature], 249.5);
+            daemon.wait_for_sample(&["driftd_feature_missing_ratio", feature], 0.0);
+        }
+        daemon.stop();
+    }
+}

@@ -7,6 +7,7 @@ use super::raw_json::elements;
 use super::row_lines::RowLines;
 use super::tensors::{Tensors, are_tensors, has_binary_tensors, open_inference};
 use super::{BodyContext, BodyFault, Event, EventRows};
+use crate::format::line_split::full_lines;
 use crate::telemetry::RejectReason;
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
@@ -55,8 +56,7 @@ fn is_dressed(value: &RawValue) -> bool {
 /// The events of lines that each are more than a row.
 fn each_value(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
     let mut events = Vec::new();
-    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    for line in lines {
+    for line in full_lines(body) {
         match serde_json::from_slice::<&RawValue>(line) {
             Ok(value) => events.extend(of_value(value, context)?),
             Err(_) => {
@@ -83,8 +83,7 @@ fn refuse_too_many(events: usize) -> Result<(), BodyFault> {
 /// Each line is a row, or none.
 pub fn lines(body: &[u8], context: &BodyContext) -> Result<RowLines, BodyFault> {
     let mut rows = RowLines::new(context);
-    let lines = body.split(|byte| *byte == b'\n');
-    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+    for line in full_lines(body) {
         rows.push(line)?;
     }
     Ok(rows)

@@ -38,6 +38,7 @@ pub use row_lines::{RejectedRow, RowLines};
 pub use sagemaker::captured;
 pub use unpack::{Packing, unpack};
 
+use crate::format::line_split::full_lines;
 use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
 use serde_json::Value;
@@ -191,7 +192,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 fn has_object(body: &[u8]) -> bool {
-    body.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"{"))
+    full_lines(body).any(|line| line.starts_with(b"{"))
 }
 
 /// What is said of a row that is none.

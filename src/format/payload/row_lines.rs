@@ -74,6 +74,17 @@ impl RowLines {
         Ok(())
     }
 
+    /// Counts a row that is one value of JSON, or should be, and does not keep it.
+    pub fn push_unkept(&mut self, text: &[u8]) {
+        match text.len() > self.line_bytes_max {
+            true => self.reject(RejectReason::TooLong, text),
+            false => match check(text) {
+                Ok(()) => self.ends.push(self.lines.len()),
+                Err(reason) => self.reject(reason, text),
+            },
+        }
+    }
+
     /// Takes a row of these values, which have these names.
     pub fn push_values(
         &mut self,

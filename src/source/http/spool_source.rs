@@ -5,6 +5,7 @@ use super::endpoint::Endpoint;
 use super::spool::{Entry, EntryForm, Spool};
 use crate::error::{Error, Result};
 use crate::format::line_schema::{LineFaults, LineSchema};
+use crate::format::line_split::full_lines;
 use crate::format::ndjson::{BatchBuilder, LineOrigin};
 use crate::format::payload::{BodyFault, table};
 use crate::monitor::table::{Table, rows};
@@ -132,7 +133,7 @@ impl SpoolSource {
                 form => form == EntryForm::Texts,
             };
             let origin = LineOrigin { are_texts, happened: happened.map(Arc::from) };
-            for line in own.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            for line in full_lines(&own) {
                 if let Err(reason) = builder.push(line, &origin) {
                     builder.reject(reason, line);
                 }
@@ -217,5 +218,7 @@ impl Source for SpoolSource {
 
     fn update_gauges(&mut self, now: Timestamp) {
         self.beside.update_gauges(now);
+        let waiting = &self.telemetry.waiting_bytes;
+        waiting.set(waiting.get() + self.spool().bytes() as i64);
     }
 }

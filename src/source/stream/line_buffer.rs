@@ -1,5 +1,7 @@
 //! Cuts what a connection sends after its last whole line, however the bytes arrive.
 
+use memchr::{memchr, memrchr};
+
 /// Bytes asked of a connection at first, and at most.
 const READ_BYTES_MIN: usize = 4 << 10;
 const READ_BYTES_MAX: usize = 64 << 10;
@@ -54,13 +56,13 @@ impl LineBuffer {
         let wanted = if is_full { self.read_bytes * 2 } else { self.read_bytes / 2 };
         self.read_bytes = wanted.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         if self.is_skipping {
-            let end = self.bytes.iter().position(|byte| *byte == b'\n');
+            let end = memchr(b'\n', &self.bytes);
             self.is_skipping = end.is_none();
             self.bytes.drain(..end.map_or(self.bytes.len(), |end| end + 1));
         }
         // There is no line feed in what was there before.
         let begun = self.bytes.len().saturating_sub(read);
-        let end = self.bytes[begun..].iter().rposition(|byte| *byte == b'\n');
+        let end = memrchr(b'\n', &self.bytes[begun..]);
         let end = end.map_or(0, |end| begun + end + 1);
         let lines = self.split(end);
         // What ends in a carriage return may be a whole line but for its line feed.

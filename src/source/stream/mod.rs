@@ -192,7 +192,9 @@ impl Source for StreamSource {
         true
     }
 
-    fn update_gauges(&mut self, _now: Timestamp) {}
+    fn update_gauges(&mut self, _now: Timestamp) {
+        self.telemetry.waiting_bytes.set(self.listener.inbox().bytes() as i64);
+    }
 }
 
 impl Drop for StreamSource {

@@ -7,6 +7,7 @@ use crate::telemetry::RejectReason;
 use crate::time::Timestamp;
 use crate::totals::Rejected;
 use arrow_array::RecordBatch;
+use memchr::memchr;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -139,7 +140,7 @@ impl LineChunk {
     pub fn next_line(&mut self) -> Option<&[u8]> {
         let begun = self.read;
         let rest = &self.lines[begun..];
-        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let end = memchr(b'\n', rest).unwrap_or(rest.len());
         self.read = (begun + end + 1).min(self.lines.len());
         let line = &self.lines[begun..begun + end];
         (begun < self.lines.len()).then(|| line.strip_suffix(b"\r").unwrap_or(line))
