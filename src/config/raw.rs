@@ -224,7 +224,7 @@ impl<'a> Section<'a> {
         section.table.iter().filter_map(entry).collect()
     }
 
-    /// A table of texts, in the order of their keys in the file.
+    /// A table of texts, in the order of the file.
     pub fn texts(&self, key: &'a str) -> Vec<(String, String)> {
         let Some(section) = self.section(key) else { return Vec::new() };
         let entry = |(name, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
@@ -236,7 +236,9 @@ impl<'a> Section<'a> {
             }
             text.map(|text| (name.to_owned(), text.to_owned()))
         };
-        section.table.iter().filter_map(entry).collect()
+        let mut entries: Vec<_> = section.table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        entries.into_iter().filter_map(entry).collect()
     }
 
     pub fn section(&self, key: &'a str) -> Option<Section<'a>> {

@@ -20,9 +20,6 @@ const MAGIC: &[u8; 6] = b"ARROW1";
 /// Where the first message begins at the latest.
 const PADDED_MAX: u64 = 64;
 
-/// Bytes of a message, and of what it unpacks to, at most.
-const MESSAGE_BYTES_MAX: usize = 1 << 30;
-
 /// Bytes that are read at a time for the hash.
 const READ_BYTES: usize = 1 << 20;
 
@@ -35,6 +32,7 @@ pub struct ArrowFile {
     batches: Vec<BatchPlace>,
     rows: Vec<u64>,
     unpacked: RowGroupCache<RecordBatch>,
+    message_bytes_max: usize,
 }
 
 /// Where a batch is, and what was said before it.
@@ -47,8 +45,9 @@ struct BatchPlace {
 }
 
 impl ArrowFile {
-    /// Finds the batches of a file of so many bytes. One that has no end yet is incomplete.
-    pub fn open(file: &Arc<File>, size: u64) -> Result<ArrowFile, Fault> {
+    /// Finds the batches of a file of so many bytes, whose messages and what they unpack to have so
+    /// many at most. One that has no end yet is incomplete.
+    pub fn open(file: &Arc<File>, size: u64, message_bytes_max: usize) -> Result<ArrowFile, Fault> {
         let mut reader = MessageReader { file, size, offset: 0 };
         if reader.bytes(MAGIC.len())? == MAGIC {
             let mut end = [0; MAGIC.len()];
@@ -64,7 +63,7 @@ impl ArrowFile {
         let (mut stream, mut batches, mut rows) =
             (Arc::<IpcStream>::default(), Vec::new(), Vec::new());
         while let Some(head) = reader.head()? {
-            let bytes = body_bytes(&head, MESSAGE_BYTES_MAX)?;
+            let bytes = body_bytes(&head, message_bytes_max)?;
             let offset = reader.offset;
             if let Some(own) = rows_of(&head)? {
                 reader.skip(bytes)?;
@@ -73,20 +72,21 @@ impl ArrowFile {
             } else {
                 let body = reader.bytes(bytes)?;
                 let mut next = (*stream).clone();
-                next.take(&head, body, MESSAGE_BYTES_MAX)?;
+                next.take(&head, body, message_bytes_max)?;
                 stream = Arc::new(next);
             }
         }
         let schema = stream.schema().ok_or_else(|| Fault::unreadable("no schema"))?;
         let (file, schema) = (Arc::clone(file), schema.as_ref().clone());
-        Ok(ArrowFile { file, size, schema, batches, rows, unpacked: RowGroupCache::new(0) })
+        let unpacked = RowGroupCache::new(0);
+        Ok(ArrowFile { file, size, schema, batches, rows, unpacked, message_bytes_max })
     }
 
     fn unpack(&self, row_group: usize) -> Result<RecordBatch, Fault> {
         let BatchPlace { head, offset, bytes, before } = &self.batches[row_group];
         let mut body = vec![0; *bytes];
         self.file.read_exact_at(&mut body, *offset).map_err(|error| read_fault(&error))?;
-        before.batch_of(head, body, MESSAGE_BYTES_MAX)
+        before.batch_of(head, body, self.message_bytes_max)
     }
 }
 
@@ -214,14 +214,14 @@ mod tests {
         }
         for bytes in [stream.into_inner().unwrap(), whole.into_inner().unwrap()] {
             let (own, size) = file(&bytes);
-            let table = ArrowFile::open(&own, size).unwrap();
+            let table = ArrowFile::open(&own, size, 1 << 20).unwrap();
             assert_eq!((table.row_groups(), rows(&table)), (&[5, 3][..], 8));
             let block = table.read(1, 0).unwrap().next().unwrap().unwrap();
             assert_eq!(block.values(), all[1].column(0));
             for cut in 1..bytes.len() {
                 let (own, size) = file(&bytes[..cut]);
                 // A stream may lack no more than what follows its end.
-                let fault = ArrowFile::open(&own, size).map(|_| cut).err();
+                let fault = ArrowFile::open(&own, size, 1 << 20).map(|_| cut).err();
                 assert!(fault.is_some_and(|own| own.kind() == FaultKind::Incomplete), "{cut}");
             }
         }

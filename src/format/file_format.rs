@@ -114,7 +114,8 @@ impl FileFormat {
                 return Ok(OpenedTable::of(table));
             }
             FileFormat::Arrow => {
-                return ArrowFile::open(&file.file, file.stat.size).map(OpenedTable::of);
+                return ArrowFile::open(&file.file, file.stat.size, *page_bytes_max as usize)
+                    .map(OpenedTable::of);
             }
             FileFormat::Csv => RowFormat::Csv,
             FileFormat::Ndjson | FileFormat::Bentoml => RowFormat::Ndjson,
@@ -122,7 +123,7 @@ impl FileFormat {
             FileFormat::Sagemaker => RowFormat::Sagemaker,
             FileFormat::Kserve => RowFormat::Kserve,
         };
-        let mut scanned = scan(&file.file, format, names, lines.time(), &**on_read)?;
+        let mut scanned = scan(&file.file, format, names, lines, &**on_read)?;
         let (rejected, first_rejected) = (scanned.rejected, scanned.first_rejected.take());
         let table = Box::new(LineFile::new(scanned, Arc::clone(lines)));
         Ok(OpenedTable { table, rejected, first_rejected })

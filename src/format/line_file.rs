@@ -22,6 +22,8 @@ const KEPT_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub struct LineFile {
     file: Arc<File>,
+    /// Lines of it may be none.
+    is_own: bool,
     parts: Vec<Part>,
     rows: Vec<u64>,
     schema: Schema,
@@ -32,14 +34,14 @@ pub struct LineFile {
 
 impl LineFile {
     pub fn new(scanned: ScannedLines, lines: Arc<LineSchema>) -> LineFile {
-        let ScannedLines { file, parts, content, .. } = scanned;
+        let ScannedLines { file, is_own, parts, content, .. } = scanned;
         let rows: Vec<u64> = parts.iter().map(|part| part.rows).collect();
         let schema = BatchBuilder::new(Arc::clone(&lines)).finish().schema().clone();
         let largest = rows.iter().max().copied().unwrap_or(0) * lines.features().len() as u64;
         let longest = parts.iter().map(|part| part.bytes).max().unwrap_or(0);
         let kept = (KEPT_CELLS / largest.max(1)) as usize;
         let parsed = RowGroupCache::new(kept.min(KEPT_BYTES / longest.max(1)));
-        LineFile { file, parts, rows, schema, lines, content, parsed }
+        LineFile { file, is_own, parts, rows, schema, lines, content, parsed }
     }
 
     fn parse(&self, row_group: usize) -> Result<Batch, Fault> {
@@ -52,7 +54,7 @@ impl LineFile {
         let origin = LineOrigin { are_texts, happened: None };
         for line in full_lines(&text) {
             // Those that are no rows were counted when it was scanned.
-            if line.len() <= LINE_BYTES_MAX
+            if (line.len() <= LINE_BYTES_MAX || !self.is_own)
                 && let Err(reason) = builder.push(line, &origin)
             {
                 builder.reject(reason, line);
@@ -86,6 +88,10 @@ impl Table for LineFile {
 
     fn weight(&self, row_group: usize, _column: usize) -> u64 {
         self.parts[row_group].bytes as u64
+    }
+
+    fn has_training_names(&self) -> bool {
+        true
     }
 
     fn is_read_by_row_group(&self) -> bool {

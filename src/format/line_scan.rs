@@ -4,6 +4,7 @@
 //! Lines of JSON stay where they are. Whatever is packed or written otherwise is written again, as
 //! lines of JSON, to a file without a name.
 
+use super::line_schema::LineSchema;
 use super::line_split::full_lines;
 use super::payload::{
     BodyContext, BodyFault, CsvRows, Packing, RowLines, captured, explanation, json_records,
@@ -23,6 +24,9 @@ use xxhash_rust::xxh3::Xxh3;
 /// Bytes of lines that are looked at by one core at a time, and rows of a part at most.
 const PART_BYTES: usize = 4 << 20;
 const PART_ROWS: usize = 65_536;
+
+/// Values of a part, at most: short lines of many features take much more room than their text.
+const PART_CELLS: usize = 4_000_000;
 
 /// Bytes of a row, at most, and of the rows of one request as lines.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
@@ -64,6 +68,8 @@ pub struct Part {
 pub struct ScannedLines {
     /// That or another file, where the parts are.
     pub file: Arc<File>,
+    /// That file, in which lines may be that are none.
+    pub is_own: bool,
     pub parts: Vec<Part>,
     pub rejected: Rejected,
     /// Why the first of them is none, and how it begins.
@@ -72,22 +78,24 @@ pub struct ScannedLines {
     pub content: u128,
 }
 
-/// Finds the rows of a file. `names` are those of values that come without; `time` is the column
-/// that the time of a captured request is written to; `on_read` is called with each part.
+/// Finds the rows of a file. `names` are those of values that come without; `lines` is
+/// what they are read for; `on_read` is called with each part.
 pub fn scan(
     file: &Arc<File>,
     format: RowFormat,
     names: &[String],
-    time: Option<&str>,
+    lines: &LineSchema,
     on_read: &dyn Fn(),
 ) -> Result<ScannedLines, Fault> {
     let mut context = BodyContext::new(names.to_vec(), LINE_BYTES_MAX, LINES_BYTES_MAX);
-    context.time_column = time.map(str::to_owned);
+    context.time_column = lines.time().map(str::to_owned);
+    let features = lines.features().len();
     let mut start = [0; 4];
     let n = file.read_at(&mut start, 0).map_err(io_fault)?;
     let mut input = HashingReader { file, offset: 0, hash: Xxh3::new(), on_read };
     let packing = Packing::of(&start[..n]);
     let mut scanner = Scanner::new(file, format, packing, context);
+    scanner.part_rows = (PART_CELLS / features.max(1)).clamp(1, PART_ROWS);
     match packing {
         Packing::Plain => scanner.read(&mut input)?,
         Packing::Gzip => {
@@ -136,6 +144,8 @@ struct Scanner<'a> {
     own: Option<&'a Arc<File>>,
     written: Option<File>,
     offset: u64,
+    /// Rows of a part, at most.
+    part_rows: usize,
     parts: Vec<Part>,
     rejected: Rejected,
     first_rejected: Option<(RejectReason, String)>,
@@ -155,6 +165,7 @@ impl<'a> Scanner<'a> {
             own: stays.then_some(file),
             written: None,
             offset: 0,
+            part_rows: PART_ROWS,
             parts: Vec::new(),
             rejected: Rejected::default(),
             first_rejected: None,
@@ -186,7 +197,7 @@ impl<'a> Scanner<'a> {
                 Ok(vec![rows])
             }),
             RowFormat::Sagemaker => self.read_lines(input, |own, text| {
-                full_lines(text).map(|line| captured(line, &own.context)).collect()
+                full_lines(text).map(|line| captured(line, &own.context.renewed())).collect()
             }),
             RowFormat::Csv => self.read_csv(input),
             RowFormat::Json | RowFormat::Kserve => self.read_document(input),
@@ -211,7 +222,7 @@ impl<'a> Scanner<'a> {
                 None if text.len() <= LINE_BYTES_MAX + most => continue,
                 None => text.len(),
             };
-            let pieces = pieces(&text[..whole]);
+            let pieces = pieces(&text[..whole], self.part_rows);
             let own = &*self;
             let all: Vec<_> = pieces.par_iter().map(|piece| read(own, piece)).collect();
             for (piece, rows) in pieces.iter().zip(all) {
@@ -227,7 +238,7 @@ impl<'a> Scanner<'a> {
         let input = BufReader::with_capacity(1 << 16, input);
         let mut reader = CsvRows::new(input, &context).map_err(fault)?;
         loop {
-            let rows = reader.read(PART_ROWS, PART_BYTES).map_err(fault)?;
+            let rows = reader.read(self.part_rows, PART_BYTES).map_err(fault)?;
             if rows.n_rows() + rows.n_rejected.sum() == 0 {
                 return Ok(());
             }
@@ -264,6 +275,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Writes rows in parts of so many rows and bytes.
     fn write(&mut self, rows: &RowLines) -> Result<(), Fault> {
         if rows.n_rows() == 0 {
             return Ok(());
@@ -273,21 +285,29 @@ impl<'a> Scanner<'a> {
             none => none.insert(tempfile::tempfile().map_err(io_fault)?),
         };
         file.write_all(&rows.lines).map_err(io_fault)?;
-        let (bytes, own, are_texts) = (rows.lines.len(), rows.n_rows(), rows.are_texts);
-        match self.parts.last_mut() {
-            // Few rows come together where each line of a file is a request.
-            Some(last)
-                if last.are_texts == are_texts
-                    && last.bytes + bytes <= PART_BYTES
-                    && last.rows + own <= PART_ROWS as u64 =>
-            {
-                last.bytes += bytes;
-                last.rows += own;
+        let mut begun = 0;
+        for end in &rows.ends {
+            let (bytes, are_texts) = (end - begun, rows.are_texts);
+            match self.parts.last_mut() {
+                Some(last)
+                    if last.are_texts == are_texts
+                        && last.bytes + bytes <= PART_BYTES
+                        && last.rows < self.part_rows as u64 =>
+                {
+                    last.bytes += bytes;
+                    last.rows += 1;
+                }
+                _ => self.parts.push(Part { offset: self.offset, bytes, rows: 1, are_texts }),
             }
-            _ => self.parts.push(Part { offset: self.offset, bytes, rows: own, are_texts }),
+            self.offset += bytes as u64;
+            begun = *end;
         }
-        self.offset += bytes as u64;
-        Ok(())
+        match self.offset <= UNPACKED_BYTES_MAX {
+            true => Ok(()),
+            false => Err(Fault::unreadable(format!(
+                "its rows take more than {UNPACKED_BYTES_MAX} bytes as lines"
+            ))),
+        }
     }
 
     fn finish(self, content: u128) -> Result<ScannedLines, Fault> {
@@ -296,12 +316,13 @@ impl<'a> Scanner<'a> {
             let reason = explanation(*reason);
             return Err(Fault::unreadable(format!("no row in it; the first is {reason}: {text}")));
         }
+        let is_own = own.is_some();
         let file = match (own, written) {
             (Some(own), _) => Arc::clone(own),
             (None, Some(written)) => Arc::new(written),
             (None, None) => Arc::new(tempfile::tempfile().map_err(io_fault)?),
         };
-        Ok(ScannedLines { file, parts, rejected, first_rejected, content })
+        Ok(ScannedLines { file, is_own, parts, rejected, first_rejected, content })
     }
 }
 
@@ -310,11 +331,11 @@ fn fault(fault: BodyFault) -> Fault {
 }
 
 /// Whole lines in pieces of the bytes and lines of a part.
-fn pieces(text: &[u8]) -> Vec<&[u8]> {
+fn pieces(text: &[u8], part_rows: usize) -> Vec<&[u8]> {
     let (mut pieces, mut begun, mut lines) = (Vec::new(), 0, 0);
     for at in memchr_iter(b'\n', text) {
         lines += 1;
-        if lines == PART_ROWS || at + 1 - begun >= PART_BYTES {
+        if lines == part_rows || at + 1 - begun >= PART_BYTES {
             pieces.push(&text[begun..=at]);
             (begun, lines) = (at + 1, 0);
         }

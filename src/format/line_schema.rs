@@ -41,6 +41,11 @@ impl LineSchema {
         LineSchema { places, features, columns, time: None, insides }
     }
 
+    /// Whether a name of logs stands for that of a feature.
+    pub fn is_alias(&self, name: &str, place: usize) -> bool {
+        self.features[place].name != name
+    }
+
     /// Where the feature of this name is; `likely` is looked at first.
     pub fn place(&self, name: &str, likely: usize) -> Option<usize> {
         match self.features.get(likely) {
@@ -56,7 +61,7 @@ impl LineSchema {
 
     /// Whether a key of this name should be a feature, and is none.
     pub fn is_missed(&self, name: &str) -> bool {
-        self.columns.is_feature(name)
+        self.columns.is_feature(&self.columns.renaming.renamed(name))
     }
 
     /// The feature of this name is the time of a row.
@@ -83,8 +88,7 @@ impl LineSchema {
 impl LineSchema {
     /// What is wrong with rows that have these columns: each that is no feature, in every row.
     pub fn unknown_columns(&self, schema: &Schema, rows: u64) -> LineFaults {
-        let is_unknown =
-            |name: &&str| !self.places.contains_key(*name) && self.columns.is_feature(name);
+        let is_unknown = |name: &&str| !self.places.contains_key(*name) && self.is_missed(name);
         let unknown: Vec<&str> = column_names(schema).filter(is_unknown).collect();
         LineFaults {
             unknown_keys: unknown.len() as u64 * rows,

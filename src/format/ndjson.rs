@@ -66,6 +66,10 @@ impl Table for Batch {
         self.fingerprint
     }
 
+    fn has_training_names(&self) -> bool {
+        true
+    }
+
     fn weight(&self, _row_group: usize, column: usize) -> u64 {
         self.columns[column].values().get_array_memory_size() as u64
     }
@@ -154,7 +158,9 @@ impl BatchBuilder {
                 (Some(JsonValue::Text(text)), _) if origin.are_texts => {
                     Some(JsonValue::of_text(text, kind))
                 }
-                (None, Some(happened)) if self.schema.time_place() == Some(place) => {
+                (None | Some(JsonValue::Null), Some(happened))
+                    if self.schema.time_place() == Some(place) =>
+                {
                     Some(JsonValue::Text(happened))
                 }
                 (value, _) => value,

@@ -68,6 +68,8 @@ impl RowReader {
 /// What a key leads to.
 enum Key {
     Feature(usize),
+    /// By another name, which gives way to its own.
+    Alias(usize),
     /// An object that has features.
     Inside,
     Nothing,
@@ -105,6 +107,10 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
                     let value = all.next_value_seed(ValueSeed { texts: &mut reader.texts })?;
                     reader.values[place] = Some(value);
                     reader.next = place + 1;
+                }
+                Some(Key::Alias(place)) => {
+                    let value = all.next_value_seed(ValueSeed { texts: &mut reader.texts })?;
+                    reader.values[place].get_or_insert(value);
                 }
                 Some(Key::Inside) => {
                     let (reader, on_unknown) = (&mut *reader, &mut *on_unknown);
@@ -179,7 +185,8 @@ impl Visitor<'_> for KeySeed<'_> {
         }
         let name = if is_outermost { key } else { &reader.path };
         if let Some(place) = schema.place(name, reader.next) {
-            return Ok(Key::Feature(place));
+            let is_alias = schema.is_alias(name, place);
+            return Ok(if is_alias { Key::Alias(place) } else { Key::Feature(place) });
         }
         if schema.has_inside(name) {
             if is_outermost {

@@ -6,6 +6,7 @@ use crate::error::{Fault, Result};
 use crate::schema::renaming::Renaming;
 use arrow_schema::{Field, Schema};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A table whose columns are called otherwise.
 pub struct RenamedTable<'a> {
@@ -21,7 +22,8 @@ impl<'a> RenamedTable<'a> {
         reference: &Reference,
     ) -> RenamedTable<'a> {
         let renamed = || renamed_schema(table.schema(), renaming, reference);
-        let schema = (!renaming.is_empty()).then(renamed);
+        let is_renamed = !renaming.is_empty() && !table.has_training_names();
+        let schema = is_renamed.then(renamed);
         RenamedTable { table, schema }
     }
 }
@@ -30,10 +32,16 @@ impl<'a> RenamedTable<'a> {
 /// keeps it, also where another would be called the same.
 pub fn renamed_schema(own: &Schema, renaming: &Renaming, reference: &Reference) -> Schema {
     let features: HashSet<&str> = reference.grids().map(|grid| grid.name.as_str()).collect();
-    let mut taken: HashSet<String> = own.fields().iter().map(|own| own.name().clone()).collect();
+    let name_of = |field: &Field| match features.contains(field.name().as_str()) {
+        true => field.name().clone(),
+        false => renaming.renamed(field.name()).into_owned(),
+    };
+    let keeps = |field: &&Arc<Field>| name_of(field) == *field.name();
+    let mut taken: HashSet<String> =
+        own.fields().iter().filter(keeps).map(|own| own.name().clone()).collect();
     let fields = own.fields().iter().map(|field| {
-        let name = renaming.renamed(field.name()).into_owned();
-        let is_free = !features.contains(field.name().as_str()) && taken.insert(name.clone());
+        let name = name_of(field);
+        let is_free = name != *field.name() && taken.insert(name.clone());
         if is_free { Field::clone(field).with_name(name) } else { Field::clone(field) }
     });
     Schema::new(fields.collect::<Vec<_>>())

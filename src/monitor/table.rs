@@ -25,6 +25,11 @@ pub trait Table: Sync {
     /// Says that a column will be read soon, so that reading overlaps with decoding.
     fn prefetch(&self, _row_group: usize, _column: usize) {}
 
+    /// Whether its columns have the names of the training data already.
+    fn has_training_names(&self) -> bool {
+        false
+    }
+
     /// Whether a column costs as much as all of them: those of a row group are then read one after
     /// the other, and as many row groups at a time as there are threads.
     fn is_read_by_row_group(&self) -> bool {

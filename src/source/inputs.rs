@@ -127,10 +127,13 @@ pub fn open_rows(path: &Path, page_bytes_max: u64, lines: &Arc<LineSchema>) -> R
     let context = FileContext { lines, names, page_bytes_max, on_read: Arc::new(|| ()) };
     let is_document = path.extension().is_some_and(|ending| ending == "json");
     OpenFile::open(Path::new(""), path)
-        .and_then(|file| match FileFormat::of(path).open(&file, &context) {
-            // A row on each line or one document: the ending tells nothing of that.
-            Err(fault) if is_document => FileFormat::Json.open(&file, &context).map_err(|_| fault),
-            opened => opened,
+        .and_then(|file| {
+            // One document or a row on each line: the ending tells nothing of that.
+            let document = is_document.then(|| FileFormat::Json.open(&file, &context));
+            match document {
+                Some(Ok(opened)) => Ok(opened),
+                _ => FileFormat::of(path).open(&file, &context),
+            }
         })
         .map_err(|fault| fault.context(path.display()).into())
 }

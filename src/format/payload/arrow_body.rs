@@ -22,6 +22,14 @@ const CELLS_MAX: u64 = 100_000_000;
 /// What a file that is held open is worth in bytes, of which so many may wait.
 const FILE_SIZE: usize = 1 << 20;
 
+/// What a table takes before it is opened.
+pub fn least(form: TableForm) -> usize {
+    match form {
+        TableForm::Arrow => 0,
+        TableForm::Parquet => FILE_SIZE,
+    }
+}
+
 /// Bytes of the batches of a table.
 fn memory(table: &dyn Table) -> usize {
     let columns = 0..table.schema().fields().len();

@@ -1,6 +1,7 @@
 //! CloudEvents: what an event says of itself besides what it carries.
 
 use super::envelope::Envelope;
+use super::event_lines::lines_of;
 use super::raw_json::string;
 use super::{BodyContext, BodyFault, Event, EventRows, events};
 use crate::profile::instants;
@@ -91,8 +92,11 @@ impl CloudEvent {
         }
         let first = context.first_of(happened.as_deref());
         let context = BodyContext { is_inside_event: true, first, ..context.clone() };
-        let rows = events(carried, &context)?.pop().map(|own| own.rows);
-        let rows = rows.ok_or_else(|| BodyFault::Malformed("an event without rows".to_owned()))?;
+        let mut carried = events(carried, &context)?;
+        let rows = match carried.as_slice() {
+            [_] => carried.remove(0).rows,
+            _ => EventRows::Lines(lines_of(carried, &context)?),
+        };
         Ok(Event { id, happened, rows })
     }
 }

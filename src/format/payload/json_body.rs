@@ -22,7 +22,9 @@ pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFaul
     };
     let mut values = Deserializer::from_str(text).into_iter::<&RawValue>();
     let first = values.next().transpose();
-    let rest = &body[values.byte_offset()..];
+    // What is said to be JSON is, to its end.
+    let end = if context.json_bytes.is_some() { json.len() } else { values.byte_offset() };
+    let rest = &body[end..];
     let is_blank = context.json_bytes.is_none() && rest.trim_ascii().is_empty();
     match first {
         Ok(Some(value)) if rest.is_empty() || is_blank => of_value(value, context),
@@ -49,25 +51,57 @@ fn is_dressed(value: &RawValue) -> bool {
         |key: &Option<&RawValue>| key.is_some_and(|own| own.get().starts_with(['[', '{']));
     keys.iter().any(is_inside)
         || [own.predictions, own.outputs].iter().any(is_inside)
-        || own.data.is_some_and(|data| data.get().starts_with('{'))
+        || own.data.is_some_and(is_seldon)
         || CloudEvent::structured(&own).is_some()
+}
+
+fn is_seldon(data: &RawValue) -> bool {
+    let has = |key: &str| data.get().contains(key);
+    data.get().starts_with('{') && (has("\"ndarray\"") || has("\"tensor\""))
 }
 
 /// The events of lines that each are more than a row.
 fn each_value(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
-    let mut events = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
     for line in full_lines(body) {
-        match serde_json::from_slice::<&RawValue>(line) {
-            Ok(value) => events.extend(of_value(value, context)?),
-            Err(_) => {
-                let mut none = RowLines::new(context);
-                none.reject(RejectReason::Malformed, line);
-                events.push(Event::of(EventRows::Lines(none)));
+        let own = match serde_json::from_slice::<&RawValue>(line) {
+            Ok(value) => of_value(value, context)?,
+            Err(_) => vec![rejected(line, context)],
+        };
+        for event in own {
+            match (events.last_mut(), event) {
+                // Rows of no event of their own are together.
+                (
+                    Some(Event { id: None, rows: EventRows::Lines(last), .. }),
+                    Event { id: None, rows: EventRows::Lines(rows), .. },
+                ) if last.are_texts == rows.are_texts => last.append(rows),
+                (_, event) => events.push(event),
             }
         }
         refuse_too_many(events.len())?;
     }
     Ok(events)
+}
+
+/// An event whose rows cannot be told.
+fn rejected(text: &[u8], context: &BodyContext) -> Event {
+    let mut none = RowLines::new(context);
+    none.reject(RejectReason::Malformed, text);
+    Event::of(EventRows::Lines(none))
+}
+
+/// Opens an event of several; what it carries may be none, and the others count.
+fn open_one(
+    event: CloudEvent,
+    envelope: &Envelope<'_>,
+    context: &BodyContext,
+) -> Result<Event, BodyFault> {
+    match event.open(envelope, context) {
+        Err(BodyFault::Malformed(text) | BodyFault::Unknown(text)) => {
+            Ok(rejected(text.as_bytes(), context))
+        }
+        opened => opened,
+    }
 }
 
 /// Events of a body, at most: each takes some room of its own.
@@ -114,7 +148,7 @@ fn of_array(all: &[&RawValue], context: &BodyContext) -> Result<Vec<Event>, Body
     for own in all {
         let envelope = Envelope::of(own);
         match CloudEvent::structured(&envelope) {
-            Some(event) => events.push(event.open(&envelope, context)?),
+            Some(event) => events.push(open_one(event, &envelope, context)?),
             None => events.push(Event::of(EventRows::Lines(instances(&[own], context)?))),
         }
     }
@@ -152,7 +186,8 @@ fn of_object(
     {
         return Ok(EventRows::Lines(rows));
     }
-    if envelope.predictions.or(envelope.outputs).filter(is_array).is_some() {
+    let is_inside = |own: &&RawValue| is_array(own) || is_object(own);
+    if envelope.predictions.or(envelope.outputs).filter(is_inside).is_some() {
         return Ok(EventRows::Answer);
     }
     let mut rows = RowLines::new(context);

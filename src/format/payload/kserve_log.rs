@@ -1,8 +1,8 @@
 //! Records of KServe's log store: requests and answers, each in base64 beside what is known of it.
 
+use super::event_lines::lines_of;
 use super::raw_json::{elements, string};
 use super::row_lines::RowLines;
-use super::sagemaker::lines_of;
 use super::{BodyContext, BodyFault, events};
 use crate::telemetry::RejectReason;
 use base64::Engine;

@@ -18,9 +18,11 @@
 
 mod arrow_body;
 mod binary_tensor;
+mod budget;
 mod cloud_event;
 mod csv_body;
 mod envelope;
+mod event_lines;
 mod json_body;
 mod kserve_log;
 mod matrix;
@@ -41,6 +43,7 @@ pub use unpack::{Packing, unpack};
 use crate::format::line_split::full_lines;
 use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
+use budget::Budget;
 use serde_json::Value;
 
 /// What is known of a body besides its bytes.
@@ -50,8 +53,7 @@ pub struct BodyContext {
     pub names: Vec<String>,
     /// Bytes of a row, at most.
     pub line_bytes_max: usize,
-    /// Bytes that all rows take as lines, at most.
-    pub lines_bytes_max: usize,
+    budget: Budget,
     /// As the sender calls it, in lower case; empty where it does not.
     pub content_type: String,
     /// Bytes of its JSON, where others follow (Triton's tensors).
@@ -67,9 +69,14 @@ pub struct BodyContext {
 }
 
 impl BodyContext {
-    /// For rows of so many bytes, and so many bytes of lines.
-    pub fn new(names: Vec<String>, line_bytes_max: usize, lines_bytes_max: usize) -> BodyContext {
-        BodyContext { names, line_bytes_max, lines_bytes_max, ..BodyContext::default() }
+    /// For rows of so many bytes each, and all together.
+    pub fn new(names: Vec<String>, line_bytes_max: usize, bytes_max: usize) -> BodyContext {
+        BodyContext { names, line_bytes_max, budget: Budget::new(bytes_max), ..Default::default() }
+    }
+
+    /// The same for another body.
+    pub fn renewed(&self) -> BodyContext {
+        BodyContext { budget: Budget::new(self.budget.most), ..self.clone() }
     }
 
     /// The time of rows, for the column that they may lack it in.
@@ -165,7 +172,10 @@ impl Event {
 /// The events that a body holds: one, unless it is a batch of them.
 pub fn events(body: Vec<u8>, context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
     if let Some(form) = arrow_body::form(&body) {
-        return table(form, body).map(|rows| vec![Event::of(EventRows::Table(rows))]);
+        context.budget.spend(arrow_body::least(form))?;
+        let rows = table(form, body)?;
+        context.budget.spend(rows.size)?;
+        return Ok(rows).map(|rows| vec![Event::of(EventRows::Table(rows))]);
     }
     let first = body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
     match first {

@@ -1,5 +1,6 @@
 //! Rows as lines of JSON, and those that are none.
 
+use super::budget::Budget;
 use super::{BodyContext, BodyFault};
 use crate::format::json_check::check;
 use crate::telemetry::RejectReason;
@@ -34,16 +35,16 @@ pub struct RowLines {
     /// How the first of them begins.
     pub first_rejected: Option<(RejectReason, String)>,
     line_bytes_max: usize,
-    lines_bytes_max: usize,
     /// Written first in each row.
     first: Option<String>,
+    budget: Budget,
 }
 
 impl RowLines {
     pub fn new(context: &BodyContext) -> RowLines {
-        let BodyContext { line_bytes_max, lines_bytes_max, .. } = *context;
-        let first = context.first.clone();
-        RowLines { line_bytes_max, lines_bytes_max, first, ..RowLines::default() }
+        let (line_bytes_max, first) = (context.line_bytes_max, context.first.clone());
+        let budget = context.budget.clone();
+        RowLines { line_bytes_max, first, budget, ..RowLines::default() }
     }
 
     /// Rows that count.
@@ -148,12 +149,8 @@ impl RowLines {
         }
         self.lines.push(b'\n');
         self.ends.push(self.lines.len());
-        if self.lines.len() > self.lines_bytes_max {
-            let most = self.lines_bytes_max;
-            return Err(BodyFault::TooLarge(format!(
-                "its rows take more than {most} bytes; send fewer of them at a time"
-            )));
-        }
+        let begun = self.ends.iter().rev().nth(1).copied().unwrap_or(0);
+        self.budget.spend(self.lines.len() - begun)?;
         Ok(())
     }
 

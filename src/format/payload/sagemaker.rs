@@ -1,8 +1,9 @@
 //! What Amazon SageMaker's data capture writes: on each line a request, and maybe its answer.
 
+use super::event_lines::lines_of;
 use super::raw_json::string;
 use super::row_lines::RowLines;
-use super::{BodyContext, BodyFault, Event, EventRows, csv_body, events};
+use super::{BodyContext, BodyFault, csv_body, events};
 use crate::telemetry::RejectReason;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -82,19 +83,4 @@ fn rows(side: &Side<'_>, context: &BodyContext) -> Result<RowLines, BodyFault> {
         return csv_body::rows(&decoded, &context);
     }
     lines_of(events(decoded, &context)?, &context)
-}
-
-/// The rows of events that are kept as lines, one after the other.
-pub fn lines_of(events: Vec<Event>, context: &BodyContext) -> Result<RowLines, BodyFault> {
-    let mut all = RowLines::new(context);
-    for event in events {
-        match event.rows {
-            EventRows::Lines(rows) => all.append(rows),
-            EventRows::Answer => {}
-            EventRows::Table(_) => {
-                return Err(BodyFault::Unknown("a table inside of a line".to_owned()));
-            }
-        }
-    }
-    Ok(all)
 }

@@ -175,8 +175,12 @@ fn flatten<'a>(tensor: Tensor<'a>, tail: &mut &'a [u8]) -> Result<Option<Flat<'a
         }
         (None, Some(data), _) => FlatValues::Json(flat(data, DIMENSIONS_MAX)?),
         (None, None, Some(contents)) => {
-            let all = contents.into_values().next().map(|all| flat(all, DIMENSIONS_MAX));
-            of_protobuf(all.transpose()?.unwrap_or_default(), &datatype)
+            // Whoever prints defaults prints the other types as empty lists.
+            let mut all = Vec::new();
+            for own in contents.into_values() {
+                all.extend(flat(own, DIMENSIONS_MAX)?);
+            }
+            of_protobuf(all, &datatype)
         }
         (None, None, None) => FlatValues::Json(Vec::new()),
     };

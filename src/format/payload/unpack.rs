@@ -33,12 +33,12 @@ impl Packing {
     }
 }
 
-/// The bytes as they were; at most so many.
-pub fn unpack(bytes: Vec<u8>, packing: Packing, most: usize) -> Result<Vec<u8>, BodyFault> {
+/// The bytes as they were, at most so many; none where they are not packed.
+pub fn unpack(bytes: &[u8], packing: Packing, most: usize) -> Result<Option<Vec<u8>>, BodyFault> {
     let unpacked = match packing {
-        Packing::Plain => return Ok(bytes),
-        Packing::Gzip => read(MultiGzDecoder::new(bytes.as_slice()), most),
-        Packing::Zstd => zstd::Decoder::with_buffer(bytes.as_slice()).and_then(|mut own| {
+        Packing::Plain => return Ok(None),
+        Packing::Gzip => read(MultiGzDecoder::new(bytes), most),
+        Packing::Zstd => zstd::Decoder::with_buffer(bytes).and_then(|mut own| {
             // What it looks back on is bounded as well.
             own.window_log_max(WINDOW_LOG_MAX)?;
             read(own, most)
@@ -48,7 +48,7 @@ pub fn unpack(bytes: Vec<u8>, packing: Packing, most: usize) -> Result<Vec<u8>, 
         .map_err(|error| BodyFault::Malformed(format!("it cannot be unpacked: {error}")))?;
     match unpacked.len() > most {
         true => Err(BodyFault::TooLarge(format!("it unpacks to more than {most} bytes"))),
-        false => Ok(unpacked),
+        false => Ok(Some(unpacked)),
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
         let zstd = zstd::encode_all(text.as_slice(), 3).unwrap();
         for (packed, packing) in [(gzip, Packing::Gzip), (zstd, Packing::Zstd)] {
             assert_eq!(Packing::of(&packed), packing);
-            assert_eq!(unpack(packed.clone(), packing, 8_000).unwrap(), text);
-            assert!(matches!(unpack(packed.clone(), packing, 7_999), Err(BodyFault::TooLarge(_))));
-            let half = packed[..packed.len() / 2].to_vec();
+            assert_eq!(unpack(&packed, packing, 8_000).unwrap().unwrap(), text);
+            assert!(matches!(unpack(&packed, packing, 7_999), Err(BodyFault::TooLarge(_))));
+            let half = &packed[..packed.len() / 2];
             assert!(matches!(unpack(half, packing, 8_000), Err(BodyFault::Malformed(_))));
         }
         assert_eq!(Packing::of(&text), Packing::Plain);

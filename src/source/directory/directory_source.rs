@@ -280,7 +280,8 @@ impl Source for DirectorySource {
     }
 
     fn is_behind(&self, now: Timestamp) -> bool {
-        let is_settling = |since: Timestamp| now.since(since) < SETTLING_MAX;
+        let is_settling =
+            |since: Timestamp| now.since(since) < SETTLING_MAX + self.config.stable_for;
         !self.is_listed || !self.ready.is_empty() || self.settling_since.is_some_and(is_settling)
     }
 

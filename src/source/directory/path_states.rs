@@ -170,7 +170,9 @@ impl PathStates {
     /// Whether a file was seen that will be ready in a moment.
     pub fn is_settling(&self, now: Timestamp) -> bool {
         self.paths.values().any(|known| match &known.state {
-            PathState::Pending { first_seen, .. } => now.since(*first_seen) < RECENT,
+            PathState::Pending { first_seen, .. } => {
+                now.since(*first_seen) < RECENT.max(self.stable_for + RECENT)
+            }
             _ => false,
         })
     }

@@ -5,7 +5,7 @@
 //! memory of their own to lose.
 
 use super::answer::{Receipt, Refusal};
-use super::request_body::{Unread, read_body, room_for};
+use super::request_body::{ROOM_WITHIN, Unread, read_body, room_at_once, room_for};
 use super::row_pieces::{chunks, nothing, write};
 use super::seen_ids::SeenIds;
 use super::spool::{Spool, SpoolLimits};
@@ -47,8 +47,9 @@ pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bytes that the rows of a body take as lines: names are written for each row.
 pub const LINES_BYTES_MAX: usize = 128 << 20;
 
-/// How long there may be no room before a request is turned away.
-const ROOM_WITHIN: Duration = Duration::from_millis(100);
+/// How many times its bytes a packed body mostly unpacks to, and besides.
+const UNPACKS_TO: usize = 16;
+const UNPACKS_TO_LEAST: usize = 1 << 20;
 
 /// What an event takes besides its rows.
 const EVENT_BYTES: usize = 512;
@@ -217,7 +218,7 @@ impl Endpoint {
         let encoding = text(header::CONTENT_ENCODING.as_str()).unwrap_or_default();
         let packing = Packing::named(&encoding).ok_or(Refusal::Packing(encoding))?;
         let most = settings.body_max;
-        let unread = |unread| Refusal::Unread(unread, most);
+        let unread = move |unread| Refusal::Unread(unread, most);
         let (bytes, mut room) = read_body(body, most, &self.arriving).await.map_err(unread)?;
         let line_bytes_max = self.line_bytes_max.load(Ordering::Relaxed);
         let mut context = BodyContext::new(settings.names.clone(), line_bytes_max, LINES_BYTES_MAX);
@@ -227,22 +228,34 @@ impl Endpoint {
         let event = CloudEvent::binary(text);
         let key = text("idempotency-key");
         let packing = if packing == Packing::Plain { Packing::of(&bytes) } else { packing };
+        // Most bodies unpack to a few times their bytes, and few to all that is allowed.
+        let likely = (bytes.len() * UNPACKS_TO + UNPACKS_TO_LEAST).min(most);
         if packing != Packing::Plain {
-            room.merge(room_for(&self.arriving, most).map_err(unread)?);
+            room.merge(room_for(&self.arriving, likely).await.map_err(unread)?);
         }
+        let arriving = Arc::clone(&self.arriving);
         let n_bytes = bytes.len() as u64;
         let reading = Arc::clone(&self.reading).acquire_owned().await;
         let read = self.runtime.spawn_blocking(move || {
             let _reading = reading;
-            let body = unpack(bytes, packing, most)?;
-            match event {
-                Some(event) => Ok(vec![event.carry(body, &context)?]),
+            let body = match unpack(&bytes, packing, likely) {
+                Err(BodyFault::TooLarge(_)) if likely < most => {
+                    room.merge(room_at_once(&arriving, most - likely).map_err(unread)?);
+                    unpack(&bytes, packing, most)
+                }
+                unpacked => unpacked,
+            };
+            let body = body.map_err(Refusal::Body)?.unwrap_or(bytes);
+            let read = match event {
+                Some(event) => event.carry(body, &context).map(|own| vec![own]),
                 None => events(body, &context),
-            }
+            };
+            Ok((read.map_err(Refusal::Body)?, room))
         });
-        let mut read = read.await.map_err(|_| Refusal::Failed)?.map_err(Refusal::Body)?;
-        if let ([only], Some(key)) = (read.as_mut_slice(), key) {
-            only.id.get_or_insert(key);
+        let (mut read, mut room) = read.await.map_err(|_| Refusal::Failed)??;
+        if let Some(key) = key {
+            let unnamed = read.iter_mut().enumerate().filter(|(_, own)| own.id.is_none());
+            unnamed.for_each(|(number, own)| own.id = Some(format!("{number} {key}")));
         }
         let mut taken = Receipt::default();
         let rejected: Vec<_> = read.iter_mut().filter_map(|own| taken.note(own)).collect();
@@ -250,7 +263,7 @@ impl Endpoint {
         // Until they are where they wait, rows take more or less than their body did.
         let size = read.iter().map(|own| own.rows.size() + EVENT_BYTES).sum::<usize>();
         if let Some(more) = size.checked_sub(room.num_permits()) {
-            room.merge(room_for(&self.arriving, more).map_err(unread)?);
+            room.merge(room_for(&self.arriving, more).await.map_err(unread)?);
         }
         let are_new = match self.spool.get().filter(|_| settings.is_durable) {
             Some(spool) => {

@@ -7,7 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How long there may be no room before a request is turned away.
+pub const ROOM_WITHIN: Duration = Duration::from_millis(100);
 
 /// Who sends nothing for so long is given up.
 const QUIET_MAX: Duration = Duration::from_secs(10);
@@ -38,7 +41,7 @@ pub async fn read_body(
     if body.size_hint().lower() > most as u64 {
         return Err(Unread::TooLarge);
     }
-    let mut taken = room_for(room, 0)?;
+    let mut taken = room_for(room, 0).await?;
     let (begun, mut bytes) = (Instant::now(), Vec::new());
     loop {
         let slow = begun + SLOW_START + Duration::from_secs(bytes.len() as u64 / SLOW_BYTES);
@@ -52,13 +55,20 @@ pub async fn read_body(
         if bytes.len() + part.len() > most {
             return Err(Unread::TooLarge);
         }
-        taken.merge(room_for(room, part.len())?);
+        taken.merge(room_for(room, part.len()).await?);
         bytes.extend_from_slice(&part);
     }
 }
 
+/// Room for so many bytes, as soon as there is.
+pub async fn room_for(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
+    let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let taken = timeout(ROOM_WITHIN, Arc::clone(room).acquire_many_owned(permits)).await;
+    taken.ok().and_then(Result::ok).ok_or(Unread::NoRoom)
+}
+
 /// Room for so many bytes, if there is.
-pub fn room_for(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
+pub fn room_at_once(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
     let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
     Arc::clone(room).try_acquire_many_owned(permits).map_err(|_| Unread::NoRoom)
 }

@@ -336,6 +336,11 @@ impl Writer {
             )?;
             transaction.execute("DELETE FROM entry WHERE position <= ?1", [position as i64])?;
             bytes = bytes.saturating_sub(own as u64);
+            // Whoever wrote to it before may have deleted some of them.
+            let is_empty = "SELECT NOT EXISTS (SELECT * FROM entry)";
+            if transaction.query_row(is_empty, [], |row| row.get(0))? {
+                bytes = 0;
+            }
         }
         let seconds = shared.dedupe_seconds.load(Ordering::Relaxed) as i64;
         transaction.execute("DELETE FROM seen WHERE at < unixepoch() - ?1", [seconds])?;
