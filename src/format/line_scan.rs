@@ -87,7 +87,18 @@ pub fn scan(
     lines: &LineSchema,
     on_read: &dyn Fn(),
 ) -> Result<ScannedLines, Fault> {
-    let mut context = BodyContext::new(names.to_vec(), LINE_BYTES_MAX, LINES_BYTES_MAX);
+    scan_within(LINES_BYTES_MAX, file, format, (names, lines), on_read)
+}
+
+/// The same, with so many bytes of lines in memory at a time.
+fn scan_within(
+    lines_bytes_max: usize,
+    file: &Arc<File>,
+    format: RowFormat,
+    (names, lines): (&[String], &LineSchema),
+    on_read: &dyn Fn(),
+) -> Result<ScannedLines, Fault> {
+    let mut context = BodyContext::new(names.to_vec(), LINE_BYTES_MAX, lines_bytes_max);
     context.time_column = lines.time().map(str::to_owned);
     let features = lines.features().len();
     let mut start = [0; 4];
@@ -187,7 +198,7 @@ impl<'a> Scanner<'a> {
     fn read(&mut self, input: &mut dyn Read) -> Result<(), Fault> {
         match self.format {
             RowFormat::Ndjson => self.read_lines(input, |own, text| {
-                let mut rows = RowLines::new(&own.context);
+                let mut rows = RowLines::new(&own.context.renewed());
                 for line in full_lines(text) {
                     match own.own {
                         Some(_) => rows.push_unkept(line),
@@ -238,7 +249,9 @@ impl<'a> Scanner<'a> {
         let input = BufReader::with_capacity(1 << 16, input);
         let mut reader = CsvRows::new(input, &context).map_err(fault)?;
         loop {
-            let rows = reader.read(self.part_rows, PART_BYTES).map_err(fault)?;
+            // What may be in memory at a time, and not what a file may have.
+            let rows = reader.read(&context.renewed(), self.part_rows, PART_BYTES);
+            let rows = rows.map_err(fault)?;
             if rows.n_rows() + rows.n_rejected.sum() == 0 {
                 return Ok(());
             }
@@ -344,4 +357,40 @@ fn pieces(text: &[u8], part_rows: usize) -> Vec<&[u8]> {
         pieces.push(&text[begun..]);
     }
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::columns::ColumnsConfig;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    /// A file may have more rows than fit into memory.
+    #[test]
+    fn a_file_may_be_larger_than_what_is_read_at_a_time() {
+        const ROWS: usize = 300_000;
+        let lines: String = (0..ROWS).map(|n| format!("{{\"x\":{n}}}\n")).collect();
+        let csv: String = (0..ROWS).map(|n| format!("{n}\n")).collect();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(lines.as_bytes()).unwrap();
+        let files = [
+            (lines.clone().into_bytes(), RowFormat::Ndjson),
+            (packed.finish().unwrap(), RowFormat::Ndjson),
+            (format!("x\n{csv}").into_bytes(), RowFormat::Csv),
+        ];
+        let schema = LineSchema::new(Vec::new(), ColumnsConfig::default());
+        for (bytes, format) in files {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            // All lines have more.
+            let most = lines.len() - 1;
+            let scanned = scan_within(most, &Arc::new(file), format, (&[], &schema), &|| ());
+            let scanned = scanned.unwrap();
+            let rows: u64 = scanned.parts.iter().map(|part| part.rows).sum();
+            assert_eq!((rows, scanned.rejected.sum()), (ROWS as u64, 0), "{format:?}");
+            assert_eq!(scanned.content, xxhash_rust::xxh3::xxh3_128(&bytes), "{format:?}");
+            assert!(scanned.parts.iter().all(|part| part.rows <= PART_ROWS as u64), "{format:?}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ fn delimiter(header: &[u8]) -> u8 {
 
 /// Each record is a row.
 pub fn rows(body: &[u8], context: &BodyContext) -> Result<RowLines, BodyFault> {
-    CsvRows::new(body, context)?.read(usize::MAX, usize::MAX)
+    CsvRows::new(body, context)?.read(context, usize::MAX, usize::MAX)
 }
 
 /// Bytes of a record, at most: a quote that nobody closes would take all that follows.
@@ -54,15 +54,14 @@ impl<R: Read> Read for Limited<R> {
 }
 
 /// The rows of CSV, as many at a time as are asked for.
-pub struct CsvRows<'a, R> {
+pub struct CsvRows<R> {
     reader: Reader<Limited<R>>,
     names: Vec<QuotedName>,
-    context: &'a BodyContext,
 }
 
-impl<'a, R: BufRead> CsvRows<'a, R> {
+impl<R: BufRead> CsvRows<R> {
     /// Reads the header.
-    pub fn new(mut input: R, context: &'a BodyContext) -> Result<CsvRows<'a, R>, BodyFault> {
+    pub fn new(mut input: R, context: &BodyContext) -> Result<CsvRows<R>, BodyFault> {
         let begin = input.fill_buf().map_err(|error| BodyFault::Malformed(error.to_string()))?;
         let delimiter = delimiter(begin);
         let mut reader = ReaderBuilder::new();
@@ -80,12 +79,17 @@ impl<'a, R: BufRead> CsvRows<'a, R> {
             }
             true => header(&record)?,
         };
-        Ok(CsvRows { reader, names: QuotedName::all(names), context })
+        Ok(CsvRows { reader, names: QuotedName::all(names) })
     }
 
     /// The next rows, until there are so many or they have so many bytes.
-    pub fn read(&mut self, rows_max: usize, bytes_max: usize) -> Result<RowLines, BodyFault> {
-        let mut rows = RowLines::new(self.context);
+    pub fn read(
+        &mut self,
+        context: &BodyContext,
+        rows_max: usize,
+        bytes_max: usize,
+    ) -> Result<RowLines, BodyFault> {
+        let mut rows = RowLines::new(context);
         rows.are_texts = true;
         let mut record = ByteRecord::new();
         while rows.ends.len() < rows_max && rows.lines.len() < bytes_max {
