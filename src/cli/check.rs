@@ -39,7 +39,8 @@ pub struct CheckArguments {
     /// the configuration names
     #[arg(long, value_name = "REF", required_unless_present = "config")]
     reference: Option<PathBuf>,
-    /// What it sees now: Parquet files, directories, globs or .profile; all are one window
+    /// What it sees now: Parquet, Arrow, CSV or lines of JSON, as files, directories, globs, or
+    /// .profile; all are one window
     #[arg(required = true, value_name = "CURRENT")]
     current: Vec<PathBuf>,
     /// One window per file instead

@@ -2,8 +2,9 @@
 //! stream that is broken ends its connection and nothing else.
 
 use crate::support::daemon::{Daemon, config};
+use crate::support::streamed::{ROWS, assert_same, bytes, fixture, prepare};
 use crate::support::table::{floats, write};
-use crate::support::{check_json, features, repository};
+use crate::support::{check_json, features};
 use arrow_array::types::Int8Type;
 use arrow_array::{ArrayRef, DictionaryArray, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
@@ -11,47 +12,14 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-const ROWS: u32 = 600;
-
-/// What is told of a feature, the least and greatest besides.
-const FIGURES: [&str; 10] = [
-    "status",
-    "drifted",
-    "rows",
-    "missing_ratio",
-    "nan_ratio",
-    "mean",
-    "stddev",
-    "percentiles",
-    "distinct",
-    "measures",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    repository("fixtures/streams").join(name)
-}
-
-fn bytes(name: &str) -> Vec<u8> {
-    std::fs::read(fixture(name)).unwrap()
-}
-
 /// A daemon whose one source is this, with windows of 600 rows.
 fn start(folder: &Path, source: &str) -> Daemon {
-    std::fs::copy(fixture("reference.parquet"), folder.join("reference.parquet")).unwrap();
-    let path = config(folder, "");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let text = text.replace("type = \"directory\"\npath = \"logs\"", source);
-    let window = format!(
-        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n\
-         [model.drift]\nvariation = \"none\"\n"
-    );
-    std::fs::write(&path, text + &window).unwrap();
-    Daemon::start(&path)
+    Daemon::start(&prepare(folder, source))
 }
 
 const TCP: &str = "type = \"tcp\"\nlisten = \"127.0.0.1:0\"";
@@ -65,18 +33,7 @@ fn connect(daemon: &Daemon) -> TcpStream {
 fn expect_as_the_file(daemon: &Daemon, told: &str) {
     let (_, file) = check_json(&fixture("reference.parquet"), &fixture("rows.parquet"));
     let (_, live) = daemon.get("/api/v1/report");
-    let live: Value = serde_json::from_str(&live).unwrap();
-    let (live, file) = (features(&live), features(&file));
-    assert_eq!((live.len(), file.len()), (5, 5), "{told}");
-    for ((name, own), (_, file)) in live.iter().zip(&file) {
-        for key in FIGURES {
-            assert_eq!(own[key], file[key], "{told}: {key} of {name}");
-        }
-        // Lines know no integers, and tell them as what they are read as.
-        for key in ["min", "max"] {
-            assert_eq!(own[key].as_f64(), file[key].as_f64(), "{told}: {key} of {name}");
-        }
-    }
+    assert_same(told, &serde_json::from_str(&live).unwrap(), &file);
 }
 
 /// Every stream that pyarrow writes, and the same as lines, over both kinds of socket.

@@ -2,60 +2,13 @@
 //! as, and what is none is told.
 
 use crate::support::daemon::{Daemon, config};
+use crate::support::streamed::{array, assert_same, bytes, csv, fixture, gzip};
 use crate::support::table::{floats, strings, write};
 use crate::support::{check_json, features, repository};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-
-/// What is told of a feature, the least and greatest besides.
-const FIGURES: [&str; 10] = [
-    "status",
-    "drifted",
-    "rows",
-    "missing_ratio",
-    "nan_ratio",
-    "mean",
-    "stddev",
-    "percentiles",
-    "distinct",
-    "measures",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    repository("fixtures/streams").join(name)
-}
-
-fn lines() -> Vec<u8> {
-    std::fs::read(fixture("rows.jsonl")).unwrap()
-}
-
-/// The rows of the stream's fixture as CSV, as pandas writes them.
-fn csv() -> Vec<u8> {
-    let names = ["number", "whole", "city", "flag", "at"];
-    let mut text = names.join(",") + "\n";
-    for line in String::from_utf8(lines()).unwrap().lines() {
-        let row: Value = serde_json::from_str(line).unwrap();
-        let value = |name: &&str| match &row[*name] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            Value::Bool(true) => "True".to_owned(),
-            Value::Bool(false) => "False".to_owned(),
-            other => other.to_string(),
-        };
-        text += &(names.iter().map(value).collect::<Vec<_>>().join(",") + "\n");
-    }
-    text.into_bytes()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
-}
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
@@ -63,32 +16,17 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 
 /// The stream's rows in every form: a name, a format, bytes.
 fn forms() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let arrow = |name: &str| std::fs::read(fixture(name)).unwrap();
-    let array = format!("[{}]", String::from_utf8(lines()).unwrap().trim_end().replace('\n', ","));
     vec![
-        ("a.jsonl", "ndjson", lines()),
-        ("a.ndjson.gz", "ndjson", gzip(&lines())),
-        ("a.jsonl.zst", "ndjson", zstd(&lines())),
+        ("a.jsonl", "ndjson", bytes("rows.jsonl")),
+        ("a.ndjson.gz", "ndjson", gzip(&bytes("rows.jsonl"))),
+        ("a.jsonl.zst", "ndjson", zstd(&bytes("rows.jsonl"))),
         ("a.csv", "csv", csv()),
         ("a.csv.gz", "csv", gzip(&csv())),
-        ("a.arrows", "arrow", arrow("plain.arrows")),
-        ("b.arrow", "arrow", arrow("zstd.arrows")),
-        ("c.arrow", "arrow", arrow("dictionary.arrows")),
-        ("a.json", "json", array.into_bytes()),
+        ("a.arrows", "arrow", bytes("plain.arrows")),
+        ("b.arrow", "arrow", bytes("zstd.arrows")),
+        ("c.arrow", "arrow", bytes("dictionary.arrows")),
+        ("a.json", "json", array()),
     ]
-}
-
-fn same(told: &str, own: &Value, expected: &Value) {
-    let (own, expected) = (features(own), features(expected));
-    assert_eq!((own.len(), expected.len()), (5, 5), "{told}");
-    for ((name, own), (_, expected)) in own.iter().zip(&expected) {
-        for key in FIGURES {
-            assert_eq!(own[key], expected[key], "{told}: {key} of {name}");
-        }
-        for key in ["min", "max"] {
-            assert_eq!(own[key].as_f64(), expected[key].as_f64(), "{told}: {key} of {name}");
-        }
-    }
 }
 
 fn check(current: &Path) -> Value {
@@ -99,12 +37,12 @@ fn check(current: &Path) -> Value {
 fn a_file_counts_the_same_whatever_it_is_written_as() {
     let folder = tempfile::tempdir().unwrap();
     let expected = check(&fixture("rows.parquet"));
-    for (name, format, bytes) in forms() {
+    for (name, format, content) in forms() {
         // A document is told by its format alone.
         if format != "json" {
             let path = folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            same(name, &check(&path), &expected);
+            std::fs::write(&path, content).unwrap();
+            assert_same(name, &check(&path), &expected);
         }
     }
 }
@@ -121,20 +59,20 @@ fn start(folder: &Path, format: &str, more: &str) -> Daemon {
 #[test]
 fn a_directory_is_read_in_its_format() {
     let expected = check(&fixture("rows.parquet"));
-    for (name, format, bytes) in forms() {
+    for (name, format, content) in forms() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(fixture("reference.parquet"), folder.path().join("reference.parquet"))
             .unwrap();
         let mut daemon = start(folder.path(), format, "[model.drift]\nvariation = \"none\"");
-        std::fs::write(folder.path().join("logs").join(name), &bytes).unwrap();
+        std::fs::write(folder.path().join("logs").join(name), &content).unwrap();
         // Another format lies beside.
         std::fs::write(folder.path().join("logs/notes.txt"), "x").unwrap();
         daemon.wait_for_sample(&["driftd_window_rows"], 600.0);
         let (_, live) = daemon.get("/api/v1/report");
-        same(name, &serde_json::from_str(&live).unwrap(), &expected);
-        daemon.wait_for_sample(&["driftd_source_bytes_total"], bytes.len() as f64);
+        assert_same(name, &serde_json::from_str(&live).unwrap(), &expected);
+        daemon.wait_for_sample(&["driftd_source_bytes_total"], content.len() as f64);
         // The same content under another name is known.
-        std::fs::write(folder.path().join("logs").join(format!("x{name}")), &bytes).unwrap();
+        std::fs::write(folder.path().join("logs").join(format!("x{name}")), &content).unwrap();
         daemon.wait_for_sample(&["driftd_source_files_total", "duplicate"], 1.0);
         daemon.wait_for_sample(&["driftd_source_rows_total"], 600.0);
         daemon.stop();
@@ -198,7 +136,7 @@ fn what_is_no_row_is_told() {
     daemon.wait_for_sample(&["driftd_source_files", "quarantined"], 1.0);
     assert!(daemon.log().iter().any(|line| line.contains("no row in it")));
     // Half of a packed file is no file.
-    let packed = gzip(&lines());
+    let packed = gzip(&bytes("rows.jsonl"));
     std::fs::write(log("c.jsonl.gz"), &packed[..packed.len() / 2]).unwrap();
     daemon.wait_for_sample(&["driftd_source_files", "quarantined"], 2.0);
     daemon.stop();

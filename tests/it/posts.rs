@@ -1,10 +1,9 @@
 //! Rows that are posted: whatever they come as they count as the same rows in a file do; and what
 //! must not get through does not.
 
-use crate::support::daemon::{Daemon, PATIENCE, config, send_signal};
-use crate::support::{check_json, features, repository};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use crate::support::check_json;
+use crate::support::daemon::{Daemon, PATIENCE, send_signal};
+use crate::support::streamed::{self, ROWS, array, assert_same, bytes, csv, fixture, gzip};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,45 +11,17 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const ROWS: u32 = 600;
-
 const PATH: &str = "/api/v1/models/m/events";
-
-/// What is told of a feature, the least and greatest besides.
-const FIGURES: [&str; 10] = [
-    "status",
-    "drifted",
-    "rows",
-    "missing_ratio",
-    "nan_ratio",
-    "mean",
-    "stddev",
-    "percentiles",
-    "distinct",
-    "measures",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    repository("fixtures/streams").join(name)
-}
-
-fn bytes(name: &str) -> Vec<u8> {
-    std::fs::read(fixture(name)).unwrap()
-}
 
 /// A configuration whose one source is of type http with these keys, and windows of 600 rows.
 fn prepare(folder: &Path, keys: &str) -> PathBuf {
-    std::fs::copy(fixture("reference.parquet"), folder.join("reference.parquet")).unwrap();
-    let path = config(folder, "");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let source = format!("type = \"http\"\n{keys}");
-    let text = text.replace("type = \"directory\"\npath = \"logs\"", &source);
-    let window = format!(
-        "[[model.window]]\nname = \"w\"\ntype = \"batch\"\nrows = {ROWS}\nevery = \"1h\"\n\
-         [model.drift]\nvariation = \"none\"\n"
-    );
-    std::fs::write(&path, text + &window).unwrap();
-    path
+    streamed::prepare(
+        folder,
+        &format!(
+            "type = \"http\"
+{keys}"
+        ),
+    )
 }
 
 /// Where its own listener is.
@@ -63,51 +34,11 @@ fn post(daemon: &Daemon, head: &str, body: &[u8]) -> (u16, Value) {
     daemon.post(&daemon.address, PATH, head, body)
 }
 
-/// The same rows as one array of JSON.
-fn array() -> Vec<u8> {
-    let lines = String::from_utf8(bytes("rows.jsonl")).unwrap();
-    format!("[{}]", lines.trim_end().replace('\n', ",")).into_bytes()
-}
-
-/// The same rows as CSV, as pandas writes them.
-fn csv() -> Vec<u8> {
-    let names = ["number", "whole", "city", "flag", "at"];
-    let mut text = names.join(",") + "\n";
-    for line in String::from_utf8(bytes("rows.jsonl")).unwrap().lines() {
-        let row: Value = serde_json::from_str(line).unwrap();
-        let value = |name: &&str| match &row[*name] {
-            Value::Null => String::new(),
-            Value::String(text) => format!("\"{text}\""),
-            Value::Bool(true) => "True".to_owned(),
-            Value::Bool(false) => "False".to_owned(),
-            other => other.to_string(),
-        };
-        text += &(names.iter().map(value).collect::<Vec<_>>().join(",") + "\n");
-    }
-    text.into_bytes()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
-}
-
 /// All figures of the last window but those of its rows' fate.
 fn expect_as_the_file(daemon: &Daemon, told: &str) {
     let (_, file) = check_json(&fixture("reference.parquet"), &fixture("rows.parquet"));
     let (_, live) = daemon.get("/api/v1/report");
-    let live: Value = serde_json::from_str(&live).unwrap();
-    let (live, file) = (features(&live), features(&file));
-    assert_eq!((live.len(), file.len()), (5, 5), "{told}");
-    for ((name, own), (_, file)) in live.iter().zip(&file) {
-        for key in FIGURES {
-            assert_eq!(own[key], file[key], "{told}: {key} of {name}");
-        }
-        for key in ["min", "max"] {
-            assert_eq!(own[key].as_f64(), file[key].as_f64(), "{told}: {key} of {name}");
-        }
-    }
+    assert_same(told, &serde_json::from_str(&live).unwrap(), &file);
 }
 
 #[test]

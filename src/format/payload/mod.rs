@@ -175,7 +175,7 @@ pub fn events(body: Vec<u8>, context: &BodyContext) -> Result<Vec<Event>, BodyFa
         context.budget.spend(arrow_body::least(form))?;
         let rows = table(form, body)?;
         context.budget.spend(rows.size)?;
-        return Ok(rows).map(|rows| vec![Event::of(EventRows::Table(rows))]);
+        return Ok(vec![Event::of(EventRows::Table(rows))]);
     }
     let first = body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
     match first {

@@ -171,7 +171,7 @@ impl PathStates {
     pub fn is_settling(&self, now: Timestamp) -> bool {
         self.paths.values().any(|known| match &known.state {
             PathState::Pending { first_seen, .. } => {
-                now.since(*first_seen) < RECENT.max(self.stable_for + RECENT)
+                now.since(*first_seen) < RECENT + self.stable_for
             }
             _ => false,
         })

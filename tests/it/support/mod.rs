@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod prometheus;
+pub mod streamed;
 pub mod table;
 
 use std::path::{Path, PathBuf};
