@@ -201,6 +201,8 @@ fn no_body_does_harm() {
     let (status, answer) = post(&daemon, "", b"{}");
     assert_eq!((status, &answer["error"]), (503, &json!("no room for now")));
     drop(slow);
+    // Nobody answers those who have gone.
+    daemon.wait_for_sample(&["driftd_source_connections"], 0.0);
     daemon.wait_for("room", |d| post(d, "", b"{}").0 == 202);
     let refused = |body: &[u8], head: &str, status: u16| {
         let (own, answer) = post(&daemon, head, body);

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
@@ -181,16 +181,11 @@ impl Endpoint {
 
     /// Takes the rows of a request.
     pub async fn receive(&self, headers: &HeaderMap, body: Body) -> Response {
-        let Ok(_under_way) = Arc::clone(&self.under_way).try_acquire_owned() else {
-            return self.turn_away();
-        };
+        let Some(_under_way) = UnderWay::new(self) else { return self.turn_away() };
         if self.is_stopping() {
             return Refusal::Closing.into_response();
         }
-        self.inbox.set_connections(REQUESTS_MAX - self.under_way.available_permits());
-        let taken = self.take(headers, body).await;
-        self.inbox.set_connections(REQUESTS_MAX - 1 - self.under_way.available_permits());
-        match taken {
+        match self.take(headers, body).await {
             Ok(taken) => taken.into_response(),
             Err(refusal) => {
                 match &refusal {
@@ -323,6 +318,28 @@ impl Endpoint {
         let text = text.chars().take(TEXT_MAX).collect();
         let first = Some((RejectReason::Malformed, text));
         self.note_rejected(vec![(rejected, first)], 0);
+    }
+}
+
+/// A request that is under way, until it is answered or its connection is gone.
+struct UnderWay<'a> {
+    endpoint: &'a Endpoint,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl UnderWay<'_> {
+    /// None where there are too many.
+    fn new(endpoint: &Endpoint) -> Option<UnderWay<'_>> {
+        let permit = Arc::clone(&endpoint.under_way).try_acquire_owned().ok()?;
+        endpoint.inbox.set_connections(REQUESTS_MAX - endpoint.under_way.available_permits());
+        Some(UnderWay { endpoint, _permit: permit })
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let others = REQUESTS_MAX - 1 - self.endpoint.under_way.available_permits();
+        self.endpoint.inbox.set_connections(others);
     }
 }
 
