@@ -74,8 +74,8 @@ pub fn footer_and_pages(bytes: &[u8]) {
     let file = File::from(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("a file in memory"));
     file.write_all_at(bytes, 0).expect("memory takes every byte");
     let stat = stat(&file.metadata().expect("the file is open"));
-    let (path, file) = (PathBuf::from("fuzz.parquet"), Arc::new(file));
-    let file = OpenFile { path, stat, partition_time: None, file, partition: Vec::new() };
+    let (root, path) = (Path::new(""), PathBuf::from("fuzz.parquet"));
+    let file = OpenFile::fetched(root, path, stat, file).expect("the file is open");
     let Ok(table) = ParquetTable::open(&file) else { return };
     let table = table.hashing().limited(PAGE_BYTES_MAX);
     if rows(&table) > ROWS_MAX {

@@ -46,7 +46,7 @@
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
 //! | 6 | [`net`]: listening, who is let in, serving and stopping |
 //! | 7 | [`format`], [`store`], [`export`], [`report`]: bytes to tables, SQLite, Prometheus, people |
-//! | 8 | [`source`]: directories and sockets, polled for deliveries |
+//! | 8 | [`source`]: directories, buckets and sockets, polled for deliveries |
 //! | 9 | [`journal`], [`config`]: what was counted, pending, being written and stored; the configuration, as written, then checked |
 //! | 10 | [`daemon`]: the pipeline, epochs, supervision, reloading, the real clock |
 //! | 11 | [`cli`]: arguments, a file per command |

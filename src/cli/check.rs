@@ -176,7 +176,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for path in paths {
         match inputs::resolve(path)? {
             Input::Profile(path) => files.push(path),
-            Input::Files(paths) => files.extend(paths),
+            Input::Files(found) => files.extend(found.into_iter().map(|file| file.path)),
         }
     }
     Ok(files)

@@ -13,7 +13,7 @@ use crate::monitor::renamed_table::renamed_schema;
 use crate::net::web_config::WebConfig;
 use crate::profile::feature::FeatureGrid;
 use crate::schema::column_changes::ColumnChanges;
-use crate::source::directory::listing;
+use crate::settings::is_address;
 use crate::source::inputs;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -139,6 +139,9 @@ fn check(config: &Config) -> Result<String> {
 /// Files of a directory that are asked for a column.
 const FILES_ASKED: usize = 100;
 
+/// The same for those of a bucket, which are fetched for that.
+const OBJECTS_ASKED: usize = 3;
+
 /// Says that nobody has the column with the time of each row, or with its cluster, as far as there
 /// is anybody to ask: every row would be given the time of its file.
 fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
@@ -148,10 +151,10 @@ fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let mut directories = Vec::new();
+    let mut roots = Vec::new();
     for source in &model.sources {
-        match source.directory() {
-            Some(directory) => directories.push(directory),
+        match source.files_root() {
+            Some(root) => roots.push(root),
             // Nobody knows what will come.
             None => return Ok(Vec::new()),
         }
@@ -159,13 +162,14 @@ fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
     let known = inputs::column_names(reference)?;
     missing.retain(|(_, name)| !known.contains(name));
     let mut is_any = false;
-    for directory in directories {
+    for root in roots {
         // One that cannot be listed was told of.
-        let files = listing::list(&directory, FileFormat::Parquet)
+        let files = inputs::list(&root, FileFormat::Parquet)
             .map(|listing| listing.files)
             .unwrap_or_default();
-        for file in files.into_iter().take(FILES_ASKED) {
-            let names = inputs::names_below(&directory, &file.path).into_iter();
+        let asked = if is_address(&root) { OBJECTS_ASKED } else { FILES_ASKED };
+        for file in files.into_iter().take(asked) {
+            let names = inputs::names_below(&root, &file.path).into_iter();
             let renaming = &model.reference.columns.renaming;
             let names: Vec<String> =
                 names.map(|name| renaming.renamed(&name).into_owned()).collect();
@@ -188,12 +192,16 @@ fn missing_columns(model: &Model, reference: &Path) -> Result<Vec<String>> {
 fn left_out(model: &Model) -> String {
     let mut text = String::new();
     for source in &model.sources {
-        let Some((directory, format)) = source.directory().zip(source.file_format()) else {
+        let Some((root, format)) = source.files_root().zip(source.file_format()) else {
             continue;
         };
-        let ignored = listing::list(&directory, format).map(|listing| listing.ignored);
-        if let Some(ignored) = ignored.ok().filter(|ignored| ignored.files > 0) {
-            text += &format!("  source {:?}: {ignored}\n", source.name);
+        match inputs::list(&root, format).map(|listing| listing.ignored) {
+            Ok(ignored) if ignored.files > 0 => {
+                text += &format!("  source {:?}: {ignored}\n", source.name);
+            }
+            Ok(_) => {}
+            // A bucket is waited for.
+            Err(error) => text += &format!("  source {:?}: {error}\n", source.name),
         }
     }
     text
@@ -204,14 +212,14 @@ fn changed_columns(model: &Model, reference: &Reference) -> String {
     let mut text = String::new();
     let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
     for source in &model.sources {
-        let Some(directory) = source.directory() else { continue };
-        let files = listing::list(&directory, FileFormat::Parquet)
+        let Some(root) = source.files_root() else { continue };
+        let files = inputs::list(&root, FileFormat::Parquet)
             .map(|listing| listing.files)
             .unwrap_or_default();
         let Some(newest) = files.into_iter().max_by_key(|file| file.stat.mtime_ns) else {
             continue;
         };
-        let Some(schema) = inputs::schema_below(&directory, &newest.path) else { continue };
+        let Some(schema) = inputs::schema_below(&root, &newest.path) else { continue };
         let schema = renamed_schema(&schema, &model.reference.columns.renaming, reference);
         let changes = ColumnChanges::of(&schema, &wanted, &model.columns_of_logs());
         if !changes.is_empty() {

@@ -4,11 +4,11 @@ use super::guessed_columns::{ColumnUse, GuessedColumn, guessed_columns};
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
 use crate::format::file_format::FileFormat;
-use crate::source::directory::listing;
+use crate::settings::is_address;
 use crate::source::inputs;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -53,12 +53,17 @@ pub fn run(arguments: &InitArguments) -> Result<ExitCode> {
 
 /// The columns of the first file of the logs; none where there is no file yet.
 fn columns_of_logs(logs: &Path) -> Result<Option<Vec<String>>> {
-    if !logs.is_dir() {
+    if !is_address(logs) && !logs.is_dir() {
         bail!("{}: no directory; name the one that the logs are written to", logs.display());
     }
-    let files = listing::list(logs, FileFormat::Parquet)?.files;
+    let files = inputs::list(logs, FileFormat::Parquet)?.files;
     let first = files.first().map(|file| inputs::names_below(logs, &file.path));
     Ok(first.filter(|names| !names.is_empty()))
+}
+
+/// An address is one already.
+fn absolute(path: &Path) -> std::io::Result<PathBuf> {
+    if is_address(path) { Ok(path.to_owned()) } else { path::absolute(path) }
 }
 
 fn configuration(
@@ -75,16 +80,22 @@ fn configuration(
             .to_owned();
     write!(text, "[[model]]\nname = {}\n\n", quoted(&name))?;
     write!(text, "[model.reference]\npath = {}\n\n", quoted(&train.to_string_lossy()))?;
-    text += "[[model.source]]\nname = \"logs\"\ntype = \"directory\"\n";
+    text += "[[model.source]]\nname = \"logs\"\n";
     match &arguments.logs {
         Some(logs) => {
             let logs = absolute(logs).context("the directory of the logs")?;
-            writeln!(text, "path = {}", quoted(&logs.to_string_lossy()))?;
+            let (kind, key) = match is_address(&logs) {
+                true => ("bucket", "url"),
+                false => ("directory", "path"),
+            };
+            writeln!(text, "type = {kind:?}\n{key} = {}", quoted(&logs.to_string_lossy()))?;
             if !has_logs {
                 text += &format_of_logs(&logs)?;
             }
         }
-        None => text += "path = \"logs\" # put the directory of your logs here\n",
+        None => {
+            text += "type = \"directory\"\npath = \"logs\" # put the directory of your logs here\n";
+        }
     }
     text += &window(columns);
     text += &columns_section(columns);
@@ -94,7 +105,7 @@ fn configuration(
 
 /// What is said of a directory without Parquet files.
 fn format_of_logs(logs: &Path) -> Result<String> {
-    let ignored = listing::list(logs, FileFormat::Parquet)?.ignored;
+    let ignored = inputs::list(logs, FileFormat::Parquet)?.ignored;
     Ok(match ignored.likely_format() {
         Some(format) => format!("format = \"{}\" # by the endings of its files\n", format.name()),
         None if ignored.files > 0 => {

@@ -49,7 +49,7 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         match inputs::resolve(path)? {
-            Input::Files(paths) => files.extend(paths),
+            Input::Files(found) => files.extend(found.into_iter().map(|file| file.path)),
             Input::Profile(path) => bail!(
                 "{} is a profile already; profiles are added with driftd merge",
                 path.display()

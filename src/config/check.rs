@@ -17,9 +17,9 @@ use crate::net::roles::{Role, Roles};
 use crate::schema::NamePattern;
 use crate::schema::columns::{ColumnsConfig, TimeColumn};
 use crate::schema::renaming::Renaming;
-use crate::settings::remote_fault;
-use crate::source::SourceConfig;
+use crate::settings::is_address;
 use crate::source::warm_up::WarmUp;
+use crate::source::{SourceConfig, bucket};
 use crate::store::StateConfig;
 use crate::time::EpochUnit;
 use std::collections::BTreeMap;
@@ -242,10 +242,15 @@ fn reference(
         Some(ReferenceSource::WarmUp(WarmUp { rows, files }))
     } else {
         let path = section.required_string("path");
-        if let Some(fault) = path.as_deref().and_then(remote_fault) {
-            section.fault("path", fault);
-        }
-        path.map(|path| ReferenceSource::Path(folder.join(path)))
+        path.map(|path| {
+            let path = Path::new(&path);
+            let is_address = is_address(path);
+            if let Err(error) = if is_address { bucket::check(path) } else { Ok(()) } {
+                section.fault("path", error.to_string());
+            }
+            // An address is not relative to anything.
+            ReferenceSource::Path(if is_address { path.to_owned() } else { folder.join(path) })
+        })
     };
     // The first files of sources are read as the sources read them.
     let page_bytes_max = section.bytes("page_max").unwrap_or_else(|| match &source {

@@ -5,7 +5,7 @@
 
 use super::ConfigFault;
 use crate::settings::units::{parse_bytes, parse_duration};
-use crate::settings::{Key, Setting, SettingKind, remote_fault};
+use crate::settings::{Key, Setting, SettingKind, is_address};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
@@ -197,8 +197,10 @@ impl<'a> Section<'a> {
             kind => {
                 let wanted = kind.to_string();
                 match self.typed(key.name, &wanted, |value| kind.parse(value.as_str()?))? {
-                    Setting::Path(path) if remote_fault(&path.to_string_lossy()).is_some() => {
-                        self.fault(key.name, remote_fault(&path.to_string_lossy())?);
+                    Setting::Path(path) if is_address(&path) => {
+                        let wanted = "is an address and no path; a source of type \"bucket\" reads \
+                                      object stores, with url in place of path";
+                        self.fault(key.name, format!("\"{}\" {wanted}", path.display()));
                         None
                     }
                     Setting::Path(path) if path.as_os_str().is_empty() => Some(Setting::Path(path)),

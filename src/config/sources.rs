@@ -62,7 +62,7 @@ pub fn check_resources(sections: &[Section<'_>], models: &[Option<Model>], serve
         for source in &model.sources {
             let resource = source.resource();
             let is_free = matches!(&resource, Resource::Address(address) if address.port() == 0);
-            if is_free || matches!(resource, Resource::Directory(_) | Resource::Server) {
+            if is_free || !resource.is_listened_on() {
                 continue;
             }
             let name = format!("source {:?} of model {:?}", source.name, model.model.name);

@@ -13,6 +13,7 @@ use crate::monitor::table::{ProgressTable, Table};
 use crate::net::stop::Stop;
 use crate::profile::codec;
 use crate::source::SourceConfig;
+use crate::source::files::listing::Listed;
 use crate::source::inputs::{self, Input};
 use crate::source::warm_up::WarmUp;
 use crate::store::ModelStore;
@@ -107,9 +108,9 @@ impl ReferenceLoader<'_> {
         let input = inputs::resolve(path).map_err(in_reference(path))?;
         Ok(match input {
             Input::Profile(file) => profile_settings(model, &file)? != kept.settings,
-            Input::Files(paths) => {
-                let files = open_all(&paths).map_err(in_reference(path))?;
-                !is_untouched(&files, &kept.files) && contents_differ(&files, &kept.files)?
+            Input::Files(files) => {
+                !is_untouched(&files, &kept.files)
+                    && contents_differ(&files, &kept.files).map_err(in_reference(path))?
             }
         })
     }
@@ -143,11 +144,10 @@ impl ReferenceLoader<'_> {
         path: &Path,
         store: &ModelStore,
     ) -> Result<(LoadedReference, Origin)> {
-        let paths = match inputs::resolve(path).map_err(in_reference(path))? {
+        let files = match inputs::resolve(path).map_err(in_reference(path))? {
             Input::Profile(file) => return self.profile(model, path, &file, store),
-            Input::Files(paths) => paths,
+            Input::Files(files) => files,
         };
-        let files = open_all(&paths).map_err(in_reference(path))?;
         let settings = settings_of_files(model);
         let sizes = files.iter().map(|file| file.stat.size).collect();
         let shape = ReferenceShape { settings, sizes };
@@ -160,7 +160,7 @@ impl ReferenceLoader<'_> {
     fn find_or_build(
         &self,
         model: &Model,
-        files: &[OpenFile],
+        files: &[Listed],
         store: &ModelStore,
         similar: &mut SimilarReferences,
     ) -> Result<(LoadedReference, Origin)> {
@@ -172,6 +172,7 @@ impl ReferenceLoader<'_> {
         if let Some((record, reference)) = similar.find(|known| is_untouched(files, known)) {
             return Ok((LoadedReference { reference, record }, Origin::OtherModel));
         }
+        let files = &open_all(files)?;
         let tables = hashing(files, model.page_bytes_max)?;
         // Another place or time, such as that of a new container, and maybe the same content.
         if kept.is_some() || !similar.is_empty() {
@@ -235,10 +236,10 @@ impl ReferenceLoader<'_> {
 pub fn ordered(model: &Model, reference: &Arc<Reference>) -> Vec<WindowEvidence> {
     let read = || -> Result<Vec<WindowEvidence>> {
         let ReferenceSource::Path(path) = &model.reference_source else { return Ok(Vec::new()) };
-        let Input::Files(paths) = inputs::resolve(path)? else {
+        let Input::Files(files) = inputs::resolve(path)? else {
             return Err(Error::new("a profile does not have the order of rows; name the files"));
         };
-        let files = open_all(&paths)?;
+        let files = open_all(&files)?;
         let tables = hashing(&files, model.page_bytes_max)?;
         let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
         let evidence = evidence(&model.model, reference, &tables)?;
@@ -284,20 +285,18 @@ fn in_reference(path: &Path) -> impl Fn(Error) -> Error {
     move |error| error.context(format_args!("reference {}", path.display()))
 }
 
-fn open_all(paths: &[PathBuf]) -> Result<Vec<OpenFile>> {
-    let files = paths.iter().map(|path| OpenFile::open(Path::new(""), path));
-    Ok(files.collect::<Result<Vec<_>, Fault>>()?)
+fn open_all(files: &[Listed]) -> Result<Vec<OpenFile>> {
+    Ok(inputs::open_all(Path::new(""), files)?)
 }
 
-fn is_untouched(files: &[OpenFile], known: &[ReferenceFile]) -> bool {
+fn is_untouched(files: &[Listed], known: &[ReferenceFile]) -> bool {
     let stats = files.iter().map(|file| (&file.path, file.stat));
     stats.eq(known.iter().map(|file| (&file.path, file.stat)))
 }
 
 /// All that a reference from a profile depends on.
 fn profile_settings(model: &Model, file: &Path) -> Result<u128> {
-    let bytes = std::fs::read(file).map_err(|error| Error::io("read", file, &error))?;
-    Ok(settings(model) ^ xxh3_128(&bytes))
+    Ok(settings(model) ^ xxh3_128(&inputs::read_bytes(file)?))
 }
 
 fn hashing(files: &[OpenFile], page_bytes_max: u64) -> Result<Vec<ParquetTable>, Fault> {
@@ -306,12 +305,13 @@ fn hashing(files: &[OpenFile], page_bytes_max: u64) -> Result<Vec<ParquetTable>,
 }
 
 /// Whether files that were touched hold something else than those that are known.
-fn contents_differ(files: &[OpenFile], known: &[ReferenceFile]) -> Result<bool> {
+fn contents_differ(files: &[Listed], known: &[ReferenceFile]) -> Result<bool> {
     let sizes = files.iter().map(|file| file.stat.size);
     if !sizes.eq(known.iter().map(|file| file.stat.size)) {
         return Ok(true);
     }
-    Ok(!contents(&identify(files, &hashing(files, u64::MAX)?)?).eq(contents(known)))
+    let files = open_all(files)?;
+    Ok(!contents(&identify(&files, &hashing(&files, u64::MAX)?)?).eq(contents(known)))
 }
 
 fn identify(files: &[OpenFile], tables: &[ParquetTable]) -> Result<Vec<ReferenceFile>> {

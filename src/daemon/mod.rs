@@ -249,18 +249,21 @@ pub fn check_sources(models: &[Model], store: Option<&Arc<Store>>) -> Result<()>
 
 /// Says which sources of one model read the same files, if any do.
 fn overlap(sources: &[SourceConfig]) -> Option<String> {
-    let canonical = |source: &SourceConfig| source.directory()?.canonicalize().ok();
-    let directories: Vec<(&str, PathBuf)> = sources
+    let canonical = |source: &SourceConfig| match source.directory() {
+        Some(directory) => directory.canonicalize().ok(),
+        None => source.files_root(),
+    };
+    let roots: Vec<(&str, PathBuf)> = sources
         .iter()
         .filter_map(|source| Some((source.name.as_str(), canonical(source)?)))
         .collect();
-    let pairs = directories.iter().enumerate();
-    let mut pairs = pairs.flat_map(|(at, a)| directories[at + 1..].iter().map(move |b| (a, b)));
+    let pairs = roots.iter().enumerate();
+    let mut pairs = pairs.flat_map(|(at, a)| roots[at + 1..].iter().map(move |b| (a, b)));
     let ((a, outer), (b, inner)) =
         pairs.find(|((_, a), (_, b))| a.starts_with(b) || b.starts_with(a))?;
     Some(format!(
         "sources {a:?} and {b:?} read the same files ({} and {}), so that each would count them; \
-         leave one of them out, or give each a directory of its own",
+         leave one of them out, or give each files of its own",
         outer.display(),
         inner.display()
     ))

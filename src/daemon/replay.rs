@@ -22,6 +22,8 @@ const AHEAD: Duration = Duration::from_hours(24 * 365 * 100);
 /// Files need a moment to be taken for complete; nobody writes these.
 const STEP: Duration = Duration::from_millis(300);
 
+const FETCH_PAUSE: Duration = Duration::from_millis(1);
+
 /// The system's clock, put forward.
 struct ReplayClock {
     system: clock::SystemClock,
@@ -44,9 +46,9 @@ impl ReplayClock {
 /// Counts the directories of a model and closes all windows.
 pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
     let name = model.model.name.clone();
-    model.sources.retain(|source| source.directory().is_some());
+    model.sources.retain(|source| source.files_root().is_some());
     if model.sources.is_empty() {
-        let message = format!("model {name:?} has no source of type \"directory\"");
+        let message = format!("model {name:?} has no source of type \"directory\" or \"bucket\"");
         return Err(Error::new(message));
     }
     let (windows_max, history_max) = (u64::MAX, u64::MAX);
@@ -74,7 +76,10 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
     pipeline.tick()?;
     clock.advance(STEP);
     while pipeline.sources.iter().any(|own| own.source.is_behind(clock.now())) {
-        pipeline.tick()?;
+        if pipeline.tick()? > clock.now() {
+            // Something is being fetched.
+            std::thread::sleep(FETCH_PAUSE);
+        }
         clock.advance(STEP);
     }
     clock.advance(AHEAD);

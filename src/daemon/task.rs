@@ -14,7 +14,7 @@ use crate::journal::{Flush, Journal, SourceLabel, Writer};
 use crate::monitor::model::{ModelConfig, Monitor};
 use crate::monitor::reference::Reference;
 use crate::source::SourceContext;
-use crate::source::directory::listing;
+use crate::source::directory::walk;
 use crate::store::ModelStore;
 use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
@@ -111,7 +111,7 @@ async fn load(bound: &BoundModel, shared: &Shared) -> Result<Option<LoadedRefere
 fn note_waiting(model: &Model, telemetry: &[Arc<SourceTelemetry>], now: Timestamp) {
     for (config, telemetry) in model.sources.iter().zip(telemetry) {
         if let Some(directory) = config.directory()
-            && let Ok(listing) = listing::list(&directory, FileFormat::Parquet)
+            && let Ok(listing) = walk::list(&directory, FileFormat::Parquet)
         {
             telemetry.files_pending.set(listing.files.len() as i64);
             telemetry.last_success.set(now.0);

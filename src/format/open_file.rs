@@ -36,6 +36,8 @@ pub struct OpenFile {
     pub partition_time: Option<Timestamp>,
     pub file: Arc<File>,
     pub partition: Vec<PartitionValue>,
+    /// Size and time of writing, as the file had them when it was opened.
+    at_open: (u64, i64),
 }
 
 impl OpenFile {
@@ -50,8 +52,18 @@ impl OpenFile {
         let stat = stat(&metadata);
         let partition = partition_values(root, path);
         let partition_time = partition_time(root, path);
-        let (path, file) = (path.to_owned(), Arc::new(file));
-        Ok(OpenFile { path, stat, partition_time, file, partition })
+        let (path, file, at_open) = (path.to_owned(), Arc::new(file), (stat.size, stat.mtime_ns));
+        Ok(OpenFile { path, stat, partition_time, file, partition, at_open })
+    }
+
+    /// A file that holds what was fetched from `path`, where it is known by `stat`.
+    pub fn fetched(root: &Path, path: PathBuf, stat: Stat, file: File) -> Result<OpenFile, Fault> {
+        let metadata = file.metadata().map_err(|error| Fault::io("stat", &path, &error))?;
+        let own = self::stat(&metadata);
+        let (partition, partition_time) =
+            (partition_values(root, &path), partition_time(root, &path));
+        let (file, at_open) = (Arc::new(file), (own.size, own.mtime_ns));
+        Ok(OpenFile { path, stat, partition_time, file, partition, at_open })
     }
 
     /// A file of these bytes that has no name, and is gone when it is closed.
@@ -61,8 +73,7 @@ impl OpenFile {
         let mut file = tempfile::tempfile().map_err(io("make"))?;
         file.write_all(bytes).map_err(io("write"))?;
         let stat = stat(&file.metadata().map_err(io("stat"))?);
-        let (path, file) = (path.to_owned(), Arc::new(file));
-        Ok(OpenFile { path, stat, partition_time: None, file, partition: Vec::new() })
+        OpenFile::fetched(path, path.to_owned(), stat, file)
     }
 
     /// The identity of the file, whose bytes have this hash.
@@ -86,7 +97,7 @@ impl OpenFile {
         let metadata = self.file.metadata().map_err(|e| Fault::io("stat", &self.path, &e))?;
         // A rename or a new hard link changes ctime and nothing that was read.
         let now = stat(&metadata);
-        if (now.size, now.mtime_ns) != (self.stat.size, self.stat.mtime_ns) {
+        if (now.size, now.mtime_ns) != self.at_open {
             return Err(Fault::incomplete("changed while it was read"));
         }
         Ok(())

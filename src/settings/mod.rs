@@ -30,6 +30,8 @@ pub enum SettingKind {
     Path,
     /// The same, or nothing where it is empty.
     OptionalPath,
+    /// An address such as `s3://bucket/logs`.
+    Url,
     /// An IP address and a port.
     Address,
     /// The same, or nothing where it is empty.
@@ -50,15 +52,11 @@ pub enum SettingKind {
     Choice(&'static [&'static str]),
 }
 
-/// Why a path is none of this machine, where it is an address such as `s3://bucket/logs`.
-pub fn remote_fault(path: &str) -> Option<String> {
-    let (scheme, _) = path.split_once("://")?;
-    let is_scheme = !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric());
-    is_scheme.then(|| {
-        format!(
-            "{path:?} is an address, and driftd reads files of this machine; mount it, or copy new \
-             files into a directory that is watched"
-        )
+/// Whether a path is none of this machine, but an address such as `s3://bucket/logs`.
+pub fn is_address(path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    path.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric())
     })
 }
 
@@ -66,6 +64,7 @@ pub fn remote_fault(path: &str) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
     Path(PathBuf),
+    Url(PathBuf),
     Address(SocketAddr),
     OptionalAddress(Option<SocketAddr>),
     Flag(bool),
@@ -82,6 +81,7 @@ impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SettingKind::Path | SettingKind::OptionalPath => f.write_str("a path"),
+            SettingKind::Url => f.write_str("an address such as \"s3://bucket/logs\""),
             SettingKind::Flag => f.write_str("true or false"),
             SettingKind::Names => f.write_str("a list of texts"),
             SettingKind::Address | SettingKind::OptionalAddress => {
@@ -104,6 +104,9 @@ impl SettingKind {
         match self {
             SettingKind::Path => not_empty.map(|path| Setting::Path(path.into())),
             SettingKind::OptionalPath => Some(Setting::Path(text.into())),
+            SettingKind::Url => {
+                not_empty.filter(|url| is_address(url.as_ref())).map(|url| Setting::Url(url.into()))
+            }
             SettingKind::Address => text.parse().ok().map(Setting::Address),
             SettingKind::OptionalAddress => match text {
                 "" => Some(Setting::OptionalAddress(None)),
@@ -138,7 +141,7 @@ impl SettingKind {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Setting::Path(path) => write!(f, "{}", path.display()),
+            Setting::Path(path) | Setting::Url(path) => write!(f, "{}", path.display()),
             Setting::Address(address) | Setting::OptionalAddress(Some(address)) => {
                 write!(f, "{address}")
             }
@@ -186,6 +189,11 @@ impl Settings {
     pub fn path(&self, key: &str) -> &Path {
         let Setting::Path(path) = self.get(key) else { panic!("{key} is no path") };
         path
+    }
+
+    pub fn url(&self, key: &str) -> &Path {
+        let Setting::Url(url) = self.get(key) else { panic!("{key} is no address of a bucket") };
+        url
     }
 
     /// None where it is empty, or no key of these.

@@ -1,16 +1,19 @@
-//! What a path given by a user stands for: a file, a directory, a glob, a profile.
+//! What a path given by a user stands for: a file, a directory, a glob, a profile, each of them on
+//! this machine or in a bucket.
 
-use super::directory::listing::{Ignored, Listing, is_hidden, list};
-use crate::error::{Error, Result};
-use crate::format::OpenFile;
+use super::files::listing::{Ignored, Listed, Listing, is_hidden};
+use super::{bucket, directory};
+use crate::error::{Error, Fault, Result};
 use crate::format::file_format::{FileContext, FileFormat, OpenedTable};
 use crate::format::line_schema::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
+use crate::format::{self, OpenFile};
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::monitor::table::Table;
 use crate::schema::columns::ColumnsConfig;
-use crate::settings::remote_fault;
+use crate::settings::is_address;
 use arrow_schema::Schema;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,32 +24,24 @@ const PROFILE: &str = "profile";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     Profile(PathBuf),
-    Files(Vec<PathBuf>),
+    Files(Vec<Listed>),
 }
 
 /// Finds the files behind a path. An input without any file is an error.
 pub fn resolve(path: &Path) -> Result<Input> {
+    if is_address(path) {
+        return resolve_address(path);
+    }
     if path.is_dir() {
-        let listing = list_any(path)?;
-        if let Some(error) = listing.errors.into_iter().next() {
-            return Err(error);
-        }
-        let files: Vec<PathBuf> = listing.files.into_iter().map(|file| file.path).collect();
-        if files.is_empty() {
-            let left_out = left_out(&listing.ignored);
-            return Err(Error::new(format!("{} holds no file of rows{left_out}", path.display())));
-        }
-        return Ok(Input::Files(files));
+        return below(path);
     }
     if path.is_file() {
-        let is_profile = path.extension().is_some_and(|ending| ending == PROFILE);
-        let path = path.to_owned();
-        return Ok(if is_profile { Input::Profile(path) } else { Input::Files(vec![path]) });
+        return Ok(match is_profile(path) {
+            true => Input::Profile(path.to_owned()),
+            false => Input::Files(vec![listed(path.to_owned())?]),
+        });
     }
     let pattern = path.to_string_lossy();
-    if let Some(fault) = remote_fault(&pattern) {
-        return Err(Error::new(fault));
-    }
     if !pattern.contains(['*', '?', '[']) {
         return Err(Error::new(format!("{pattern}: no such file or directory")));
     }
@@ -59,9 +54,9 @@ pub fn resolve(path: &Path) -> Result<Input> {
             continue;
         }
         if found.is_dir() {
-            files.extend(list_any(&found)?.files.into_iter().map(|file| file.path));
+            files.extend(list_any(&found)?.files);
         } else if FileFormat::of(&found).is_named(&found) {
-            files.push(found);
+            files.push(listed(found)?);
         } else {
             ignored.add(&found);
         }
@@ -71,6 +66,67 @@ pub fn resolve(path: &Path) -> Result<Input> {
         return Err(Error::new(format!("{pattern} matches no file of rows{left_out}")));
     }
     Ok(Input::Files(files))
+}
+
+/// All files below a directory or an address.
+fn below(root: &Path) -> Result<Input> {
+    let listing = list_any(root)?;
+    if let Some(error) = listing.errors.into_iter().next() {
+        return Err(error);
+    }
+    if listing.files.is_empty() {
+        let left_out = left_out(&listing.ignored);
+        return Err(Error::new(format!("{} holds no file of rows{left_out}", root.display())));
+    }
+    Ok(Input::Files(listing.files))
+}
+
+/// An object, a profile among them, those that a pattern matches, or all below a prefix.
+fn resolve_address(address: &Path) -> Result<Input> {
+    let found = bucket::find(address)?;
+    match found.as_slice() {
+        [one] if is_profile(&one.path) => Ok(Input::Profile(one.path.clone())),
+        [] if address.to_string_lossy().contains(['*', '?', '[']) => {
+            Err(Error::new(format!("{} matches no object", address.display())))
+        }
+        [] => below(address),
+        _ => Ok(Input::Files(found)),
+    }
+}
+
+fn is_profile(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == PROFILE)
+}
+
+fn listed(path: PathBuf) -> Result<Listed> {
+    let metadata = path.metadata().map_err(|error| Error::io("stat", &path, &error))?;
+    Ok(Listed { path, stat: format::stat(&metadata) })
+}
+
+/// The files below a directory or an address that have this format by their names.
+pub fn list(root: &Path, format: FileFormat) -> Result<Listing> {
+    match is_address(root) {
+        true => bucket::list(root, format),
+        false => directory::walk::list(root, format),
+    }
+}
+
+/// Opens files of one place; those of a bucket are fetched. `key=value` folders below `root` count.
+pub fn open_all(root: &Path, files: &[Listed]) -> Result<Vec<OpenFile>, Fault> {
+    match files.first().is_some_and(|file| is_address(&file.path)) {
+        true => bucket::fetch(root, files),
+        false => files.iter().map(|file| OpenFile::open(root, &file.path)).collect(),
+    }
+}
+
+/// Opens one file, which is fetched if it is in a bucket.
+fn open_file(root: &Path, path: &Path) -> Result<OpenFile, Fault> {
+    if !is_address(path) {
+        return OpenFile::open(root, path);
+    }
+    let found = bucket::find(path).map_err(|error| Fault::incomplete(error.to_string()))?;
+    let opened = bucket::fetch(root, &found)?.pop();
+    opened.ok_or_else(|| Fault::incomplete("no such object"))
 }
 
 /// The Parquet files of a directory, or those of the format that most others have.
@@ -102,7 +158,7 @@ pub fn open(path: &Path, page_bytes_max: u64) -> Result<ParquetTable> {
             format.name()
         )));
     }
-    OpenFile::open(Path::new(""), path)
+    open_file(Path::new(""), path)
         .and_then(|file| Ok(ParquetTable::open(&file)?.limited(page_bytes_max)))
         .map_err(|fault| fault.context(path.display()).into())
 }
@@ -126,7 +182,7 @@ pub fn open_rows(path: &Path, page_bytes_max: u64, lines: &Arc<LineSchema>) -> R
     let (lines, names) = (Arc::clone(lines), Vec::new());
     let context = FileContext { lines, names, page_bytes_max, on_read: Arc::new(|| ()) };
     let is_document = path.extension().is_some_and(|ending| ending == "json");
-    OpenFile::open(Path::new(""), path)
+    open_file(Path::new(""), path)
         .and_then(|file| {
             // One document or a row on each line: the ending tells nothing of that.
             let document = is_document.then(|| FileFormat::Json.open(&file, &context));
@@ -148,7 +204,7 @@ pub fn column_names(path: &Path) -> Result<Vec<String>> {
             Profile::Current(current) => current.names,
         },
         Input::Files(files) => {
-            files.iter().flat_map(|file| names_below(Path::new(""), file)).collect()
+            files.iter().flat_map(|file| names_below(Path::new(""), &file.path)).collect()
         }
     })
 }
@@ -164,13 +220,24 @@ pub fn names_below(root: &Path, path: &Path) -> Vec<String> {
 /// The columns of one file, those of the folders below `root` included; none when it cannot be
 /// read.
 pub fn schema_below(root: &Path, path: &Path) -> Option<Schema> {
-    let table = OpenFile::open(root, path).and_then(|file| ParquetTable::open(&file));
+    let table = open_file(root, path).and_then(|file| ParquetTable::open(&file));
     table.ok().map(|table| table.schema().clone())
 }
 
 pub fn read_profile(path: &Path) -> Result<Profile> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, &error))?;
+    let bytes = read_bytes(path)?;
     Profile::from_bytes(&bytes).map_err(|fault| fault.context(path.display()).into())
+}
+
+/// All of one file, wherever it is.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    if !is_address(path) {
+        return std::fs::read(path).map_err(|error| Error::io("read", path, &error));
+    }
+    let file = open_file(Path::new(""), path).map_err(|fault| fault.context(path.display()))?;
+    let mut bytes = vec![0; file.stat.size as usize];
+    let read = file.file.read_exact_at(&mut bytes, 0);
+    read.map(|()| bytes).map_err(|error| Error::io("read", path, &error))
 }
 
 /// Loads a reference from any of these; `step` is called once per column profiled, with the
@@ -191,7 +258,7 @@ pub fn reference(
             ))),
         },
         Input::Files(files) => {
-            let tables = files.iter().map(|file| open(file, page_bytes_max));
+            let tables = files.iter().map(|file| open(&file.path, page_bytes_max));
             let tables = tables.collect::<Result<Vec<_>>>()?;
             build(&tables, config, step).map_err(context)
         }

@@ -19,7 +19,9 @@
 //! a delivery is deferred it goes back to what was settled. `daemon/simulation/memory_source.rs` is
 //! such a source in small.
 
+pub mod bucket;
 pub mod directory;
+pub mod files;
 pub mod http;
 pub mod inputs;
 mod listeners;
@@ -56,7 +58,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// Every type of source.
 pub const SOURCE_TYPES: &[&dyn SourceType] =
-    &[&directory::Directory, &tcp::Tcp, &unix::Unix, &http::Http];
+    &[&directory::Directory, &bucket::Bucket, &tcp::Tcp, &unix::Unix, &http::Http];
 
 /// One place that rows come from, while its model counts them.
 pub trait Source: Send {
@@ -287,6 +289,8 @@ pub trait BoundSource: Send + Sync {
 pub enum Resource {
     /// A directory of files, with all its subdirectories.
     Directory(PathBuf),
+    /// The objects of a bucket.
+    Bucket(PathBuf),
     /// A port that is listened on.
     Address(SocketAddr),
     /// A socket file that is listened on.
@@ -295,12 +299,19 @@ pub enum Resource {
     Server,
 }
 
+impl Resource {
+    /// Whether only one source can have it.
+    pub fn is_listened_on(&self) -> bool {
+        matches!(self, Resource::Address(_) | Resource::SocketFile(_))
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Resource::Address(address) => write!(f, "{address}"),
             Resource::Server => f.write_str("the server"),
-            Resource::Directory(path) | Resource::SocketFile(path) => {
+            Resource::Directory(path) | Resource::Bucket(path) | Resource::SocketFile(path) => {
                 write!(f, "{}", path.display())
             }
         }
@@ -332,7 +343,7 @@ impl SourceConfig {
     /// What its socket is known by, if it has one.
     pub fn listener(&self, owner: &SourceOwner) -> Option<ListenerKey> {
         match self.resource() {
-            Resource::Directory(_) => None,
+            Resource::Directory(_) | Resource::Bucket(_) => None,
             resource => Some(ListenerKey::new(self.kind, resource, owner)),
         }
     }
@@ -341,18 +352,26 @@ impl SourceConfig {
     pub fn directory(&self) -> Option<PathBuf> {
         match self.resource() {
             Resource::Directory(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Where its files are, if it reads files: a directory, or an address of a bucket.
+    pub fn files_root(&self) -> Option<PathBuf> {
+        match self.resource() {
+            Resource::Directory(root) | Resource::Bucket(root) => Some(root),
             Resource::Address(_) | Resource::SocketFile(_) | Resource::Server => None,
         }
     }
 
     /// The format of its files, if it reads files.
     pub fn file_format(&self) -> Option<FileFormat> {
-        self.directory().map(|_| directory::file_format(&self.settings))
+        self.files_root().map(|_| files::file_format(&self.settings))
     }
 
     /// Bytes that a page of its files may unpack to, if it reads files.
     pub fn page_bytes_max(&self) -> Option<u64> {
-        self.directory().map(|_| directory::page_bytes_max(&self.settings))
+        self.files_root().map(|_| files::page_bytes_max(&self.settings))
     }
 }
 

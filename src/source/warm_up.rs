@@ -1,6 +1,6 @@
 //! A reference that nobody has made yet: the first files that arrive.
 
-use super::directory::listing::list;
+use super::directory::walk::list;
 use crate::error::{Fault, Result};
 use crate::format::OpenFile;
 use crate::format::file_format::FileFormat;

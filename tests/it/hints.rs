@@ -3,7 +3,7 @@
 use crate::metrics::demo;
 use crate::support::daemon::{Daemon, config};
 use crate::support::table::{floats, strings, write};
-use crate::support::{repository, run};
+use crate::support::run;
 use arrow_array::{ArrayRef, Int64Array};
 use serde_json::{Value, json};
 use std::fs;
@@ -25,28 +25,6 @@ fn a_column_that_no_file_has_may_be_a_label() {
     let excluded = ["--exclude", "churned", "--exclude", "b \"c\""];
     let (status, told, _) = run(&[&["check", "--reference", train, log][..], &excluded].concat());
     assert!(status == 0 && !told.contains("in no file"), "{told}");
-}
-
-/// An address of a bucket is no path that happens to be missing.
-#[test]
-fn an_address_is_named_as_one() {
-    let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("reference.parquet"), vec![("x", floats([1.0, 2.0]))]);
-    let path = config(folder.path(), "");
-    let text = fs::read_to_string(&path).unwrap();
-    for (from, to, key) in [
-        ("path = \"logs\"", "path = \"s3://bucket/logs\"", "model.source.path"),
-        ("\"reference.parquet\"", "\"gs://b/train.parquet\"", "model.reference.path"),
-    ] {
-        fs::write(&path, text.replace(from, to)).unwrap();
-        let (status, _, err) = run(&["config", "check", path.to_str().unwrap()]);
-        assert!(status == 2 && err.contains(key), "{err}");
-        assert!(err.contains("is an address, and driftd reads files of this machine"), "{err}");
-    }
-    let reference = repository("fixtures/employment/reference.parquet");
-    let given = ["check", "--reference", reference.to_str().unwrap(), "https://host/a.parquet"];
-    let (status, _, err) = run(&given);
-    assert!(status == 2 && err.contains("is an address"), "{err}");
 }
 
 /// Whoever compares files names them; what watches needs a source as before.

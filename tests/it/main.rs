@@ -4,6 +4,7 @@
 mod alerts;
 mod bombs;
 mod browser;
+mod buckets;
 /// The command line as a shell sees it.
 mod cli;
 mod clusters;

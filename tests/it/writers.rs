@@ -20,7 +20,7 @@ fn expected() -> Value {
 fn tables(input: &str) -> Vec<ParquetTable> {
     let path = repository("fixtures/writers").join(input);
     let Input::Files(files) = resolve(&path).unwrap() else { unreachable!() };
-    files.iter().map(|file| open(file, PAGE_BYTES_MAX).unwrap()).collect()
+    files.iter().map(|file| open(&file.path, PAGE_BYTES_MAX).unwrap()).collect()
 }
 
 fn reference(tables: &[ParquetTable]) -> Reference {

@@ -3,7 +3,7 @@
 //! Events are lost on overflow, for remote writers and where watches are used up; the periodic
 //! listing finds what they do not tell of.
 
-use super::listing;
+use crate::source::files::listing;
 use crate::telemetry::{ErrorReason, SourceTelemetry};
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeSet, HashMap};

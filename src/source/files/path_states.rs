@@ -1,14 +1,11 @@
-//! What is known of the paths of a directory: which files are new, complete and ready.
+//! What is known of the paths of a source: which files are new, complete and ready.
 //!
 //! The listing is the truth, by set difference against what is known; events are only a hint to
 //! list sooner. No modification time is a high-water mark: files come late and clocks are wrong.
 
-use super::DirectoryConfig;
-use super::listing::{Ignored, Listed, Listing, list};
-use crate::error::{Error, Result};
-use crate::format::file_format::FileFormat;
+use super::listing::{Ignored, Listed, Listing};
+use crate::error::Error;
 use crate::identity::Stat;
-use crate::source::OnDuplicate;
 use crate::store::commit::PathRecord;
 use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
@@ -29,8 +26,8 @@ pub enum PathState {
     Quarantined,
     /// Seen, but not known to be complete.
     Pending { first_seen: Timestamp, unchanged_since: Timestamp },
-    /// On its way to the state.
-    Delivered { first_seen: Timestamp, unchanged_since: Timestamp },
+    /// On its way to the state: its turn comes, or it was delivered.
+    Underway { first_seen: Timestamp, unchanged_since: Timestamp },
 }
 
 #[derive(Debug, Clone)]
@@ -41,17 +38,21 @@ struct PathEntry {
     is_rewritten: bool,
 }
 
-/// The paths of one directory.
+/// When a path is ready, stuck or gone.
+#[derive(Debug, Clone, Copy)]
+pub struct PathRules {
+    /// A file must look the same for this long before it is opened.
+    pub stable_for: Duration,
+    /// An incomplete file that has not changed for this long is reported as stuck.
+    pub stuck_after: Duration,
+    /// What is gone may come back, and would then count again.
+    pub keeps_all: bool,
+}
+
+/// The paths of one source.
 #[derive(Debug)]
 pub struct PathStates {
-    root: PathBuf,
-    format: FileFormat,
-    /// A file must look the same for this long before it is opened.
-    stable_for: Duration,
-    /// An incomplete file that has not changed for this long is reported as stuck.
-    stuck_after: Duration,
-    /// What is gone may come back, and would then count again.
-    keeps_all: bool,
+    rules: PathRules,
     paths: HashMap<PathBuf, PathEntry>,
     logged_stuck: HashSet<PathBuf>,
 }
@@ -60,7 +61,7 @@ pub struct PathStates {
 #[derive(Debug)]
 pub struct ScanResult {
     /// Files to open now, oldest first.
-    pub ready: Vec<PathBuf>,
+    pub ready: Vec<Listed>,
     /// Paths that are gone.
     pub gone: Vec<PathBuf>,
     /// How many of those were never counted.
@@ -82,47 +83,42 @@ impl ScanResult {
 
 impl PathStates {
     /// Resumes from what the state has.
-    pub fn new(config: &DirectoryConfig, restored: Vec<(PathBuf, PathRecord)>) -> PathStates {
+    pub fn new(rules: PathRules, restored: Vec<(PathBuf, PathRecord)>) -> PathStates {
         let paths = restored.into_iter().map(|(path, record)| {
             let is_quarantined = record.quarantined.is_some();
             let state = if is_quarantined { PathState::Quarantined } else { PathState::Done };
             (path, PathEntry { stat: record.stat, state, is_rewritten: false })
         });
-        PathStates {
-            root: config.path.clone(),
-            format: config.format,
-            stable_for: config.stable_for,
-            stuck_after: config.stuck_after,
-            keeps_all: config.on_duplicate == OnDuplicate::Count,
-            paths: paths.collect(),
-            logged_stuck: HashSet::new(),
-        }
+        PathStates { rules, paths: paths.collect(), logged_stuck: HashSet::new() }
     }
 
-    /// Lists the directory and tells what to do about it.
-    pub fn scan(&mut self, now: Timestamp) -> Result<ScanResult> {
-        let listing = list(&self.root, self.format)?;
+    /// Tells what to do about a listing. What is ready is under way from here on.
+    pub fn scan(&mut self, listing: Listing, now: Timestamp) -> ScanResult {
+        let PathRules { stable_for, keeps_all, .. } = self.rules;
         let Listing { files, ignored, errors } = listing;
         let mut found = ScanResult::new(ignored, errors);
         // A directory that is empty all at once is more likely to be away. What comes back as it
         // was must not count as another copy.
-        let is_away = self.keeps_all && files.is_empty();
+        let is_away = keeps_all && files.is_empty();
         if found.errors.is_empty() && !is_away {
             self.forget_gone(&files, &mut found);
         }
-        let mut ready: Vec<&Listed> = Vec::new();
-        for file in &files {
+        let mut ready: Vec<Listed> = Vec::new();
+        for file in files {
             let known = self.paths.get(&file.path).filter(|known| known.stat == file.stat);
             match known.map(|known| &known.state) {
-                Some(PathState::Done | PathState::Quarantined | PathState::Delivered { .. }) => {}
+                Some(PathState::Done | PathState::Quarantined | PathState::Underway { .. }) => {}
                 Some(PathState::Pending { unchanged_since, .. })
-                    if now.since(*unchanged_since) >= self.stable_for =>
+                    if now.since(*unchanged_since) >= stable_for =>
                 {
                     ready.push(file);
                 }
                 _ => {
-                    self.note_change(file, now);
-                    found.again_in = Some(self.stable_for);
+                    self.note_change(&file, now);
+                    match stable_for.is_zero() {
+                        true => ready.push(file),
+                        false => found.again_in = Some(stable_for),
+                    }
                 }
             }
         }
@@ -132,8 +128,9 @@ impl PathStates {
         let is_rewritten =
             |path: &Path| self.paths.get(path).is_some_and(|known| known.is_rewritten);
         ready.sort_by_key(|f| (is_rewritten(&f.path), f.stat.mtime_ns / 1_000_000_000));
-        found.ready = ready.into_iter().map(|file| file.path.clone()).collect();
-        Ok(found)
+        ready.iter().for_each(|file| self.set_underway(&file.path));
+        found.ready = ready;
+        found
     }
 
     fn note_change(&mut self, file: &Listed, now: Timestamp) {
@@ -147,7 +144,7 @@ impl PathStates {
             _ => (now, now),
         };
         let is_counted =
-            |state: &PathState| matches!(state, PathState::Done | PathState::Delivered { .. });
+            |state: &PathState| matches!(state, PathState::Done | PathState::Underway { .. });
         let is_rewritten =
             before.is_some_and(|before| before.is_rewritten || is_counted(&before.state));
         let state = PathState::Pending { first_seen, unchanged_since };
@@ -171,41 +168,36 @@ impl PathStates {
     pub fn is_settling(&self, now: Timestamp) -> bool {
         self.paths.values().any(|known| match &known.state {
             PathState::Pending { first_seen, .. } => {
-                now.since(*first_seen) < RECENT + self.stable_for
+                now.since(*first_seen) < RECENT + self.rules.stable_for
             }
             _ => false,
         })
     }
 
-    /// The stat at which a path was last seen.
-    pub fn stat(&self, path: &Path) -> Option<Stat> {
-        self.paths.get(path).map(|known| known.stat)
-    }
-
-    /// The file is on its way.
-    pub fn deliver(&mut self, path: &Path) {
+    fn set_underway(&mut self, path: &Path) {
         if let Some(entry) = self.paths.get_mut(path)
             && let PathState::Pending { first_seen, unchanged_since } = entry.state
         {
-            entry.state = PathState::Delivered { first_seen, unchanged_since };
+            entry.state = PathState::Underway { first_seen, unchanged_since };
         }
     }
 
     /// What became of a file that was delivered with this stat; nothing when it has changed since.
     pub fn resolve(&mut self, path: &Path, stat: Stat, state: PathState) {
-        let delivered = |entry: &&mut PathEntry| matches!(entry.state, PathState::Delivered { .. });
+        let is_underway =
+            |entry: &&mut PathEntry| matches!(entry.state, PathState::Underway { .. });
         let entry = self.paths.get_mut(path).filter(|entry| entry.stat == stat);
-        if let Some(entry) = entry.filter(delivered) {
+        if let Some(entry) = entry.filter(is_underway) {
             *entry = PathEntry { stat, state, is_rewritten: false };
             self.logged_stuck.remove(path);
         }
     }
 
-    /// A file that was delivered has to be delivered again.
+    /// A file that was under way has to be opened again.
     pub fn defer(&mut self, path: &Path, stat: Stat) {
         let entry = self.paths.get_mut(path).filter(|entry| entry.stat == stat);
         if let Some(entry) = entry
-            && let PathState::Delivered { first_seen, unchanged_since } = entry.state
+            && let PathState::Underway { first_seen, unchanged_since } = entry.state
         {
             entry.state = PathState::Pending { first_seen, unchanged_since };
         }
@@ -222,12 +214,12 @@ impl PathStates {
                     quarantined += 1;
                     continue;
                 }
-                PathState::Delivered { first_seen, .. } => {
+                PathState::Underway { first_seen, .. } => {
                     pending += 1;
                     first_seen
                 }
                 PathState::Pending { first_seen, unchanged_since } => {
-                    if now.since(unchanged_since) >= self.stuck_after {
+                    if now.since(unchanged_since) >= self.rules.stuck_after {
                         stuck += 1;
                         if self.logged_stuck.insert(path.clone()) {
                             warn!(path = %path.display(), "incomplete, and does not grow");
