@@ -137,6 +137,8 @@ pub struct SourceTelemetry {
     pub connections: Gauge,
     /// Bytes of rows that were taken and are not counted.
     pub waiting_bytes: Gauge,
+    /// Messages of a broker that are not read yet.
+    pub lag: Gauge,
     /// Microseconds since 1970 of the last listing or message that worked; 0 before the first.
     pub last_success: Gauge,
     /// Microseconds since 1970 when the oldest pending file was first seen; 0 when none waits.

@@ -88,7 +88,8 @@ impl BoundModel {
         let (name, version) = self.label();
         let sources = self.sources.iter().map(|source| {
             let (name, telemetry) = (source.name.clone(), Arc::clone(&source.telemetry));
-            LiveSource { name, listens: source.source.address().is_some(), telemetry }
+            let (listens, has_lag) = (source.source.address().is_some(), source.source.has_lag());
+            LiveSource { name, listens, has_lag, telemetry }
         });
         let sources = sources.collect();
         LiveModel { name, version, created: self.created, telemetry, sources }

@@ -18,6 +18,8 @@ pub struct LiveSource {
     pub name: String,
     /// Whether rows can be sent to it.
     pub listens: bool,
+    /// Whether it reads what waits elsewhere.
+    pub has_lag: bool,
     pub telemetry: Arc<SourceTelemetry>,
 }
 
@@ -107,6 +109,12 @@ impl Live {
                 if source.listens {
                     let connections = source.telemetry.connections.get();
                     samples.add(&metrics::SOURCE_CONNECTIONS, &labels, connections as f64);
+                }
+                if source.has_lag {
+                    let lag = source.telemetry.lag.get();
+                    samples.add(&metrics::SOURCE_LAG, &labels, lag as f64);
+                }
+                if source.listens || source.has_lag {
                     let waiting = source.telemetry.waiting_bytes.get();
                     samples.add(&metrics::SOURCE_WAITING, &labels, waiting as f64);
                 }

@@ -221,7 +221,13 @@ pub const SOURCE_WAITING: Metric = gauge(
     None,
     SOURCE,
     "Bytes of rows that were taken and are not counted yet, in memory and on the disk; only of \
-     sources that listen.",
+     sources that listen, and of Kafka.",
+);
+pub const SOURCE_LAG: Metric = gauge(
+    "driftd_source_lag_messages",
+    None,
+    SOURCE,
+    "Messages that the broker has and that were not read yet; only of Kafka.",
 );
 pub const SOURCE_ERRORS: Metric = counter(
     "driftd_source_errors_total",
@@ -395,6 +401,7 @@ pub const LIVE: &[&Metric] = &[
     &SOURCE_ERRORS,
     &SOURCE_CONNECTIONS,
     &SOURCE_WAITING,
+    &SOURCE_LAG,
     &SOURCE_FILES,
     &SOURCE_LAST_SUCCESS,
     &SOURCE_OLDEST_PENDING,

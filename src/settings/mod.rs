@@ -32,6 +32,8 @@ pub enum SettingKind {
     OptionalPath,
     /// An address such as `s3://bucket/logs`.
     Url,
+    /// Any text, the empty one too.
+    Text,
     /// An IP address and a port.
     Address,
     /// The same, or nothing where it is empty.
@@ -65,6 +67,7 @@ pub fn is_address(path: &Path) -> bool {
 pub enum Setting {
     Path(PathBuf),
     Url(PathBuf),
+    Text(String),
     Address(SocketAddr),
     OptionalAddress(Option<SocketAddr>),
     Flag(bool),
@@ -82,6 +85,7 @@ impl fmt::Display for SettingKind {
         match self {
             SettingKind::Path | SettingKind::OptionalPath => f.write_str("a path"),
             SettingKind::Url => f.write_str("an address such as \"s3://bucket/logs\""),
+            SettingKind::Text => f.write_str("a text"),
             SettingKind::Flag => f.write_str("true or false"),
             SettingKind::Names => f.write_str("a list of texts"),
             SettingKind::Address | SettingKind::OptionalAddress => {
@@ -112,6 +116,7 @@ impl SettingKind {
                 "" => Some(Setting::OptionalAddress(None)),
                 text => text.parse().ok().map(|own| Setting::OptionalAddress(Some(own))),
             },
+            SettingKind::Text => Some(Setting::Text(text.to_owned())),
             SettingKind::Flag => text.parse().ok().map(Setting::Flag),
             SettingKind::Names => {
                 let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -146,6 +151,7 @@ impl fmt::Display for Setting {
                 write!(f, "{address}")
             }
             Setting::OptionalAddress(None) => Ok(()),
+            Setting::Text(text) => f.write_str(text),
             Setting::Flag(flag) => write!(f, "{flag}"),
             Setting::Names(names) => f.write_str(&names.join(", ")),
             Setting::Integer(number) => write!(f, "{number}"),
@@ -213,6 +219,11 @@ impl Settings {
             panic!("{key} is no address")
         };
         *address
+    }
+
+    pub fn text(&self, key: &str) -> &str {
+        let Setting::Text(text) = self.get(key) else { panic!("{key} is no text") };
+        text
     }
 
     pub fn flag(&self, key: &str) -> bool {

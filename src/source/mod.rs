@@ -24,7 +24,10 @@ pub mod directory;
 pub mod files;
 pub mod http;
 pub mod inputs;
+mod kafka;
 mod listeners;
+mod row_pieces;
+mod spool;
 pub mod stream;
 mod tcp;
 mod unix;
@@ -58,7 +61,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// Every type of source.
 pub const SOURCE_TYPES: &[&dyn SourceType] =
-    &[&directory::Directory, &bucket::Bucket, &tcp::Tcp, &unix::Unix, &http::Http];
+    &[&directory::Directory, &bucket::Bucket, &tcp::Tcp, &unix::Unix, &http::Http, &kafka::Kafka];
 
 /// One place that rows come from, while its model counts them.
 pub trait Source: Send {
@@ -281,6 +284,11 @@ pub trait BoundSource: Send + Sync {
     /// Where rows can be sent to, if anywhere.
     fn address(&self) -> Option<String>;
 
+    /// Whether it reads what waits elsewhere.
+    fn has_lag(&self) -> bool {
+        false
+    }
+
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>>;
 }
 
@@ -295,6 +303,8 @@ pub enum Resource {
     Address(SocketAddr),
     /// A socket file that is listened on.
     SocketFile(PathBuf),
+    /// Topics of a broker.
+    Topics(String),
     /// A path of the server.
     Server,
 }
@@ -311,6 +321,7 @@ impl fmt::Display for Resource {
         match self {
             Resource::Address(address) => write!(f, "{address}"),
             Resource::Server => f.write_str("the server"),
+            Resource::Topics(topics) => f.write_str(topics),
             Resource::Directory(path) | Resource::Bucket(path) | Resource::SocketFile(path) => {
                 write!(f, "{}", path.display())
             }
@@ -343,7 +354,7 @@ impl SourceConfig {
     /// What its socket is known by, if it has one.
     pub fn listener(&self, owner: &SourceOwner) -> Option<ListenerKey> {
         match self.resource() {
-            Resource::Directory(_) | Resource::Bucket(_) => None,
+            Resource::Directory(_) | Resource::Bucket(_) | Resource::Topics(_) => None,
             resource => Some(ListenerKey::new(self.kind, resource, owner)),
         }
     }
@@ -360,7 +371,10 @@ impl SourceConfig {
     pub fn files_root(&self) -> Option<PathBuf> {
         match self.resource() {
             Resource::Directory(root) | Resource::Bucket(root) => Some(root),
-            Resource::Address(_) | Resource::SocketFile(_) | Resource::Server => None,
+            Resource::Address(_)
+            | Resource::SocketFile(_)
+            | Resource::Topics(_)
+            | Resource::Server => None,
         }
     }
 

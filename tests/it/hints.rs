@@ -2,8 +2,8 @@
 
 use crate::metrics::demo;
 use crate::support::daemon::{Daemon, config};
-use crate::support::table::{floats, strings, write};
 use crate::support::run;
+use crate::support::table::{floats, strings, write};
 use arrow_array::{ArrayRef, Int64Array};
 use serde_json::{Value, json};
 use std::fs;

@@ -63,6 +63,7 @@ mod sampling;
 mod stream;
 mod support;
 /// The same values in other types.
+mod topics;
 mod types;
 /// States that an older driftd wrote.
 mod upgrade;

@@ -79,6 +79,12 @@ impl BodyContext {
         BodyContext { budget: Budget::new(self.budget.most), ..self.clone() }
     }
 
+    /// The same for a body whose rows all have this value, unless they have another by this name.
+    pub fn with_value(&self, name: &str, value: &str) -> BodyContext {
+        let first = format!("{}:{},", Value::from(name), Value::from(value));
+        BodyContext { first: Some(first), ..self.renewed() }
+    }
+
     /// The time of rows, for the column that they may lack it in.
     fn first_of(&self, time: Option<&str>) -> Option<String> {
         let (column, time) = (self.time_column.as_deref()?, time?);

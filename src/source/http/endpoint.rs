@@ -6,9 +6,7 @@
 
 use super::answer::{Receipt, Refusal};
 use super::request_body::{ROOM_WITHIN, Unread, read_body, room_at_once, room_for};
-use super::row_pieces::{chunks, nothing, write};
 use super::seen_ids::SeenIds;
-use super::spool::{Spool, SpoolLimits};
 use crate::error::Result;
 use crate::format::payload::{BodyContext, BodyFault, CloudEvent, Event, Packing, events, unpack};
 use crate::net::connections::Connections;
@@ -16,6 +14,9 @@ use crate::net::guard::Guard;
 use crate::net::http_thread::HttpThread;
 use crate::net::stop::Stop;
 use crate::source::RowListener;
+use crate::source::row_pieces::{chunks, entries, nothing};
+use crate::source::spool::row_spool::{SpoolEvent, Spooled};
+use crate::source::spool::{Spool, SpoolLimits, SpoolOwner};
 use crate::source::stream::StreamLimits;
 use crate::source::stream::inbox::Inbox;
 use crate::source::stream::row_chunk::LineChunk;
@@ -87,7 +88,7 @@ pub struct Endpoint {
     /// Bodies that are read at a time.
     reading: Arc<Semaphore>,
     seen: Mutex<SeenIds>,
-    spool: OnceLock<Spool>,
+    spool: OnceLock<Arc<Spool>>,
     deadline: OnceLock<Instant>,
     own: OnceLock<OwnServer>,
     /// Of the server that it is to have.
@@ -127,7 +128,7 @@ impl Endpoint {
     }
 
     /// Rows on the disk, where they are kept there.
-    pub fn spool(&self) -> Option<&Spool> {
+    pub fn spool(&self) -> Option<&Arc<Spool>> {
         self.spool.get()
     }
 
@@ -140,18 +141,13 @@ impl Endpoint {
         let inbox = Arc::clone(&self.inbox);
         let spool = Spool::open(path, limits, move || inbox.wake())?;
         // Only whoever binds the source opens it.
-        let _ = self.spool.set(spool);
+        let _ = self.spool.set(Arc::new(spool));
         Ok(())
     }
 
     /// Connections that its own server may have, as far as descriptors allow.
     pub fn connections_max(&self) -> usize {
         self.connections_max.load(Ordering::Relaxed)
-    }
-
-    /// Whether it is being closed, and there is still time to count what was taken.
-    pub fn has_time(&self) -> bool {
-        self.deadline.get().is_some_and(|deadline| Instant::now() < *deadline)
     }
 
     /// Has it answer on a port of its own, once it has a server.
@@ -321,6 +317,24 @@ impl Endpoint {
     }
 }
 
+/// Writes rows to the disk, all of them or none. By event its rows, and whether it is new.
+async fn write(
+    spool: &Spool,
+    kept: Vec<Event>,
+    room: OwnedSemaphorePermit,
+) -> Result<Vec<(u64, bool)>, Refusal> {
+    let n_rows: Vec<u64> = kept.iter().map(|own| own.rows.n_rows()).collect();
+    let events = kept
+        .into_iter()
+        .map(|Event { id, happened, rows }| SpoolEvent { id, entries: entries(rows, happened) });
+    match spool.append(events.collect(), room).await {
+        Ok(Spooled::Written(are_new)) => Ok(n_rows.into_iter().zip(are_new).collect()),
+        Ok(Spooled::Full) => Err(Refusal::Full),
+        Ok(Spooled::TooLarge) => Err(Refusal::BeyondSpool),
+        Err(_) => Err(Refusal::NotWritten),
+    }
+}
+
 /// A request that is under way, until it is answered or its connection is gone.
 struct UnderWay<'a> {
     endpoint: &'a Endpoint,
@@ -382,6 +396,16 @@ impl RowListener for Endpoint {
         if let Some(own) = self.own.get() {
             own.connections.set_limit(limits.connections_max);
         }
+    }
+}
+
+impl SpoolOwner for Endpoint {
+    fn is_closing(&self) -> bool {
+        self.deadline.get().is_some()
+    }
+
+    fn has_time(&self) -> bool {
+        self.deadline.get().is_some_and(|deadline| Instant::now() < *deadline)
     }
 }
 

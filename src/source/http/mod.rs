@@ -10,13 +10,11 @@ mod answer;
 mod endpoint;
 mod endpoints;
 mod request_body;
-mod row_pieces;
 mod seen_ids;
-mod spool;
-mod spool_source;
 
 pub use endpoints::{Endpoints, EventsQuery, events_path};
 
+use super::spool::{SpoolLimits, SpoolOwner, SpoolSource};
 use super::stream::{self, BoundStream, CONNECTIONS_MAX, LINE_BYTES_MAX};
 use super::{
     BoundSource, ListenerKey, Resource, RowListener, SharedByAll, Source, SourceContext,
@@ -33,8 +31,6 @@ use crate::settings::{Key, SettingKind, Settings};
 use endpoint::{
     ARRIVING_BYTES_MAX, Endpoint, EndpointSettings, LINES_BYTES_MAX, OwnServer, WAITING_BYTES_MAX,
 };
-use spool::SpoolLimits;
-use spool_source::SpoolSource;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -255,9 +251,9 @@ impl BoundSource for BoundHttp {
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
         let BoundHttp { endpoint, limits } = *self;
         let listener = Arc::clone(&endpoint) as Arc<dyn RowListener>;
-        if endpoint.spool().is_none() {
+        let Some(spool) = endpoint.spool().cloned() else {
             return Box::new(BoundStream { listener, limits }).start(context);
-        }
+        };
         let beside = SourceContext {
             name: context.name.clone(),
             schema: Arc::clone(&context.schema),
@@ -269,6 +265,7 @@ impl BoundSource for BoundHttp {
             stop: context.stop.clone(),
         };
         let beside = Box::new(BoundStream { listener, limits }).start(beside)?;
-        Ok(Box::new(SpoolSource::start(endpoint, context, beside)))
+        let owner = endpoint as Arc<dyn SpoolOwner>;
+        Ok(Box::new(SpoolSource::start(spool, owner, context, beside)))
     }
 }

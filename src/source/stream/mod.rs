@@ -205,7 +205,7 @@ impl Drop for StreamSource {
 
 /// What is said about lines, and how often: a client that sends nonsense must not fill the log.
 #[derive(Default)]
-struct LineLog {
+pub struct LineLog {
     /// Since the last time that it was said.
     rejected: u64,
     said: Option<Timestamp>,
@@ -213,7 +213,7 @@ struct LineLog {
 }
 
 impl LineLog {
-    fn note(&mut self, source: &str, faults: &LineFaults, peer: Option<&str>, now: Timestamp) {
+    pub fn note(&mut self, source: &str, faults: &LineFaults, peer: Option<&str>, now: Timestamp) {
         self.rejected += faults.rejected.sum();
         let is_due = self.said.is_none_or(|said| now.since(said) >= REJECTED_LOG_INTERVAL);
         if let (Some((reason, line)), true) = (&faults.first_rejected, is_due) {

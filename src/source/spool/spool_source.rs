@@ -1,8 +1,7 @@
 //! Rows that wait on the disk, as a source: delivered in their order, and forgotten when the state
 //! has them.
 
-use super::endpoint::Endpoint;
-use super::spool::{Entry, EntryForm, Spool};
+use super::row_spool::{Entry, EntryForm, Spool};
 use crate::error::{Error, Result};
 use crate::format::line_schema::{LineFaults, LineSchema};
 use crate::format::line_split::full_lines;
@@ -13,7 +12,7 @@ use crate::net::stop::Stop;
 use crate::position::{Position, PositionRange};
 use crate::profile::instants;
 use crate::source::stream::parse::{BATCH_CELLS, BATCH_ROWS};
-use crate::source::{Delivery, DeliveryId, Fate, Poll, RowListener, Rows, Source, SourceContext};
+use crate::source::{Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
 use crate::telemetry::{ErrorReason, RejectReason, SourceTelemetry};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -30,11 +29,21 @@ const READ_BYTES_MAX: usize = 8 << 20;
 /// How long to wait after the disk failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Whoever takes the rows that a spool keeps.
+pub trait SpoolOwner: Send + Sync {
+    /// Whether it takes no more, since its source goes.
+    fn is_closing(&self) -> bool;
+
+    /// Whether there still is time then to count what was taken.
+    fn has_time(&self) -> bool;
+}
+
 /// The rows of a spool, and beside them what is not kept on the disk: rows that are none.
 pub struct SpoolSource {
     name: String,
     beside: Box<dyn Source>,
-    endpoint: Arc<Endpoint>,
+    spool: Arc<Spool>,
+    owner: Arc<dyn SpoolOwner>,
     schema: Arc<LineSchema>,
     telemetry: Arc<SourceTelemetry>,
     stop: Stop,
@@ -61,12 +70,12 @@ struct Read {
 impl SpoolSource {
     /// Goes on after what the state has. `beside` delivers what is in the inbox.
     pub fn start(
-        endpoint: Arc<Endpoint>,
+        spool: Arc<Spool>,
+        owner: Arc<dyn SpoolOwner>,
         context: SourceContext,
         beside: Box<dyn Source>,
     ) -> SpoolSource {
         let SourceContext { name, schema, telemetry, positions, stop, .. } = context;
-        let spool = endpoint.spool().expect("whoever has none has another source");
         let counted = positions.get(&spool.partition).map_or(0, |position| position.0);
         spool.forget(counted);
         let waiting = spool.last().saturating_sub(counted);
@@ -77,7 +86,8 @@ impl SpoolSource {
         SpoolSource {
             name,
             beside,
-            endpoint,
+            spool,
+            owner,
             schema,
             telemetry,
             stop,
@@ -89,15 +99,11 @@ impl SpoolSource {
         }
     }
 
-    fn spool(&self) -> &Spool {
-        self.endpoint.spool().expect("it had one at the start")
-    }
-
     /// The next entries of one form, as many as make a batch.
     fn read(&self) -> Result<Option<Read>> {
         let features = self.schema.features().len() as u64;
         let (mut form, mut n_rows, mut n_bytes) = (None, 0, 0);
-        let entries = self.spool().read(self.delivered, |entry| {
+        let entries = self.spool.read(self.delivered, |entry| {
             n_rows += entry.rows;
             n_bytes += entry.bytes.len();
             let is_table = matches!(entry.form, EntryForm::Table(_));
@@ -146,9 +152,9 @@ impl SpoolSource {
 
     /// Says what is left on the disk.
     fn ended(&self, beside: Poll) -> Poll {
-        let bytes = self.spool().bytes();
-        if matches!(beside, Poll::Ended) && self.endpoint.is_stopping() && bytes > 0 {
-            let (source, file) = (&self.name, self.spool().path.display());
+        let bytes = self.spool.bytes();
+        if matches!(beside, Poll::Ended) && self.owner.is_closing() && bytes > 0 {
+            let (source, file) = (&self.name, self.spool.path.display());
             warn!(source, bytes, %file, "rows stay on the disk, and count when the source is back");
         }
         beside
@@ -160,7 +166,7 @@ impl SpoolSource {
         self.deliveries += 1;
         let id = DeliveryId(OF_SPOOL | self.deliveries);
         let (from, to) = (Position(self.delivered), Position(end));
-        let partition = self.spool().partition.clone();
+        let partition = self.spool.partition.clone();
         let rows = Rows::Batch { table, positions: vec![PositionRange { partition, from, to }] };
         self.ends.insert(id, end);
         self.delivered = end;
@@ -177,10 +183,10 @@ impl Source for SpoolSource {
         }
         // Another model takes them, or the next start; where the source goes, what was taken is
         // counted as long as there is time.
-        if self.stop.is_on() && !self.endpoint.has_time() {
+        if self.stop.is_on() && !self.owner.has_time() {
             return self.ended(beside);
         }
-        let last = self.spool().last();
+        let last = self.spool.last();
         match self.read() {
             Ok(Some(read)) => self.deliver(read, now),
             Ok(None) => {
@@ -203,13 +209,13 @@ impl Source for SpoolSource {
             }
             _ => {
                 self.counted = self.counted.max(end);
-                self.spool().forget(end);
+                self.spool.forget(end);
             }
         }
     }
 
     fn is_behind(&self, now: Timestamp) -> bool {
-        self.spool().last() > self.delivered.max(self.empty_at) || self.beside.is_behind(now)
+        self.spool.last() > self.delivered.max(self.empty_at) || self.beside.is_behind(now)
     }
 
     fn is_ready(&self) -> bool {
@@ -219,6 +225,6 @@ impl Source for SpoolSource {
     fn update_gauges(&mut self, now: Timestamp) {
         self.beside.update_gauges(now);
         let waiting = &self.telemetry.waiting_bytes;
-        waiting.set(waiting.get() + self.spool().bytes() as i64);
+        waiting.set(waiting.get() + self.spool.bytes() as i64);
     }
 }

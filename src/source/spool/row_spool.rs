@@ -5,27 +5,27 @@
 //! is on the disk before any of its senders is answered. The position of a row is its number in the
 //! file, and never used again; what was counted is remembered by the state as a position, in the
 //! transaction of the counts, so that after a crash each row counts once.
+//!
+//! Rows of which somebody else decides whether they are ours are prepared first: they are on the
+//! disk, and nobody reads them until they are settled.
 
+use super::spool_writer::{Order, SpoolWriter, WriterState, prepared};
 use crate::error::{Error, Result};
 use crate::format::payload::TableForm;
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use rusqlite::{Connection, OptionalExtension, params};
+use crossbeam_channel::{Sender, bounded, unbounded};
+use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use xxhash_rust::xxh3::xxh3_128;
-
-/// Requests that are written together, at most.
-const GROUP_MAX: usize = 256;
 
 /// Entries that are looked at together, at most.
 const READ_MAX: u64 = 256;
 
 /// Bytes of an entry besides its rows.
-const ENTRY_BYTES: u64 = 64;
+pub const ENTRY_BYTES: u64 = 64;
 
 /// How long one connection waits for the other.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,7 +48,11 @@ impl EntryForm {
         (EntryForm::Table(TableForm::Parquet), 3),
     ];
 
-    fn code(self) -> i64 {
+    pub fn are_lines(self) -> bool {
+        !matches!(self, EntryForm::Table(_))
+    }
+
+    pub fn code(self) -> i64 {
         let own = EntryForm::ALL.iter().find(|(form, _)| *form == self);
         own.expect("all are listed").1
     }
@@ -70,7 +74,7 @@ pub struct Entry {
 
 impl Entry {
     /// Bytes that it takes of the disk, about; SQL says the same.
-    fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.bytes.len() as u64 + ENTRY_BYTES
     }
 }
@@ -94,6 +98,27 @@ pub enum Spooled {
     TooLarge,
 }
 
+/// Rows of one partition of a broker, after one offset and up to another.
+#[derive(Debug)]
+pub struct PreparedRows {
+    pub partition: String,
+    pub from: u64,
+    pub to: u64,
+    pub entries: Vec<Entry>,
+}
+
+/// Rows that are on the disk, and of which it is not known whether they are ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    pub partition: String,
+    /// Offsets of the broker.
+    pub from: u64,
+    pub to: u64,
+    /// Positions of the spool.
+    pub first: u64,
+    pub last: u64,
+}
+
 /// What is set of a spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolLimits {
@@ -111,24 +136,7 @@ pub struct Spool {
     orders: Option<Sender<Order>>,
     writer: Option<JoinHandle<()>>,
     reader: Mutex<Connection>,
-    shared: Arc<Shared>,
-}
-
-/// What the writer and all others know.
-#[derive(Default)]
-struct Shared {
-    bytes: AtomicU64,
-    bytes_max: AtomicU64,
-    dedupe_seconds: AtomicU64,
-    /// The last position that is in use or was.
-    last: AtomicU64,
-}
-
-enum Order {
-    /// With the room in memory that the events take until then.
-    Append(Vec<SpoolEvent>, OwnedSemaphorePermit, oneshot::Sender<Result<Spooled>>),
-    /// Up to this position all is counted.
-    Forget(u64),
+    shared: Arc<WriterState>,
 }
 
 impl Spool {
@@ -146,21 +154,11 @@ impl Spool {
         connection.execute_batch(SCHEMA).map_err(failed)?;
         let partition: String =
             connection.query_row("SELECT name FROM spool", [], |row| row.get(0)).map_err(failed)?;
-        let shared = Arc::new(Shared::default());
-        let (bytes, last) = connection
-            .query_row(
-                "SELECT (SELECT coalesce(sum(length(bytes) + 64), 0) FROM entry),
-                        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)",
-                [],
-                |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)),
-            )
-            .map_err(failed)?;
-        shared.bytes.store(bytes, Ordering::Relaxed);
-        shared.last.store(last, Ordering::Release);
+        let shared = Arc::new(WriterState::of(&connection).map_err(failed)?);
         let (orders, waiting) = unbounded();
         let reader = Mutex::new(connect(path).map_err(failed)?);
         let (counted, own) = (None, Arc::clone(&shared));
-        let writer = Writer { connection, counted, shared: own, path: path.to_owned() };
+        let writer = SpoolWriter { connection, counted, shared: own, path: path.to_owned() };
         let writer = std::thread::Builder::new()
             .name("driftd-spool".into())
             .spawn(move || writer.run(&waiting, on_rows))
@@ -188,6 +186,34 @@ impl Spool {
         written.await.map_err(|_| gone())?
     }
 
+    /// Whether so many bytes may wait besides what does; what is alone may be as large as it is.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let waiting = self.bytes();
+        waiting == 0 || waiting + bytes <= self.shared.bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Writes rows that nobody reads before they are settled. Whether there was room for them.
+    pub fn prepare(&self, rows: Vec<PreparedRows>) -> Result<bool> {
+        let (answer, written) = bounded(1);
+        let gone = || Error::new("the spool is not written any more");
+        self.order(Order::Prepare(rows, answer)).ok_or_else(gone)?;
+        written.recv().map_err(|_| gone())?
+    }
+
+    /// What was prepared and not settled.
+    pub fn unsettled(&self) -> Result<Vec<Unsettled>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared(&reader).map_err(|error| failure(&self.path, &error))
+    }
+
+    /// Of what was prepared, the rows of these partitions are ours, and all others are forgotten.
+    pub fn settle(&self, ours: Vec<String>) -> Result<()> {
+        let (answer, written) = bounded(1);
+        let gone = || Error::new("the spool is not written any more");
+        self.order(Order::Settle(ours, answer)).ok_or_else(gone)?;
+        written.recv().map_err(|_| gone())?
+    }
+
     /// Up to this position all is counted, and the state has it.
     pub fn forget(&self, position: u64) {
         // Without a writer the next start forgets it.
@@ -199,7 +225,7 @@ impl Spool {
         self.orders.as_ref()?.send(order).ok()
     }
 
-    /// The last position that is in use or was.
+    /// The last position that is in use or was, besides what is not settled.
     pub fn last(&self) -> u64 {
         self.shared.last.load(Ordering::Acquire)
     }
@@ -220,9 +246,10 @@ impl Spool {
         let mut read = || -> rusqlite::Result<Vec<(u64, Entry)>> {
             let mut statement = reader.prepare_cached(
                 "SELECT position, form, happened, rows, bytes FROM entry
-                 WHERE position > ?1 ORDER BY position LIMIT ?2",
+                 WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
             )?;
-            let mut rows = statement.query(params![after as i64, READ_MAX as i64])?;
+            let mut rows =
+                statement.query(params![after as i64, self.last() as i64, READ_MAX as i64])?;
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
                 let form = EntryForm::of(row.get(1)?).unwrap_or(EntryForm::Lines);
@@ -262,6 +289,13 @@ const SCHEMA: &str = "
     );
     CREATE TABLE IF NOT EXISTS seen (id BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS seen_at ON seen (at);
+    CREATE TABLE IF NOT EXISTS prepared (
+        partition TEXT NOT NULL,
+        from_offset INTEGER NOT NULL,
+        to_offset INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL
+    );
 ";
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -273,127 +307,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn failure(path: &Path, error: &rusqlite::Error) -> Error {
+pub fn failure(path: &Path, error: &rusqlite::Error) -> Error {
     Error::new(format!("spool {}: {error}", path.display()))
-}
-
-struct Writer {
-    connection: Connection,
-    /// Up to there all is counted, and what is counted is to be deleted.
-    counted: Option<u64>,
-    shared: Arc<Shared>,
-    path: PathBuf,
-}
-
-impl Writer {
-    /// Writes what is ordered, until nobody can order anything.
-    fn run(mut self, waiting: &Receiver<Order>, on_rows: impl Fn()) {
-        while let Ok(first) = waiting.recv() {
-            let (mut appends, mut rooms) = (Vec::new(), Vec::new());
-            let rest = waiting.try_iter().take(GROUP_MAX);
-            for order in std::iter::once(first).chain(rest) {
-                match order {
-                    Order::Append(events, room, answer) => {
-                        rooms.push(room);
-                        appends.push((events, answer));
-                    }
-                    Order::Forget(position) => self.counted = self.counted.max(Some(position)),
-                }
-            }
-            let (events, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
-            match self.write(&events) {
-                Ok(kept) => {
-                    self.counted = None;
-                    // Who was told has rows that can be read.
-                    on_rows();
-                    for (kept, answer) in kept.into_iter().zip(answers) {
-                        let _ = answer.send(Ok(kept));
-                    }
-                }
-                Err(error) => {
-                    let text = failure(&self.path, &error).to_string();
-                    tracing::error!(error = text, "rows were not written, and not taken");
-                    for answer in answers {
-                        let _ = answer.send(Err(Error::new(&text)));
-                    }
-                }
-            }
-        }
-    }
-
-    /// One transaction. Nothing of it is there when it fails.
-    fn write(&mut self, requests: &[Vec<SpoolEvent>]) -> rusqlite::Result<Vec<Spooled>> {
-        let Writer { connection, shared, counted, .. } = self;
-        let (mut bytes, bytes_max) =
-            (shared.bytes.load(Ordering::Relaxed), shared.bytes_max.load(Ordering::Relaxed));
-        let mut last = shared.last.load(Ordering::Relaxed);
-        let transaction = connection.transaction()?;
-        if let Some(position) = *counted {
-            let own: i64 = transaction.query_row(
-                "SELECT coalesce(sum(length(bytes) + 64), 0) FROM entry WHERE position <= ?1",
-                [position as i64],
-                |row| row.get(0),
-            )?;
-            transaction.execute("DELETE FROM entry WHERE position <= ?1", [position as i64])?;
-            bytes = bytes.saturating_sub(own as u64);
-            // Whoever wrote to it before may have deleted some of them.
-            let is_empty = "SELECT NOT EXISTS (SELECT * FROM entry)";
-            if transaction.query_row(is_empty, [], |row| row.get(0))? {
-                bytes = 0;
-            }
-        }
-        let seconds = shared.dedupe_seconds.load(Ordering::Relaxed) as i64;
-        transaction.execute("DELETE FROM seen WHERE at < unixepoch() - ?1", [seconds])?;
-        let mut kept = Vec::new();
-        for events in requests {
-            let entries = || events.iter().flat_map(|event| &event.entries);
-            let own: u64 = entries().map(Entry::size).sum();
-            if own > bytes_max {
-                kept.push(Spooled::TooLarge);
-                continue;
-            }
-            if bytes + own > bytes_max {
-                kept.push(Spooled::Full);
-                continue;
-            }
-            let mut are_new = Vec::new();
-            for event in events {
-                let is_new = note(&transaction, event)?;
-                are_new.push(is_new);
-                for entry in event.entries.iter().filter(|_| is_new) {
-                    last = insert(&transaction, entry)?;
-                    bytes += entry.size();
-                }
-            }
-            kept.push(Spooled::Written(are_new));
-        }
-        transaction.commit()?;
-        shared.bytes.store(bytes, Ordering::Relaxed);
-        shared.last.store(last, Ordering::Release);
-        Ok(kept)
-    }
-}
-
-/// Remembers the id of an event. Whether it is new.
-fn note(transaction: &Connection, event: &SpoolEvent) -> rusqlite::Result<bool> {
-    let Some(id) = &event.id else { return Ok(true) };
-    let id = xxh3_128(id.as_bytes()).to_be_bytes();
-    let mut known = transaction.prepare_cached("SELECT 1 FROM seen WHERE id = ?1")?;
-    if known.query_row([id], |_| Ok(())).optional()?.is_some() {
-        return Ok(false);
-    }
-    let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1, unixepoch())")?;
-    seen.execute([id])?;
-    Ok(true)
-}
-
-fn insert(transaction: &Connection, entry: &Entry) -> rusqlite::Result<u64> {
-    let Entry { form, happened, rows, bytes } = entry;
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO entry (form, happened, rows, bytes) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    let position = statement.insert(params![form.code(), happened, *rows as i64, bytes])?;
-    Ok(position as u64)
 }
 
 #[cfg(test)]
@@ -478,5 +393,37 @@ mod tests {
         assert_eq!(append().await, Spooled::Written(vec![true]));
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(append().await, Spooled::Written(vec![true]));
+    }
+
+    fn rows(partition: &str, from: u64, texts: &[&str]) -> PreparedRows {
+        let (entries, to) = (event(None, texts).entries, from + texts.len() as u64);
+        PreparedRows { partition: partition.to_owned(), from, to, entries }
+    }
+
+    #[test]
+    fn what_is_prepared_is_read_when_it_is_settled_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.db");
+        let spool = Spool::open(&path, LIMITS, || ()).unwrap();
+        assert!(spool.prepare(vec![rows("a", 0, &["1"]), rows("b", 7, &["2", "3"])]).unwrap());
+        assert_eq!((texts(&spool, 0), spool.last()), (Vec::new(), 0));
+        spool.settle(vec!["a".to_owned(), "b".to_owned()]).unwrap();
+        assert_eq!((texts(&spool, 0).len(), spool.last()), (3, 3));
+        assert!(spool.prepare(vec![rows("a", 1, &["4"]), rows("b", 9, &["5"])]).unwrap());
+        drop(spool);
+        // Nobody knows whose they are before somebody was asked.
+        let spool = Spool::open(&path, LIMITS, || ()).unwrap();
+        assert_eq!((texts(&spool, 0).len(), spool.last()), (3, 3));
+        let unsettled = spool.unsettled().unwrap();
+        let expected = Unsettled { partition: "a".to_owned(), from: 1, to: 2, first: 4, last: 4 };
+        assert_eq!((unsettled.len(), &unsettled[0]), (2, &expected));
+        spool.settle(vec!["b".to_owned()]).unwrap();
+        assert!(spool.unsettled().unwrap().is_empty());
+        assert_eq!(texts(&spool, 3), [(5, "5".to_owned())]);
+        assert_eq!(spool.bytes(), 4 * (1 + ENTRY_BYTES));
+        let long = "x".repeat(900);
+        assert!(!spool.prepare(vec![rows("a", 1, &[&long])]).unwrap());
+        spool.forget(5);
+        assert!(spool.prepare(vec![rows("a", 1, &[&long, &long])]).unwrap());
     }
 }

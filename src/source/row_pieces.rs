@@ -1,7 +1,6 @@
 //! The rows of an event in pieces, for the inbox of a model or for the disk.
 
-use super::answer::Refusal;
-use super::spool::{Entry, EntryForm, Spool, SpoolEvent, Spooled};
+use super::spool::row_spool::{Entry, EntryForm};
 use crate::format::ndjson::LineOrigin;
 use crate::format::payload::{Event, EventRows, RowLines, TableRows};
 use crate::monitor::table::rows;
@@ -50,25 +49,8 @@ pub fn nothing(bytes: u64) -> LineChunk {
     LineChunk::new(Vec::new(), bytes, PEER.into(), room.expect("none are asked for"))
 }
 
-/// Writes rows to the disk, all of them or none. By event its rows, and whether it is new.
-pub async fn write(
-    spool: &Spool,
-    kept: Vec<Event>,
-    room: OwnedSemaphorePermit,
-) -> Result<Vec<(u64, bool)>, Refusal> {
-    let n_rows: Vec<u64> = kept.iter().map(|own| own.rows.n_rows()).collect();
-    let events = kept
-        .into_iter()
-        .map(|Event { id, happened, rows }| SpoolEvent { id, entries: entries(rows, happened) });
-    match spool.append(events.collect(), room).await {
-        Ok(Spooled::Written(are_new)) => Ok(n_rows.into_iter().zip(are_new).collect()),
-        Ok(Spooled::Full) => Err(Refusal::Full),
-        Ok(Spooled::TooLarge) => Err(Refusal::BeyondSpool),
-        Err(_) => Err(Refusal::NotWritten),
-    }
-}
-
-fn entries(own: EventRows, happened: Option<String>) -> Vec<Entry> {
+/// Rows for the disk, with when they happened that do not say so themselves.
+pub fn entries(own: EventRows, happened: Option<String>) -> Vec<Entry> {
     match own {
         EventRows::Answer => Vec::new(),
         EventRows::Table(TableRows { table, form, bytes, .. }) => {

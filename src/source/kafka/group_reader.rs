@@ -1,0 +1,358 @@
+//! The thread of a member of a consumer group.
+//!
+//! ```text
+//! messages ──▶ on the disk, as prepared ──▶ offsets to the broker ──▶ what does it have? ──▶ ours
+//! ```
+//!
+//! A commit that fails may have been taken, and one that is late may be refused since another has
+//! the partition now. So the broker is always asked what it has, and that decides.
+
+use super::consumer_settings::ConsumerSettings;
+use super::group_batch::{GroupBatch, Place};
+use super::kafka_context::KafkaContext;
+use super::message_reader::MessageReader;
+use super::offset_owners::{Counted, OffsetOwners};
+use super::partitions::BROKER_TIMEOUT;
+use crate::error::{Error, Result};
+use crate::source::spool::Spool;
+use crate::source::spool::row_spool::{PreparedRows, Unsettled};
+use crate::telemetry::RejectReason;
+use crate::totals::Rejected;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+const POLL_TIME: Duration = Duration::from_millis(50);
+
+/// How long to wait after a failure. A commit of which nobody knows is with the broker by then.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the source and its thread know.
+#[derive(Default)]
+pub struct GroupState {
+    pub has_ended: AtomicBool,
+    /// Rows were there before this member had its partitions, and are not read yet.
+    pub is_behind: AtomicBool,
+    /// What was no row, and how the first of it begins.
+    pub rejected: Mutex<(Rejected, Option<(RejectReason, String)>)>,
+}
+
+/// What the group has of a partition.
+#[derive(Debug, Clone, Default)]
+struct GroupOffset {
+    /// None where nothing was committed.
+    committed: Option<u64>,
+    /// None where somebody else wrote the metadata, or the broker keeps none.
+    owners: Option<OffsetOwners>,
+}
+
+/// Reads what the group gives to this daemon.
+pub struct GroupReader {
+    settings: ConsumerSettings,
+    messages: MessageReader,
+    spool: Arc<Spool>,
+    /// By what this daemon is known to the others: its spool.
+    owner: String,
+    state: Arc<GroupState>,
+    wake: Arc<Notify>,
+    batch: GroupBatch,
+    /// Of each partition that is read here.
+    offsets: BTreeMap<Place, GroupOffset>,
+    /// The backlog of each partition that is not read yet: where it ends.
+    behind: BTreeMap<Place, u64>,
+    is_paused: bool,
+    keeps_no_metadata: bool,
+}
+
+impl GroupReader {
+    pub fn new(
+        settings: ConsumerSettings,
+        messages: MessageReader,
+        spool: Arc<Spool>,
+        state: Arc<GroupState>,
+        wake: Arc<Notify>,
+    ) -> GroupReader {
+        let owner = spool.partition.rsplit(' ').next().unwrap_or_default().to_owned();
+        GroupReader {
+            settings,
+            messages,
+            spool,
+            owner,
+            state,
+            wake,
+            batch: GroupBatch::default(),
+            offsets: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            is_paused: false,
+            keeps_no_metadata: false,
+        }
+    }
+
+    /// Until the source ends; a broker that is away is waited for.
+    pub fn run(mut self, context: KafkaContext) -> Result<()> {
+        let consumer = self.settings.consumer(context)?;
+        while !self.has_ended() {
+            if let Err(error) = self.read(&consumer) {
+                consumer.context().note_error(&error.to_string());
+                std::thread::sleep(PAUSE);
+            }
+            // Whatever was read and not settled is read again, by whoever has the partitions then.
+            self.batch = GroupBatch::default();
+            consumer.unsubscribe();
+        }
+        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.state.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Reads until something fails.
+    fn read(&mut self, consumer: &BaseConsumer<KafkaContext>) -> Result<()> {
+        let unsettled = self.spool.unsettled()?;
+        if !unsettled.is_empty() {
+            self.settle(consumer, &unsettled)?;
+        }
+        self.settings.subscribe(consumer)?;
+        let mut rebalances = consumer.context().rebalances();
+        while !self.has_ended() {
+            let message = consumer.poll(POLL_TIME).transpose().map_err(failure)?;
+            if consumer.context().rebalances() != rebalances {
+                rebalances = consumer.context().rebalances();
+                // What was read before is read again from where the group is.
+                self.batch = GroupBatch::default();
+                self.is_paused = false;
+                self.take_partitions(consumer).map_err(failure)?;
+            }
+            if let Some(message) = &message {
+                self.take(message);
+            }
+            if self.batch.is_due() {
+                self.write(consumer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns what the group has of the partitions that are read here.
+    fn take_partitions(&mut self, consumer: &BaseConsumer<KafkaContext>) -> KafkaResult<()> {
+        let list = consumer.assignment()?;
+        self.offsets = fetch(consumer, list)?;
+        self.behind.clear();
+        for ((topic, partition), own) in &self.offsets {
+            let (_, high) = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT)?;
+            let high = high.max(0) as u64;
+            if own.committed.unwrap_or(0) < high && !self.settings.starts_at_end {
+                self.behind.insert((topic.clone(), *partition), high);
+            }
+        }
+        consumer.context().note_success();
+        self.note_behind();
+        Ok(())
+    }
+
+    fn note_behind(&self) {
+        self.state.is_behind.store(!self.behind.is_empty(), Ordering::Release);
+    }
+
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
+        let place = (message.topic().to_owned(), message.partition());
+        let offset = message.offset().max(0) as u64;
+        let from = self.offsets.get(&place).and_then(|own| own.committed);
+        let events = self.messages.read(message).unwrap_or_else(|fault| {
+            self.batch.reject(fault.text());
+            Vec::new()
+        });
+        self.batch.add(place, from, offset, events);
+    }
+
+    /// Writes what was read, commits it, and goes back where it turned out not to be ours.
+    fn write(&mut self, consumer: &BaseConsumer<KafkaContext>) -> Result<()> {
+        if !self.spool.has_room(self.batch.bytes()) {
+            // The group must see that this member lives, so it is polled on.
+            if !self.is_paused {
+                let all = consumer.assignment().map_err(failure)?;
+                consumer.pause(&all).map_err(failure)?;
+                self.is_paused = true;
+            }
+            return Ok(());
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        let (rejected, first) = (batch.rejected, batch.first_rejected.take());
+        let rows = batch.into_rows();
+        let list = self.list(&rows).map_err(failure)?;
+        if !self.spool.prepare(rows.into_values().collect())? {
+            return Err(Error::new("the rows of one batch are more than spool_max"));
+        }
+        let committed = consumer.commit(&list, CommitMode::Sync);
+        if let Err(error) = committed {
+            info!(%error, "offsets were not taken, or nobody said so; the broker is asked");
+            std::thread::sleep(PAUSE);
+        }
+        let unsettled = self.spool.unsettled()?;
+        let others = self.settle(consumer, &unsettled)?;
+        self.note_rejected(&rejected, first);
+        if self.is_paused {
+            let all = consumer.assignment().map_err(failure)?;
+            consumer.resume(&all).map_err(failure)?;
+            self.is_paused = false;
+        }
+        self.go_back(consumer, others).map_err(failure)
+    }
+
+    /// Reads on from where the group is, as far as the partitions still are ours.
+    fn go_back(
+        &self,
+        consumer: &BaseConsumer<KafkaContext>,
+        places: Vec<Place>,
+    ) -> KafkaResult<()> {
+        let assigned = consumer.assignment()?;
+        for (topic, partition) in places {
+            if assigned.find_partition(&topic, partition).is_none() {
+                continue;
+            }
+            let known = self.offsets.get(&(topic.clone(), partition));
+            let offset = match known.and_then(|known| known.committed) {
+                Some(committed) => Offset::Offset(committed as i64),
+                None if self.settings.starts_at_end => Offset::End,
+                None => Offset::Beginning,
+            };
+            consumer.seek(&topic, partition, offset, BROKER_TIMEOUT)?;
+        }
+        Ok(())
+    }
+
+    /// The offsets to commit, each with who counted what.
+    fn list(&self, rows: &BTreeMap<Place, PreparedRows>) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), own) in rows {
+            let known = self.offsets.get(&(topic.clone(), *partition));
+            let owners = known.and_then(|known| known.owners.clone()).unwrap_or_default();
+            let mut added = list.add_partition(topic, *partition);
+            added.set_offset(Offset::Offset(own.to as i64))?;
+            added.set_metadata(owners.with(own.from, &self.owner).to_string());
+        }
+        Ok(list)
+    }
+
+    /// Asks the broker whose the rows are that were prepared. The partitions of those that are not
+    /// ours.
+    fn settle(
+        &mut self,
+        consumer: &BaseConsumer<KafkaContext>,
+        unsettled: &[Unsettled],
+    ) -> Result<Vec<Place>> {
+        let mut list = TopicPartitionList::new();
+        for own in unsettled {
+            let (topic, partition) = place(&own.partition)?;
+            list.add_partition(&topic, partition);
+        }
+        let found = loop {
+            match fetch(consumer, list.clone()) {
+                Ok(found) => break found,
+                Err(error) => {
+                    consumer.context().note_error(&error.to_string());
+                    if self.has_ended() {
+                        // The next start asks again.
+                        return Err(Error::new("it ends before the broker has answered"));
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        };
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        for own in unsettled {
+            let place = place(&own.partition)?;
+            let known = found.get(&place).cloned().unwrap_or_default();
+            match self.is_ours(own, &known) {
+                true => ours.push(own.partition.clone()),
+                false => others.push(place.clone()),
+            }
+            if self.behind.get(&place).is_some_and(|end| own.to >= *end) {
+                self.behind.remove(&place);
+            }
+            self.offsets.insert(place, known);
+        }
+        self.spool.settle(ours)?;
+        self.note_behind();
+        self.wake.notify_one();
+        Ok(others)
+    }
+
+    fn is_ours(&mut self, own: &Unsettled, known: &GroupOffset) -> bool {
+        let Unsettled { partition, from, to, .. } = own;
+        let committed = known.committed.unwrap_or(0);
+        let counted = match &known.owners {
+            Some(owners) => owners.counted((*from, *to), committed, &self.owner),
+            None if committed < *to => Counted::No,
+            None => {
+                if !std::mem::replace(&mut self.keeps_no_metadata, true) {
+                    warn!(
+                        partition,
+                        "the broker keeps no metadata of offsets: where a member fails between \
+                         two of its answers, rows may be counted twice"
+                    );
+                }
+                Counted::Yes
+            }
+        };
+        match counted {
+            Counted::Yes => true,
+            Counted::No => {
+                info!(partition, from, to, "another member of the group counts these rows");
+                false
+            }
+            Counted::Unknown => {
+                warn!(partition, from, to, "it is not known any more who counted these rows");
+                false
+            }
+        }
+    }
+
+    fn note_rejected(&self, rejected: &Rejected, first: Option<(RejectReason, String)>) {
+        let mut all = self.state.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        for (reason, n) in rejected.iter() {
+            all.0.add(reason, n);
+        }
+        all.1 = all.1.take().or(first);
+    }
+}
+
+fn failure(error: KafkaError) -> Error {
+    Error::new(error.to_string())
+}
+
+/// A partition by its name on the disk.
+fn place(partition: &str) -> Result<Place> {
+    let split = partition.rsplit_once('/');
+    let place = split.and_then(|(topic, own)| Some((topic.to_owned(), own.parse().ok()?)));
+    place.ok_or_else(|| Error::new(format!("{partition:?} is no partition")))
+}
+
+/// What the group has of these partitions.
+fn fetch(
+    consumer: &BaseConsumer<KafkaContext>,
+    list: TopicPartitionList,
+) -> KafkaResult<BTreeMap<Place, GroupOffset>> {
+    if list.count() == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let found = consumer.committed_offsets(list, BROKER_TIMEOUT)?;
+    let offsets = found.elements().into_iter().map(|own| {
+        own.error()?;
+        let committed = match own.offset() {
+            Offset::Offset(offset) => Some(offset.max(0) as u64),
+            _ => None,
+        };
+        let owners = OffsetOwners::parse(own.metadata());
+        Ok(((own.topic().to_owned(), own.partition()), GroupOffset { committed, owners }))
+    });
+    offsets.collect()
+}

@@ -1,0 +1,8 @@
+//! Rows on the disk of a source, until the state has them counted.
+
+pub mod row_spool;
+mod spool_source;
+mod spool_writer;
+
+pub use row_spool::{Spool, SpoolLimits};
+pub use spool_source::{SpoolOwner, SpoolSource};
