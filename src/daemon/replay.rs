@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::journal::Flush;
 use crate::net::stop::Stop;
 use crate::source::SharedByAll;
+use crate::source::inputs;
 use crate::store::{ModelStore, StateConfig, Store};
 use crate::time::{Clock, Timestamp};
 use std::sync::Arc;
@@ -50,6 +51,12 @@ pub fn replay(mut model: Model, memory_max: u64) -> Result<ModelStore> {
     if model.sources.is_empty() {
         let message = format!("model {name:?} has no source of type \"directory\" or \"bucket\"");
         return Err(Error::new(message));
+    }
+    for source in &model.sources {
+        // A bucket that is away would be waited for, and there is nobody who would wait.
+        if let Some((root, format)) = source.files_root().zip(source.file_format()) {
+            inputs::list(&root, format)?;
+        }
     }
     let (windows_max, history_max) = (u64::MAX, u64::MAX);
     let config = StateConfig {

@@ -1,6 +1,6 @@
 //! The rows of an event in pieces, for the inbox of a model or for the disk.
 
-use super::spool::row_spool::{Entry, EntryForm};
+use super::spool::spool_entry::{Entry, EntryForm};
 use crate::format::ndjson::LineOrigin;
 use crate::format::payload::{Event, EventRows, RowLines, TableRows};
 use crate::monitor::table::rows;

@@ -211,7 +211,7 @@ fn shares_without_losing_a_row(broker: &Broker, topic: &str) {
     let lag = daemons.each_ref().map(|own| own.sample(&["driftd_source_lag_messages"]));
     assert_eq!(counted[0] + counted[1], written, "{counted:?} {lag:?} {logs:#?}");
     assert!(counted.iter().all(|own| *own > 0.0), "{counted:?}");
-    println!("{written} messages, {kills} kills: {counted:?}");
+    eprintln!("{written} messages, {kills} kills: {counted:?}");
     daemons.into_iter().for_each(Daemon::stop);
 }
 

@@ -79,16 +79,26 @@ impl BodyContext {
         BodyContext { budget: Budget::new(self.budget.most), ..self.clone() }
     }
 
-    /// The same for a body whose rows all have this value, unless they have another by this name.
-    pub fn with_value(&self, name: &str, value: &str) -> BodyContext {
-        let first = format!("{}:{},", Value::from(name), Value::from(value));
-        BodyContext { first: Some(first), ..self.renewed() }
+    /// The same for a body whose rows all have these values, unless they have others of their own.
+    pub fn with_values<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> BodyContext {
+        let mut first = String::new();
+        for (name, value) in values {
+            first += &format!("{}:{},", Value::from(name), Value::from(value));
+        }
+        BodyContext { first: Some(first).filter(|own| !own.is_empty()), ..self.renewed() }
     }
 
-    /// The time of rows, for the column that they may lack it in.
+    /// What is written first in rows that happened then: their time, for the column that they may
+    /// lack it in, behind what is written anyway.
     fn first_of(&self, time: Option<&str>) -> Option<String> {
-        let (column, time) = (self.time_column.as_deref()?, time?);
-        Some(format!("{}:{},", Value::from(column), Value::from(time)))
+        let Some((column, time)) = self.time_column.as_deref().zip(time) else {
+            return self.first.clone();
+        };
+        let first = self.first.as_deref().unwrap_or_default();
+        Some(format!("{first}{}:{},", Value::from(column), Value::from(time)))
     }
 }
 

@@ -83,6 +83,8 @@ impl BucketStore {
         static PROVIDER: Once = Once::new();
         // Another one that is installed does as well.
         PROVIDER.call_once(|| _ = ring::default_provider().install_default());
+        // Before anybody waits for it.
+        Key::parse(&url.key).map_err(|error| key_fault(&url.bucket, &url.key, &error))?;
         let (bucket, variables) = (url.bucket.trim_end_matches('/'), variables(url.kind));
         let store = match url.kind {
             StoreKind::S3 => {
@@ -128,11 +130,9 @@ impl BucketStore {
     pub async fn find(&self) -> Result<Vec<Listed>> {
         let key = &self.url.key;
         let listed = |key: &str, meta| Listed { path: self.url.object(key), stat: stat(meta) };
-        let Some(fixed) = self.url.fixed_part() else {
-            let found = match key.is_empty() {
-                true => None,
-                false => self.head(key).await?,
-            };
+        // What is there is meant, whatever its name looks like.
+        let found = if key.is_empty() { None } else { self.head(key).await? };
+        let Some(fixed) = self.url.fixed_part().filter(|_| found.is_none()) else {
             return Ok(found.iter().map(|meta| listed(key, meta)).collect());
         };
         let pattern = glob::Pattern::new(key)
@@ -149,7 +149,8 @@ impl BucketStore {
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
         match self.store.head(&self.key(key)?).await {
-            Ok(meta) => Ok(Some(meta)),
+            // Some stores have empty objects for folders.
+            Ok(meta) => Ok(Some(meta).filter(|meta| meta.size > 0)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("look at", key, &error)),
         }
@@ -164,10 +165,13 @@ impl BucketStore {
     }
 
     fn key(&self, key: &str) -> Result<Key> {
-        Key::parse(key).map_err(|error| Error::new(format!("{}{key}: {error}", self.url.bucket)))
+        Key::parse(key).map_err(|error| key_fault(&self.url.bucket, key, &error))
     }
 
     fn failed(&self, tried: &str, key: &str, error: &object_store::Error) -> Error {
+        if let object_store::Error::InvalidPath { source } = error {
+            return key_fault(&self.url.bucket, key, source);
+        }
         Error::new(format!("{}{key}: cannot {tried}: {error}", self.url.bucket))
     }
 
@@ -227,10 +231,17 @@ impl BucketStore {
     }
 }
 
+/// A key that the library does not read; it would not find it again.
+fn key_fault(bucket: &str, key: &str, error: &object_store::path::Error) -> Error {
+    let remedy = "keys with empty parts, \".\" or \"..\" are not read; keep them elsewhere";
+    Error::new(format!("{bucket}{key}: {error}; {remedy}"))
+}
+
 /// What is kept of the environment, by names in small letters.
 fn variables(kind: StoreKind) -> Vec<(String, String)> {
     let taken = |name: &str| VARIABLES.iter().any(|prefix| name.starts_with(prefix));
-    let mut variables: Vec<(String, String)> = std::env::vars()
+    let mut variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, value)| taken(name) && !value.is_empty())
         .map(|(name, value)| {
             let other = OTHER_NAMES.iter().find(|(own, _)| *own == name);

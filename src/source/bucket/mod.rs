@@ -45,7 +45,7 @@ const KEYS: &[Key] = &[
         name: URL,
         kind: SettingKind::Url,
         default: None,
-        meaning: "what the keys begin with: s3://, gs://, az:// or abfss://, https:// (WebDAV)",
+        meaning: "the bucket, and a folder in it: s3://, gs://, az://, abfss://, https:// (WebDAV)",
     },
     files::FORMAT,
     files::NAMES,

@@ -104,14 +104,15 @@ impl Source for DirectorySource {
         if let Some(gone) = self.scan(now) {
             return gone;
         }
-        let is_settling = self.files.is_settling(now);
-        self.settling_since = is_settling.then(|| self.settling_since.unwrap_or(now));
         while let Some(listed) = self.ready.pop_front() {
             let opened = self.open(&listed);
             if let Some(poll) = self.files.deliver(&listed, opened, now) {
                 return poll;
             }
         }
+        // Those that turned out not to be whole are among them.
+        let is_settling = self.files.is_settling(now);
+        self.settling_since = is_settling.then(|| self.settling_since.unwrap_or(now));
         Poll::At(self.at)
     }
 

@@ -15,7 +15,7 @@ use crate::net::http_thread::HttpThread;
 use crate::net::stop::Stop;
 use crate::source::RowListener;
 use crate::source::row_pieces::{chunks, entries, nothing};
-use crate::source::spool::row_spool::{SpoolEvent, Spooled};
+use crate::source::spool::spool_entry::{SpoolEvent, Spooled};
 use crate::source::spool::{Spool, SpoolLimits, SpoolOwner};
 use crate::source::stream::StreamLimits;
 use crate::source::stream::inbox::Inbox;
@@ -140,6 +140,8 @@ impl Endpoint {
         }
         let inbox = Arc::clone(&self.inbox);
         let spool = Spool::open(path, limits, move || inbox.wake())?;
+        // Of a source that was another before: nobody can tell any more whose they are.
+        spool.settle(Vec::new())?;
         // Only whoever binds the source opens it.
         let _ = self.spool.set(Arc::new(spool));
         Ok(())

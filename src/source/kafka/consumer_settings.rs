@@ -13,6 +13,9 @@ const RESERVED: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("enable.partition.eof", "false"),
+    // Where partitions change hands all are given back, so that what was read can be read again.
+    ("partition.assignment.strategy", "range,roundrobin"),
+    ("group.protocol", "classic"),
     ("allow.auto.create.topics", "false"),
     ("statistics.interval.ms", "5000"),
 ];
@@ -29,7 +32,8 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 /// Set by keys of the source.
-const OWN: [&str; 3] = ["bootstrap.servers", "group.id", "auto.offset.reset"];
+const OWN: [&str; 4] =
+    ["bootstrap.servers", "metadata.broker.list", "group.id", "auto.offset.reset"];
 
 /// Readers of all partitions commit nothing; the name is only for the broker's logs.
 const NO_GROUP: &str = "driftd";
@@ -56,7 +60,7 @@ impl ConsumerSettings {
         config.set("bootstrap.servers", settings.names(BROKERS).join(","));
         config.set("group.id", group.as_deref().unwrap_or(NO_GROUP));
         // Whoever reads all partitions says where, and is told where that is not.
-        let reset = if group.is_some() { settings.choice("start") } else { "error" };
+        let reset = if group.is_some() { "earliest" } else { "error" };
         config.set("auto.offset.reset", reset);
         let starts_at_end = settings.choice("start") == "latest";
         Ok(ConsumerSettings {
@@ -67,7 +71,7 @@ impl ConsumerSettings {
         })
     }
 
-    /// Has the library look at all properties.
+    /// Has the library look at all properties; it waits for no broker.
     pub fn check(&self) -> Result<()> {
         self.config.create::<BaseConsumer>().map(drop).map_err(failure)
     }

@@ -1,8 +1,9 @@
 //! Messages of a group that are written together: for each partition its rows, and how far they go.
 
-use crate::format::payload::Event;
+use super::kafka_context::TopicPartition;
+use crate::format::payload::{Event, EventRows};
 use crate::source::row_pieces::entries;
-use crate::source::spool::row_spool::{Entry, PreparedRows};
+use crate::source::spool::spool_entry::{Entry, PreparedRows};
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
 use std::collections::BTreeMap;
@@ -13,27 +14,33 @@ const MESSAGES_MAX: usize = 20_000;
 const BYTES_MAX: u64 = 8 << 20;
 const BATCH_TIME: Duration = Duration::from_millis(200);
 
-/// A partition of a topic.
-pub type Place = (String, i32);
-
 /// Messages that are not written yet.
 #[derive(Default)]
 pub struct GroupBatch {
-    partitions: BTreeMap<Place, PreparedRows>,
+    partitions: BTreeMap<TopicPartition, PreparedRows>,
     messages: usize,
     bytes: u64,
     since: Option<Instant>,
-    /// Messages and rows that are none.
-    pub rejected: Rejected,
-    pub first_rejected: Option<(RejectReason, String)>,
+    /// Messages and rows that are none, by partition.
+    rejected: BTreeMap<TopicPartition, RejectedRows>,
 }
+
+/// How many rows are none, and how the first of them begins.
+pub type RejectedRows = (Rejected, Option<(RejectReason, String)>);
 
 impl GroupBatch {
     /// Takes the rows of a message at an offset, of a partition that the group has read up to
     /// `from`.
-    pub fn add(&mut self, place: Place, from: Option<u64>, offset: u64, events: Vec<Event>) {
+    pub fn add(
+        &mut self,
+        place: TopicPartition,
+        from: Option<u64>,
+        offset: u64,
+        events: Vec<Event>,
+    ) {
         self.since.get_or_insert_with(Instant::now);
         self.messages += 1;
+        let rejected = self.rejected.entry(place.clone()).or_default();
         let own = self.partitions.entry(place).or_insert_with_key(|(topic, partition)| {
             let from = from.unwrap_or(offset);
             let partition = format!("{topic}/{partition}");
@@ -41,12 +48,8 @@ impl GroupBatch {
         });
         own.to = offset + 1;
         for Event { happened, mut rows, .. } in events {
-            if let crate::format::payload::EventRows::Lines(lines) = &mut rows {
-                for (reason, n) in lines.n_rejected.iter() {
-                    self.rejected.add(reason, n);
-                }
-                self.first_rejected =
-                    self.first_rejected.take().or_else(|| lines.first_rejected.take());
+            if let EventRows::Lines(lines) = &mut rows {
+                add_rejected(rejected, (lines.n_rejected, lines.first_rejected.take()));
             }
             if rows.n_rows() > 0 {
                 let written = entries(rows, happened);
@@ -56,10 +59,12 @@ impl GroupBatch {
         }
     }
 
-    pub fn reject(&mut self, text: &str) {
-        let reason = RejectReason::Malformed;
-        self.rejected.add(reason, 1);
-        self.first_rejected.get_or_insert_with(|| (reason, text.to_owned()));
+    /// Notes that a message of a partition is none.
+    pub fn reject(&mut self, place: &TopicPartition, text: &str) {
+        let (mut all, reason) = (Rejected::default(), RejectReason::Malformed);
+        all.add(reason, 1);
+        let own = self.rejected.entry(place.clone()).or_default();
+        add_rejected(own, (all, Some((reason, text.to_owned()))));
     }
 
     pub fn is_due(&self) -> bool {
@@ -72,9 +77,20 @@ impl GroupBatch {
         self.bytes
     }
 
-    pub fn into_rows(self) -> BTreeMap<Place, PreparedRows> {
-        self.partitions
+    /// The rows, and those that are none.
+    pub fn into_rows(
+        self,
+    ) -> (BTreeMap<TopicPartition, PreparedRows>, BTreeMap<TopicPartition, RejectedRows>) {
+        (self.partitions, self.rejected)
     }
+}
+
+/// Adds what was rejected elsewhere.
+pub fn add_rejected(own: &mut RejectedRows, (all, first): RejectedRows) {
+    for (reason, n) in all.iter() {
+        own.0.add(reason, n);
+    }
+    own.1 = own.1.take().or(first);
 }
 
 /// Lines of several messages that happened at one time are one entry.

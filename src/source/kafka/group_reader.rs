@@ -8,16 +8,13 @@
 //! the partition now. So the broker is always asked what it has, and that decides.
 
 use super::consumer_settings::ConsumerSettings;
-use super::group_batch::{GroupBatch, Place};
-use super::kafka_context::KafkaContext;
+use super::group_batch::{GroupBatch, RejectedRows, add_rejected};
+use super::kafka_context::{BROKER_TIMEOUT, KafkaContext, TopicPartition};
 use super::message_reader::MessageReader;
 use super::offset_owners::{Counted, OffsetOwners};
-use super::partitions::BROKER_TIMEOUT;
 use crate::error::{Error, Result};
 use crate::source::spool::Spool;
-use crate::source::spool::row_spool::{PreparedRows, Unsettled};
-use crate::telemetry::RejectReason;
-use crate::totals::Rejected;
+use crate::source::spool::spool_entry::{PreparedRows, Unsettled};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
@@ -25,23 +22,30 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
 const POLL_TIME: Duration = Duration::from_millis(50);
 
-/// How long to wait after a failure. A commit of which nobody knows is with the broker by then.
+/// How long to wait after a failure. A commit that nobody has answered has mostly arrived by then.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the source and its thread know.
-#[derive(Default)]
 pub struct GroupState {
     pub has_ended: AtomicBool,
     /// Rows were there before this member had its partitions, and are not read yet.
     pub is_behind: AtomicBool,
-    /// What was no row, and how the first of it begins.
-    pub rejected: Mutex<(Rejected, Option<(RejectReason, String)>)>,
+    /// What was no row.
+    pub rejected: Mutex<RejectedRows>,
+}
+
+impl Default for GroupState {
+    fn default() -> GroupState {
+        // Nobody knows what is there before the broker has given a partition.
+        let (has_ended, is_behind) = (AtomicBool::new(false), AtomicBool::new(true));
+        GroupState { has_ended, is_behind, rejected: Mutex::default() }
+    }
 }
 
 /// What the group has of a partition.
@@ -64,10 +68,12 @@ pub struct GroupReader {
     wake: Arc<Notify>,
     batch: GroupBatch,
     /// Of each partition that is read here.
-    offsets: BTreeMap<Place, GroupOffset>,
+    offsets: BTreeMap<TopicPartition, GroupOffset>,
     /// The backlog of each partition that is not read yet: where it ends.
-    behind: BTreeMap<Place, u64>,
+    behind: BTreeMap<TopicPartition, u64>,
     is_paused: bool,
+    /// A message was taken from the library and not read.
+    has_missed: bool,
     keeps_no_metadata: bool,
 }
 
@@ -91,6 +97,7 @@ impl GroupReader {
             offsets: BTreeMap::new(),
             behind: BTreeMap::new(),
             is_paused: false,
+            has_missed: false,
             keeps_no_metadata: false,
         }
     }
@@ -99,13 +106,15 @@ impl GroupReader {
     pub fn run(mut self, context: KafkaContext) -> Result<()> {
         let consumer = self.settings.consumer(context)?;
         while !self.has_ended() {
-            if let Err(error) = self.read(&consumer) {
-                consumer.context().note_error(&error.to_string());
-                std::thread::sleep(PAUSE);
-            }
+            let read = self.read(&consumer);
             // Whatever was read and not settled is read again, by whoever has the partitions then.
             self.batch = GroupBatch::default();
             consumer.unsubscribe();
+            if let Err(error) = read {
+                let text = error.to_string();
+                consumer.context().note_error(&text, &text);
+                rest(&consumer);
+            }
         }
         Ok(())
     }
@@ -123,12 +132,19 @@ impl GroupReader {
         self.settings.subscribe(consumer)?;
         let mut rebalances = consumer.context().rebalances();
         while !self.has_ended() {
-            let message = consumer.poll(POLL_TIME).transpose().map_err(failure)?;
+            let message = match consumer.poll(POLL_TIME).transpose() {
+                Ok(message) => message,
+                Err(KafkaError::MessageConsumption(code)) => {
+                    // The library goes on by itself.
+                    consumer.context().note_error(&code.to_string(), &code.to_string());
+                    None
+                }
+                Err(error) => return Err(failure(error)),
+            };
             if consumer.context().rebalances() != rebalances {
                 rebalances = consumer.context().rebalances();
                 // What was read before is read again from where the group is.
                 self.batch = GroupBatch::default();
-                self.is_paused = false;
                 self.take_partitions(consumer).map_err(failure)?;
             }
             if let Some(message) = &message {
@@ -137,6 +153,10 @@ impl GroupReader {
             if self.batch.is_due() {
                 self.write(consumer)?;
             }
+            self.note_behind(consumer);
+            if std::mem::take(&mut self.has_missed) {
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -144,30 +164,55 @@ impl GroupReader {
     /// Learns what the group has of the partitions that are read here.
     fn take_partitions(&mut self, consumer: &BaseConsumer<KafkaContext>) -> KafkaResult<()> {
         let list = consumer.assignment()?;
+        // The library remembers pauses when it gets a partition again.
+        consumer.resume(&list)?;
+        self.is_paused = false;
+        consumer.context().forget_fetched();
         self.offsets = fetch(consumer, list)?;
         self.behind.clear();
-        for ((topic, partition), own) in &self.offsets {
-            let (_, high) = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT)?;
-            let high = high.max(0) as u64;
-            if own.committed.unwrap_or(0) < high && !self.settings.starts_at_end {
-                self.behind.insert((topic.clone(), *partition), high);
+        let mut starts = TopicPartitionList::new();
+        for ((topic, partition), own) in &mut self.offsets {
+            // One that has no leader now is read as soon as it has.
+            let ends = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT).ok();
+            let [low, high] = ends.map_or([0, 0], |(low, high)| [low, high].map(|own| own.max(0)));
+            if own.committed.is_none() && self.settings.starts_at_end && ends.is_some() {
+                // From here on, whoever has it.
+                own.committed = Some(high as u64);
+                starts.add_partition_offset(topic, *partition, Offset::Offset(high))?;
+            }
+            if own.committed.unwrap_or(0).max(low as u64) < high as u64 {
+                self.behind.insert((topic.clone(), *partition), high as u64);
+            }
+        }
+        if starts.count() > 0 {
+            consumer.commit(&starts, CommitMode::Sync)?;
+            for own in starts.elements() {
+                consumer.seek(own.topic(), own.partition(), own.offset(), BROKER_TIMEOUT)?;
             }
         }
         consumer.context().note_success();
-        self.note_behind();
+        self.note_behind(consumer);
         Ok(())
     }
 
-    fn note_behind(&self) {
-        self.state.is_behind.store(!self.behind.is_empty(), Ordering::Release);
+    fn note_behind(&mut self, consumer: &BaseConsumer<KafkaContext>) {
+        self.behind.retain(|place, end| !consumer.context().has_fetched(place, *end));
+        let is_behind = !self.behind.is_empty();
+        if self.state.is_behind.swap(is_behind, Ordering::AcqRel) != is_behind {
+            self.wake.notify_one();
+        }
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let place = (message.topic().to_owned(), message.partition());
         let offset = message.offset().max(0) as u64;
         let from = self.offsets.get(&place).and_then(|own| own.committed);
+        if from.is_some_and(|from| offset < from) {
+            // It was read before the start was known.
+            return;
+        }
         let events = self.messages.read(message).unwrap_or_else(|fault| {
-            self.batch.reject(fault.text());
+            self.batch.reject(&place, fault.text());
             Vec::new()
         });
         self.batch.add(place, from, offset, events);
@@ -184,9 +229,7 @@ impl GroupReader {
             }
             return Ok(());
         }
-        let mut batch = std::mem::take(&mut self.batch);
-        let (rejected, first) = (batch.rejected, batch.first_rejected.take());
-        let rows = batch.into_rows();
+        let (rows, rejected) = std::mem::take(&mut self.batch).into_rows();
         let list = self.list(&rows).map_err(failure)?;
         if !self.spool.prepare(rows.into_values().collect())? {
             return Err(Error::new("the rows of one batch are more than spool_max"));
@@ -194,11 +237,11 @@ impl GroupReader {
         let committed = consumer.commit(&list, CommitMode::Sync);
         if let Err(error) = committed {
             info!(%error, "offsets were not taken, or nobody said so; the broker is asked");
-            std::thread::sleep(PAUSE);
+            self.wait(consumer);
         }
         let unsettled = self.spool.unsettled()?;
         let others = self.settle(consumer, &unsettled)?;
-        self.note_rejected(&rejected, first);
+        self.note_rejected(rejected, &others);
         if self.is_paused {
             let all = consumer.assignment().map_err(failure)?;
             consumer.resume(&all).map_err(failure)?;
@@ -211,7 +254,7 @@ impl GroupReader {
     fn go_back(
         &self,
         consumer: &BaseConsumer<KafkaContext>,
-        places: Vec<Place>,
+        places: Vec<TopicPartition>,
     ) -> KafkaResult<()> {
         let assigned = consumer.assignment()?;
         for (topic, partition) in places {
@@ -221,7 +264,6 @@ impl GroupReader {
             let known = self.offsets.get(&(topic.clone(), partition));
             let offset = match known.and_then(|known| known.committed) {
                 Some(committed) => Offset::Offset(committed as i64),
-                None if self.settings.starts_at_end => Offset::End,
                 None => Offset::Beginning,
             };
             consumer.seek(&topic, partition, offset, BROKER_TIMEOUT)?;
@@ -230,7 +272,10 @@ impl GroupReader {
     }
 
     /// The offsets to commit, each with who counted what.
-    fn list(&self, rows: &BTreeMap<Place, PreparedRows>) -> KafkaResult<TopicPartitionList> {
+    fn list(
+        &self,
+        rows: &BTreeMap<TopicPartition, PreparedRows>,
+    ) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         for ((topic, partition), own) in rows {
             let known = self.offsets.get(&(topic.clone(), *partition));
@@ -248,7 +293,7 @@ impl GroupReader {
         &mut self,
         consumer: &BaseConsumer<KafkaContext>,
         unsettled: &[Unsettled],
-    ) -> Result<Vec<Place>> {
+    ) -> Result<Vec<TopicPartition>> {
         let mut list = TopicPartitionList::new();
         for own in unsettled {
             let (topic, partition) = place(&own.partition)?;
@@ -258,12 +303,12 @@ impl GroupReader {
             match fetch(consumer, list.clone()) {
                 Ok(found) => break found,
                 Err(error) => {
-                    consumer.context().note_error(&error.to_string());
+                    consumer.context().note_error(&error.to_string(), &error.to_string());
                     if self.has_ended() {
                         // The next start asks again.
                         return Err(Error::new("it ends before the broker has answered"));
                     }
-                    std::thread::sleep(PAUSE);
+                    self.wait(consumer);
                 }
             }
         };
@@ -281,7 +326,7 @@ impl GroupReader {
             self.offsets.insert(place, known);
         }
         self.spool.settle(ours)?;
-        self.note_behind();
+        self.note_behind(consumer);
         self.wake.notify_one();
         Ok(others)
     }
@@ -316,13 +361,34 @@ impl GroupReader {
         }
     }
 
-    fn note_rejected(&self, rejected: &Rejected, first: Option<(RejectReason, String)>) {
+    fn note_rejected(
+        &self,
+        rejected: BTreeMap<TopicPartition, RejectedRows>,
+        others: &[TopicPartition],
+    ) {
         let mut all = self.state.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        for (reason, n) in rejected.iter() {
-            all.0.add(reason, n);
-        }
-        all.1 = all.1.take().or(first);
+        let ours = rejected.into_iter().filter(|(place, _)| !others.contains(place));
+        ours.for_each(|(_, own)| add_rejected(&mut all, own));
     }
+
+    /// Waits, and takes what the library tells meanwhile.
+    fn wait(&mut self, consumer: &BaseConsumer<KafkaContext>) {
+        if let Ok(all) = consumer.assignment()
+            && consumer.pause(&all).is_ok()
+        {
+            self.is_paused = true;
+        }
+        self.has_missed |= rest(consumer);
+    }
+}
+
+/// Waits, and takes what the library tells meanwhile. Whether a message was among it.
+fn rest(consumer: &BaseConsumer<KafkaContext>) -> bool {
+    let (begun, mut is_any) = (Instant::now(), false);
+    while let Some(left) = PAUSE.checked_sub(begun.elapsed()) {
+        is_any |= matches!(consumer.poll(left), Some(Ok(_)));
+    }
+    is_any
 }
 
 fn failure(error: KafkaError) -> Error {
@@ -330,7 +396,7 @@ fn failure(error: KafkaError) -> Error {
 }
 
 /// A partition by its name on the disk.
-fn place(partition: &str) -> Result<Place> {
+fn place(partition: &str) -> Result<TopicPartition> {
     let split = partition.rsplit_once('/');
     let place = split.and_then(|(topic, own)| Some((topic.to_owned(), own.parse().ok()?)));
     place.ok_or_else(|| Error::new(format!("{partition:?} is no partition")))
@@ -340,7 +406,7 @@ fn place(partition: &str) -> Result<Place> {
 fn fetch(
     consumer: &BaseConsumer<KafkaContext>,
     list: TopicPartitionList,
-) -> KafkaResult<BTreeMap<Place, GroupOffset>> {
+) -> KafkaResult<BTreeMap<TopicPartition, GroupOffset>> {
     if list.count() == 0 {
         return Ok(BTreeMap::new());
     }

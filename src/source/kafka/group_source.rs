@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
+use tracing::error;
 
 /// Where rows are kept until they are counted.
 pub struct GroupConfig {
@@ -39,8 +40,14 @@ pub fn start(
     let (own, counted_by) = (Arc::clone(&state), Arc::clone(&spool));
     let reader = GroupReader::new(settings, messages, counted_by, own, Arc::clone(&context.wake));
     let thread = std::thread::Builder::new().name("driftd-kafka".into());
+    let told_of = context.name.clone();
+    let run = move || {
+        if let Err(error) = reader.run(told) {
+            error!(source = told_of, %error, "the topic is not read");
+        }
+    };
     let reader = thread
-        .spawn(move || reader.run(told))
+        .spawn(run)
         .map_err(|error| Error::new(format!("no thread to read a topic: {error}")))?;
     let beside = GroupMember {
         name: context.name.clone(),
@@ -76,7 +83,7 @@ struct GroupMember {
     telemetry: Arc<SourceTelemetry>,
     stop: Stop,
     state: Arc<GroupState>,
-    reader: Option<JoinHandle<Result<()>>>,
+    reader: Option<JoinHandle<()>>,
     deliveries: u64,
     log: LineLog,
 }
@@ -125,6 +132,7 @@ impl Source for GroupMember {
 }
 
 impl Drop for GroupMember {
+    /// Waits until the file is no longer written to, which another may take over.
     fn drop(&mut self) {
         self.state.has_ended.store(true, Ordering::Release);
         let _ = self.reader.take().map(JoinHandle::join);

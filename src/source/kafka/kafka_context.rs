@@ -5,10 +5,18 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tracing::{debug, info, warn};
+
+/// A topic, and a partition of it.
+pub type TopicPartition = (String, i32);
+
+/// How long a broker is waited for before its silence is told.
+pub const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a consumer is told besides its messages.
 pub struct KafkaContext {
@@ -17,36 +25,60 @@ pub struct KafkaContext {
     telemetry: Arc<SourceTelemetry>,
     /// How often partitions changed hands.
     rebalances: AtomicU64,
-    /// What was last logged; it is not repeated.
-    logged: Mutex<String>,
+    /// Kinds of failures that were logged; they are not repeated until something works again.
+    logged: Mutex<BTreeSet<String>>,
+    /// Up to which offset each partition was fetched of which nothing waits to be read. Offsets
+    /// that hold no message, such as the marks of transactions, are behind it.
+    fetched: Mutex<BTreeMap<TopicPartition, u64>>,
 }
 
 impl KafkaContext {
     pub fn new(source: String, telemetry: Arc<SourceTelemetry>) -> KafkaContext {
-        KafkaContext { source, telemetry, rebalances: AtomicU64::new(0), logged: Mutex::default() }
+        let (logged, fetched) = (Mutex::default(), Mutex::default());
+        KafkaContext { source, telemetry, rebalances: AtomicU64::new(0), logged, fetched }
     }
 
     pub fn rebalances(&self) -> u64 {
         self.rebalances.load(Ordering::Acquire)
     }
 
-    /// Counts a failure, and logs it unless it was the last that was logged.
-    pub fn note_error(&self, text: &str) {
+    /// Whether all messages of a partition up to an offset were read.
+    pub fn has_fetched(&self, place: &TopicPartition, offset: u64) -> bool {
+        locked(&self.fetched).get(place).is_some_and(|own| *own >= offset)
+    }
+
+    /// Partitions are read from other places.
+    pub fn forget_fetched(&self) {
+        locked(&self.fetched).clear();
+    }
+
+    /// Counts a failure, and logs it if it is the first of its kind.
+    pub fn note_error(&self, kind: &str, text: &str) {
         self.telemetry.errors(ErrorReason::Connection).add(1);
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if *logged != text {
+        if locked(&self.logged).insert(kind.to_owned()) {
             warn!(source = self.source, error = text, "the broker is waited for");
-            text.clone_into(&mut logged);
         }
     }
 
     /// Something worked again.
     pub fn note_success(&self) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = locked(&self.logged);
         if !logged.is_empty() {
-            info!(source = self.source, "the broker answers again");
+            info!(source = self.source, "the broker answers");
             logged.clear();
         }
+    }
+}
+
+/// Messages that the broker has and that were not read; none of a partition that is not read here.
+fn lag(own: &Partition) -> u64 {
+    let end = own.ls_offset.max(own.hi_offset);
+    // Offsets that are not known are below 0.
+    let read =
+        [own.app_offset, own.committed_offset, own.lo_offset].into_iter().find(|at| *at >= 0);
+    match read.filter(|_| own.desired && end >= 0) {
+        Some(read) => (end - read).max(0) as u64,
+        None => 0,
     }
 }
 
@@ -56,14 +88,23 @@ impl ClientContext for KafkaContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-        // Unknown where it is below 0.
-        let lag: i64 = partitions.map(|own| own.consumer_lag).filter(|lag| *lag > 0).sum();
-        self.telemetry.lag.set(lag);
+        let mut fetched = locked(&self.fetched);
+        fetched.clear();
+        let mut all = 0;
+        for (name, topic) in &statistics.topics {
+            for (number, own) in &topic.partitions {
+                all += lag(own);
+                if own.desired && own.next_offset >= 0 && own.fetchq_cnt == 0 {
+                    fetched.insert((name.clone(), *number), own.next_offset as u64);
+                }
+            }
+        }
+        self.telemetry.lag.set(all as i64);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.note_error(&format!("{error}: {reason}"));
+        let kind = error.to_string();
+        self.note_error(&kind, &format!("{kind}: {reason}"));
     }
 }
 
@@ -78,7 +119,14 @@ impl ConsumerContext for KafkaContext {
             Rebalance::Revoke(partitions) => {
                 debug!(source, partitions = partitions.count(), "partitions were given back");
             }
-            Rebalance::Error(error) => self.note_error(&error.to_string()),
+            Rebalance::Error(error) => {
+                let text = error.to_string();
+                self.note_error(&text, &text);
+            }
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

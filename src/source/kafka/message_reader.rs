@@ -1,5 +1,6 @@
 //! What a message holds: rows, in the dress of whoever wrote them.
 
+use crate::format::line_schema::LineSchema;
 use crate::format::payload::{BodyContext, BodyFault, CloudEvent, Event, EventRows, events};
 use crate::settings::Settings;
 use crate::source::stream::LINE_BYTES_MAX;
@@ -20,6 +21,8 @@ pub struct MessageReader {
     /// The column that a key is.
     key: Option<String>,
     time_header: Option<String>,
+    /// The column that the time of a message is, in rows that lack it; none where nobody asks.
+    time: Option<String>,
 }
 
 impl MessageReader {
@@ -31,24 +34,34 @@ impl MessageReader {
             context: BodyContext::new(names, line_bytes_max, LINES_BYTES_MAX),
             key: text("key"),
             time_header: text("time_header"),
+            time: None,
         }
+    }
+
+    /// The same for rows of which these columns are read.
+    pub fn for_schema(self, schema: &LineSchema) -> MessageReader {
+        MessageReader { time: schema.time().map(str::to_owned), ..self }
     }
 
     /// The rows of a message; none of one that only says that a key is gone.
     pub fn read(&self, message: &BorrowedMessage<'_>) -> Result<Vec<Event>, BodyFault> {
         let Some(payload) = message.payload() else { return Ok(Vec::new()) };
         let header = |name: &str| header(message, name);
-        let key = self.key.as_deref().zip(message.key());
-        let mut context = match key {
-            Some((name, key)) => self.context.with_value(name, &String::from_utf8_lossy(key)),
-            None => self.context.renewed(),
-        };
+        let key = message.key().map(String::from_utf8_lossy);
+        let said = self.time_header.as_deref().and_then(header);
+        let written = || message.timestamp().to_millis().map(|ms| Timestamp(ms * 1_000));
+        let time = self.time.as_ref().and_then(|_| said.or_else(|| Some(written()?.to_string())));
+        let key = self.key.as_deref().zip(key.as_deref());
+        let values = key.into_iter().chain(self.time.as_deref().zip(time.as_deref()));
+        let mut context = self.context.with_values(values);
+        // An event knows its time better.
+        context.time_column.clone_from(&self.time);
         context.content_type = header("content-type").unwrap_or_default().to_ascii_lowercase();
         let event = CloudEvent::binary(|name| {
             header(&name.replacen(CLOUD_EVENT.1, CLOUD_EVENT.0, 1)).or_else(|| header(name))
         });
         let body = payload.to_vec();
-        let mut read = match event {
+        let read = match event {
             Some(event) => vec![event.carry(body, &context)?],
             None => events(body, &context)?,
         };
@@ -56,13 +69,6 @@ impl MessageReader {
         if read.len() > 1 && read.iter().any(is_table) {
             // Its offset is that of all of them together.
             return Err(BodyFault::Malformed("a message has one table or none".to_owned()));
-        }
-        if read.iter().any(|own| own.happened.is_none()) {
-            let said = self.time_header.as_deref().and_then(header);
-            let written = || message.timestamp().to_millis().map(|ms| Timestamp(ms * 1_000));
-            let time = said.or_else(|| written().map(|time| time.to_string()));
-            let without = read.iter_mut().filter(|own| own.happened.is_none());
-            without.for_each(|own| own.happened.clone_from(&time));
         }
         Ok(read)
     }

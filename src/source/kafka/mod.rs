@@ -153,7 +153,7 @@ impl SourceType for Kafka {
     }
 }
 
-/// Looks at what is set, and asks nobody.
+/// Looks at what is set; no broker is waited for.
 #[cfg(feature = "kafka")]
 fn checked(settings: &Settings) -> Result<()> {
     consumer_settings::ConsumerSettings::of(settings)?.check()

@@ -2,11 +2,11 @@
 //! offset that was committed last.
 //!
 //! A daemon that stopped between writing rows to its disk and hearing that the broker has their
-//! offsets cannot tell by the offset alone: another may have read the same rows since, and committed
-//! more. So whoever commits passes on who counted from where:
+//! offsets cannot tell by the offset alone: another may have read the same rows since, and
+//! committed more. So whoever commits passes on who counted from where:
 //!
 //! ```text
-//! driftd 0:5f2a…,1200:c81e…,4096:5f2a…    one counted up to 1200, another to 4096, then the first
+//! driftd 0:5f2a…,1200:c81e…,4096:5f2a…    one counted up to 1200, another to 4096, the first again
 //! ```
 
 use std::fmt;

@@ -1,41 +1,41 @@
 //! The partitions of topics that one daemon reads all of: where each begins, and how far it is.
 
 use super::consumer_settings::ConsumerSettings;
-use super::kafka_context::KafkaContext;
+use super::kafka_context::{BROKER_TIMEOUT, KafkaContext, TopicPartition};
 use crate::position::{Position, PositionRange};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use tracing::warn;
-
-/// How long a broker is waited for before its silence is told.
-pub const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Stands between the name of a partition and how often its topic was made anew.
 const ANEW: char = '#';
 
 /// The partitions that are read.
-pub struct Partitions(BTreeMap<(String, i32), Partition>);
+pub struct Partitions(BTreeMap<TopicPartition, Partition>);
 
 struct Partition {
     /// What its offsets are known by in the state.
     label: String,
     /// The offset after the last message that was read, or up to which the state has counted.
     next: Option<u64>,
+    /// Where reading began, and where it is.
+    at: u64,
     /// Its end when it was assigned; rows before it are a backlog.
     behind_until: u64,
 }
 
 impl Partitions {
-    /// Has the consumer read all partitions, each from where the state ends. Where a broker has said
-    /// that it has no such offset, it is asked which it has.
+    /// Has the consumer read all partitions, each from where the state ends. Where a broker has
+    /// said that it has no such offset, it is asked which it has.
     pub fn assign(
         consumer: &BaseConsumer<KafkaContext>,
         settings: &ConsumerSettings,
         positions: &BTreeMap<String, Position>,
+        starts: &mut BTreeMap<String, u64>,
         was_out_of_range: bool,
     ) -> KafkaResult<Partitions> {
         let mut found = BTreeMap::new();
@@ -44,38 +44,39 @@ impl Partitions {
         for place in all {
             let (topic, partition) = &place;
             let base = format!("{cluster} {topic}/{partition}");
-            let (low, high) = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT)?;
-            let [low, high] = [low, high].map(|offset| offset.max(0) as u64);
+            // One that has no leader now is read as soon as it has.
+            let ends = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT).ok();
+            let ends = ends.map(|(low, high)| [low, high].map(|end| end.max(0) as u64));
+            let [low, high] = ends.unwrap_or_default();
             let (mut label, mut next) = of_state(&base, positions);
-            match next.filter(|_| was_out_of_range) {
-                Some(next) if next > high => {
-                    // Its offsets begin again, and must not be taken for those that were counted.
-                    warn!(
-                        topic,
-                        partition, next, high, "the topic was made anew, and is read anew"
-                    );
-                    label = anew(&base, &label);
-                }
-                Some(own) if own < low => {
-                    let lost = low - own;
-                    warn!(topic, partition, lost, "messages were deleted before they were read");
-                    next = Some(low);
-                }
-                _ => {}
+            if was_out_of_range && next.is_some_and(|next| next > high) {
+                // Its offsets begin again, and must not be taken for those that were counted. One
+                // that does not begin with the first has lost its end, and goes on from there.
+                let at = if low == 0 { 0 } else { high };
+                warn!(topic, partition, at, "the topic was made anew, or has lost messages");
+                (label, next) = (anew(&base, &label), None);
+                starts.insert(label.clone(), at);
             }
-            next = next.filter(|_| label == base || positions.contains_key(&label));
-            let behind_until = if next.is_none() && settings.starts_at_end { 0 } else { high };
-            found.insert(place, Partition { label, next, behind_until });
+            let at = match next {
+                Some(next) if was_out_of_range && next < low => {
+                    let lost = low - next;
+                    warn!(topic, partition, lost, "messages are gone that were not read");
+                    low
+                }
+                Some(next) => next,
+                // It is the same place, however often it begins.
+                None => *starts.entry(label.clone()).or_insert(match settings.starts_at_end {
+                    true => high,
+                    false => low,
+                }),
+            };
+            found.insert(place, Partition { label, next, at, behind_until: high });
         }
         let mut list = TopicPartitionList::new();
         for ((topic, partition), own) in &found {
-            let offset = match own.next {
-                Some(next) => Offset::Offset(next as i64),
-                None if settings.starts_at_end => Offset::End,
-                None => Offset::Beginning,
-            };
-            list.add_partition_offset(topic, *partition, offset)?;
+            list.add_partition_offset(topic, *partition, Offset::Offset(own.at as i64))?;
         }
+        consumer.context().forget_fetched();
         consumer.assign(&list)?;
         Ok(Partitions(found))
     }
@@ -95,38 +96,41 @@ impl Partitions {
         let own = self.0.get_mut(&(topic.to_owned(), partition))?;
         let from = own.next.unwrap_or(offset);
         let to = offset + 1;
-        own.next = Some(to);
+        (own.next, own.at) = (Some(to), to);
         let partition = own.label.clone();
         Some(PositionRange { partition, from: Position(from), to: Position(to) })
     }
 
     /// Whether rows are there that were there already when the partitions were assigned.
-    pub fn are_behind(&self) -> bool {
-        self.0.values().any(|own| own.next.unwrap_or(0) < own.behind_until)
-    }
-
-    /// How far each was read.
-    pub fn positions(&self) -> BTreeMap<String, Position> {
-        let read = self.0.values().filter_map(|own| Some((own.label.clone(), own.next?)));
-        read.map(|(label, next)| (label, Position(next))).collect()
+    pub fn are_behind(&self, context: &KafkaContext) -> bool {
+        let is_behind = |(place, own): (&TopicPartition, &Partition)| {
+            own.at < own.behind_until && !context.has_fetched(place, own.behind_until)
+        };
+        self.0.iter().any(is_behind)
     }
 }
 
-/// All partitions of the topics, in order.
+/// All partitions of the topics that there are, in order.
 fn list(
     consumer: &BaseConsumer<KafkaContext>,
     topics: &[String],
-) -> KafkaResult<Vec<(String, i32)>> {
-    let mut found = Vec::new();
+) -> KafkaResult<Vec<TopicPartition>> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
     for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), BROKER_TIMEOUT)?;
         let own = metadata.topics().iter().find(|own| own.name() == topic);
-        let partitions = own.map(|own| own.partitions()).unwrap_or_default();
+        let partitions = own.map(MetadataTopic::partitions).unwrap_or_default();
         if partitions.is_empty() {
-            let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
-            return Err(KafkaError::MetadataFetch(unknown));
+            missing.push(topic.as_str());
         }
         found.extend(partitions.iter().map(|own| (topic.clone(), own.id())));
+    }
+    if !missing.is_empty() {
+        let text = format!("the broker has no topic {}", missing.join(", "));
+        consumer.context().note_error("missing", &text);
+    }
+    if found.is_empty() {
+        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
     }
     found.sort();
     Ok(found)

@@ -69,6 +69,15 @@ pub fn memory_max(features: usize) -> u64 {
     (BATCHES_MAX as u64 + 2) * batch_bytes_max(features)
 }
 
+/// Waits, and takes what the library tells meanwhile; no partition is read then.
+fn rest(consumer: &BaseConsumer<KafkaContext>) {
+    let _ = consumer.unassign();
+    let begun = Instant::now();
+    while let Some(left) = PAUSE.checked_sub(begun.elapsed()) {
+        let _ = consumer.poll(left);
+    }
+}
+
 /// Reads all partitions of topics.
 pub struct TopicReader {
     pub settings: ConsumerSettings,
@@ -80,23 +89,25 @@ pub struct TopicReader {
     pub rewinds: Receiver<Rewind>,
     pub epoch: u64,
     pub positions: BTreeMap<String, Position>,
+    /// Where partitions began of which nothing was counted.
+    pub starts: BTreeMap<String, u64>,
     /// The broker has not the offset that a partition was to be read from.
     pub was_out_of_range: bool,
     /// The batch that is being made.
-    pub pending: Pending,
+    pub pending: PendingBatch,
 }
 
 /// A batch that is being made.
-pub struct Pending {
+pub struct PendingBatch {
     builder: BatchBuilder,
     positions: BTreeMap<String, PositionRange>,
     since: Option<Instant>,
 }
 
-impl Pending {
-    pub fn new(schema: &Arc<LineSchema>) -> Pending {
+impl PendingBatch {
+    pub fn new(schema: &Arc<LineSchema>) -> PendingBatch {
         let builder = BatchBuilder::new(Arc::clone(schema));
-        Pending { builder, positions: BTreeMap::new(), since: None }
+        PendingBatch { builder, positions: BTreeMap::new(), since: None }
     }
 
     fn note(&mut self, range: PositionRange) {
@@ -130,10 +141,12 @@ impl TopicReader {
         let consumer = self.settings.consumer(context)?;
         while !self.has_ended() {
             if let Err(error) = self.read(&consumer) {
-                consumer.context().note_error(&error.to_string());
-                self.pending = Pending::new(&self.schema);
-                std::thread::sleep(PAUSE);
+                let text = error.to_string();
+                consumer.context().note_error(&text, &text);
+                rest(&consumer);
             }
+            // What was read is read, whatever comes next.
+            self.send();
         }
         Ok(())
     }
@@ -145,10 +158,15 @@ impl TopicReader {
     /// Reads from where the state ends, until there are other partitions, it is set back or fails.
     fn read(&mut self, consumer: &BaseConsumer<KafkaContext>) -> Result<(), KafkaError> {
         let was_out_of_range = std::mem::take(&mut self.was_out_of_range);
-        let mut partitions =
-            Partitions::assign(consumer, &self.settings, &self.positions, was_out_of_range)?;
+        let mut partitions = Partitions::assign(
+            consumer,
+            &self.settings,
+            &self.positions,
+            &mut self.starts,
+            was_out_of_range,
+        )?;
         consumer.context().note_success();
-        self.note_behind(&partitions);
+        self.note_behind(consumer, &partitions);
         self.state.is_ready.store(true, Ordering::Release);
         self.wake.notify_one();
         let mut listed = Instant::now();
@@ -157,26 +175,28 @@ impl TopicReader {
                 Ok(Some(message)) => self.take(&message, &mut partitions),
                 Ok(None) => {}
                 Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset)) => {
-                    self.send();
                     self.was_out_of_range = true;
+                    rest(consumer);
                     return Ok(());
+                }
+                Err(KafkaError::MessageConsumption(code)) => {
+                    // The library goes on by itself.
+                    consumer.context().note_error(&code.to_string(), &code.to_string());
                 }
                 Err(error) => return Err(error),
             }
             if self.pending.is_due() {
                 self.send();
-                self.note_behind(&partitions);
             }
+            self.note_behind(consumer, &partitions);
             if let Ok(Rewind { epoch, positions }) = self.rewinds.try_recv() {
                 (self.epoch, self.positions) = (epoch, positions);
-                self.pending = Pending::new(&self.schema);
+                self.pending = PendingBatch::new(&self.schema);
                 return Ok(());
             }
             if listed.elapsed() >= LIST_INTERVAL {
                 listed = Instant::now();
                 if !partitions.are_all(consumer, &self.settings)? {
-                    self.send();
-                    self.positions = partitions.positions();
                     return Ok(());
                 }
             }
@@ -184,8 +204,11 @@ impl TopicReader {
         Ok(())
     }
 
-    fn note_behind(&self, partitions: &Partitions) {
-        self.state.is_behind.store(partitions.are_behind(), Ordering::Release);
+    fn note_behind(&self, consumer: &BaseConsumer<KafkaContext>, partitions: &Partitions) {
+        let is_behind = partitions.are_behind(consumer.context());
+        if self.state.is_behind.swap(is_behind, Ordering::AcqRel) != is_behind {
+            self.wake.notify_one();
+        }
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>, partitions: &mut Partitions) {
@@ -225,8 +248,8 @@ impl TopicReader {
 
     /// Hands over what there is, if there is anything.
     fn send(&mut self) {
-        let Pending { builder, positions, since } =
-            std::mem::replace(&mut self.pending, Pending::new(&self.schema));
+        let PendingBatch { builder, positions, since } =
+            std::mem::replace(&mut self.pending, PendingBatch::new(&self.schema));
         if since.is_none() {
             return;
         }

@@ -4,7 +4,9 @@ use super::consumer_settings::ConsumerSettings;
 use super::group_source::{self, GroupConfig};
 use super::kafka_context::KafkaContext;
 use super::message_reader::MessageReader;
-use super::topic_reader::{BATCHES_MAX, Pending, ReaderState, Rewind, TopicBatch, TopicReader};
+use super::topic_reader::{
+    BATCHES_MAX, PendingBatch, ReaderState, Rewind, TopicBatch, TopicReader,
+};
 use crate::error::{Error, Result};
 use crate::format::line_schema::LineFaults;
 use crate::net::stop::Stop;
@@ -20,12 +22,13 @@ use crate::telemetry::SourceTelemetry;
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
+use tracing::{error, warn};
 
-/// Checks what is set, and asks nobody.
+/// Opens what is set; no broker is waited for.
 pub fn bind(
     settings: &Settings,
     owner: &SourceOwner,
@@ -34,19 +37,30 @@ pub fn bind(
     let consumer = ConsumerSettings::of(settings)?;
     consumer.check()?;
     let messages = MessageReader::of(settings);
+    let left = shared.spool_folder.as_ref().map(|folder| spool_file(folder, owner));
     let group = match &consumer.group {
-        None => None,
+        None => {
+            if let Some(file) = left.filter(|file| file.exists()) {
+                let file = file.display();
+                warn!(%file, "rows of a group that are there count when the group is set again");
+            }
+            None
+        }
         Some(_) => {
             let folder = shared
                 .spool_folder
                 .as_ref()
                 .ok_or_else(|| Error::new("a group keeps rows beside the state; set state.path"))?;
-            let spool = folder.join(owner.file_name()).with_extension("db");
+            let spool = spool_file(folder, owner);
             let bytes_max = settings.bytes("spool_max");
             Some(GroupConfig { spool, limits: SpoolLimits { bytes_max, dedupe: Duration::ZERO } })
         }
     };
     Ok(Box::new(BoundKafka { consumer, messages, group }))
+}
+
+fn spool_file(folder: &Path, owner: &SourceOwner) -> PathBuf {
+    folder.join(owner.file_name()).with_extension("db")
 }
 
 /// Topics, as a source that can be started.
@@ -69,8 +83,10 @@ impl BoundSource for BoundKafka {
     fn start(self: Box<Self>, context: SourceContext) -> Result<Box<dyn Source>> {
         let BoundKafka { consumer, messages, group } = *self;
         match group {
-            Some(group) => group_source::start(consumer, messages, group, context),
-            None => TopicSource::start(consumer, messages, context)
+            Some(group) => {
+                group_source::start(consumer, messages.for_schema(&context.schema), group, context)
+            }
+            None => TopicSource::start(consumer, messages.for_schema(&context.schema), context)
                 .map(|source| Box::new(source) as Box<dyn Source>),
         }
     }
@@ -84,7 +100,6 @@ struct TopicSource {
     batches: Receiver<TopicBatch>,
     rewinds: Sender<Rewind>,
     state: Arc<ReaderState>,
-    reader: Option<JoinHandle<Result<()>>>,
     /// How often the reader was set back.
     epoch: u64,
     /// How far the state has each partition.
@@ -109,7 +124,7 @@ impl TopicSource {
         let reader = TopicReader {
             settings,
             messages,
-            pending: Pending::new(&schema),
+            pending: PendingBatch::new(&schema),
             schema,
             state: Arc::clone(&state),
             wake,
@@ -118,10 +133,18 @@ impl TopicSource {
             epoch: 0,
             positions,
             was_out_of_range: false,
+            starts: BTreeMap::new(),
         };
         let thread = std::thread::Builder::new().name("driftd-kafka".into());
-        let reader = thread
-            .spawn(move || reader.run(told))
+        let told_of = name.clone();
+        let run = move || {
+            if let Err(error) = reader.run(told) {
+                error!(source = told_of, %error, "the topic is not read");
+            }
+        };
+        // Nobody waits for it: it may wait for a broker, and what it reads then is not taken.
+        thread
+            .spawn(run)
             .map_err(|error| Error::new(format!("no thread to read a topic: {error}")))?;
         Ok(TopicSource {
             name,
@@ -130,7 +153,6 @@ impl TopicSource {
             batches,
             rewinds,
             state,
-            reader: Some(reader),
             epoch: 0,
             settled,
             delivered: HashMap::new(),
@@ -198,6 +220,5 @@ impl Source for TopicSource {
 impl Drop for TopicSource {
     fn drop(&mut self) {
         self.state.has_ended.store(true, Ordering::Release);
-        let _ = self.reader.take().map(JoinHandle::join);
     }
 }

@@ -1,6 +1,7 @@
 //! Rows on the disk of a source, until the state has them counted.
 
-pub mod row_spool;
+mod row_spool;
+pub mod spool_entry;
 mod spool_source;
 mod spool_writer;
 

@@ -1,7 +1,8 @@
 //! Rows that wait on the disk, as a source: delivered in their order, and forgotten when the state
 //! has them.
 
-use super::row_spool::{Entry, EntryForm, Spool};
+use super::row_spool::Spool;
+use super::spool_entry::{Entry, EntryForm};
 use crate::error::{Error, Result};
 use crate::format::line_schema::{LineFaults, LineSchema};
 use crate::format::line_split::full_lines;

@@ -1,6 +1,6 @@
 //! The thread that writes a spool: whatever waits is one transaction.
 
-use super::row_spool::{Entry, PreparedRows, SpoolEvent, Spooled, Unsettled, failure};
+use super::spool_entry::{Entry, PreparedRows, SpoolEvent, Spooled, Unsettled, failure};
 use crate::error::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -199,19 +199,26 @@ impl SpoolWriter {
     fn settle(&mut self, ours: &[String]) -> rusqlite::Result<()> {
         let SpoolWriter { connection, shared, .. } = self;
         let transaction = connection.transaction()?;
+        let mut gone = 0;
         for Unsettled { partition, first, last, .. } in prepared(&transaction)? {
             if !ours.contains(&partition) {
-                transaction.execute(
-                    "DELETE FROM entry WHERE position BETWEEN ?1 AND ?2",
-                    params![first as i64, last as i64],
-                )?;
+                let range = params![first as i64, last as i64];
+                gone += transaction.query_row(
+                    "SELECT coalesce(sum(length(bytes) + 64), 0) FROM entry
+                     WHERE position BETWEEN ?1 AND ?2",
+                    range,
+                    |row| row.get::<_, i64>(0),
+                )? as u64;
+                let delete = "DELETE FROM entry WHERE position BETWEEN ?1 AND ?2";
+                transaction.execute(delete, range)?;
             }
         }
         transaction.execute("DELETE FROM prepared", [])?;
+        let last = last_used(&transaction)?;
         transaction.commit()?;
-        let now = WriterState::of(connection)?;
-        shared.bytes.store(now.bytes.into_inner(), Ordering::Relaxed);
-        shared.last.store(now.last.into_inner(), Ordering::Release);
+        let bytes = shared.bytes.load(Ordering::Relaxed).saturating_sub(gone);
+        shared.bytes.store(bytes, Ordering::Relaxed);
+        shared.last.store(last, Ordering::Release);
         Ok(())
     }
 }
