@@ -3,7 +3,7 @@
     topics.py broker [RTT]                    a cluster in memory; prints its address and stays
     topics.py write BROKERS TOPIC FILE        each line of a file is a message, with a key
     topics.py flow BROKERS TOPIC PER_SECOND   until its input is closed; prints how many it wrote
-    topics.py say BROKERS TOPIC TEXT [HEADER=VALUE …]
+    topics.py say BROKERS TOPIC KEY TEXT [HEADER=VALUE …]
     topics.py file BROKERS TOPIC FILE         a whole file is a message
 
 RTT is how many milliseconds each answer of the broker takes.
@@ -86,10 +86,11 @@ def main():
             with open(path, "rb") as file:
                 writer.write(file.read())
             writer.end()
-        case "say", [brokers, topic, text, *headers]:
+        case "say", [brokers, topic, key, text, *headers]:
             writer = Writer(brokers, topic)
             pairs = [header.split("=", 1) for header in headers]
-            writer.write(text.encode(), headers=[(name, value.encode()) for name, value in pairs])
+            headers = [(name, value.encode()) for name, value in pairs]
+            writer.write(text.encode(), key=key.encode(), headers=headers)
             writer.end()
         case _:
             sys.exit(__doc__)

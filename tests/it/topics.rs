@@ -2,7 +2,7 @@
 
 use crate::support::daemon::{Daemon, config, send_signal};
 use crate::support::streamed::{assert_same, bytes, fixture};
-use crate::support::table::{floats, write};
+use crate::support::table::{floats, strings, times, write};
 use crate::support::{check_json, repository};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -146,7 +146,7 @@ fn counts_as_a_file_does(broker: &Broker) {
         }
         daemon.kill();
         // What was counted is not counted again, and what is none is told.
-        broker.must("say", topic, &["no row"]);
+        broker.must("say", topic, &["", "no row"]);
         let mut daemon = Daemon::start(&path);
         daemon.wait_for_sample(&["driftd_source_rows_rejected_total", "malformed"], 1.0);
         assert_eq!(rows(&daemon), 601.0, "{topic}");
@@ -164,6 +164,52 @@ fn topic_of_librdkafka_counts_as_a_file_does() {
 #[ignore = "tests/run installs what it needs: DRIFTD_SERVERS is the folder of a Python's venv"]
 fn topic_of_tansu_counts_as_a_file_does() {
     counts_as_a_file_does(&Broker::tansu());
+}
+
+/// The key, the headers and the time of a message are columns of rows that lack them.
+#[test]
+#[ignore = "tests/run installs what it needs: DRIFTD_SERVERS is the folder of a Python's venv"]
+fn topic_of_librdkafka_gives_keys_and_times() {
+    let (broker, folder) = (Broker::librdkafka(0), tempfile::tempdir().unwrap());
+    let day = 86_400_000_000;
+    write(
+        &folder.path().join("reference.parquet"),
+        vec![
+            ("x", floats((0..1_000).map(f64::from))),
+            ("user", strings((0..1_000).map(|i| format!("user-{}", i % 5)))),
+            ("ts", times((0..1_000).map(|i| i * day))),
+        ],
+    );
+    let more = "key = \"user\"\ntime_header = \"when\"\n[model.columns]\ntime = \"ts\"\n\
+                [[model.window]]\nname = \"day\"\ntype = \"time\"\nsize = \"1d\"";
+    let path = prepare(folder.path(), &broker, "dressed", more);
+    let cloud = ["ce_id=1", "ce_source=a", "ce_type=b", "ce_specversion=1.0"];
+    for (key, text, headers) in [
+        ("user-1", "{\"x\": 1}", vec!["when=2025-01-05T10:00:00Z"]),
+        ("user-2", "{\"x\": 2, \"user\": \"user-3\"}", vec!["when=2025-01-05T11:00:00Z"]),
+        // What the row says itself holds, and then what the event says.
+        (
+            "user-2",
+            "{\"x\": 3, \"ts\": \"2025-01-05T12:00:00Z\"}",
+            vec!["when=2024-01-05T12:00:00Z"],
+        ),
+        ("user-4", "{\"x\": 4}", [&cloud[..], &["ce_time=2025-01-05T13:00:00Z"]].concat()),
+        // Nothing but its own time, which is now: the day before is over.
+        ("user-0", "{\"instances\": [{\"x\": 5}, {\"x\": 6}]}", vec![]),
+    ] {
+        broker.must("say", "dressed", &[&[key, text][..], &headers].concat());
+    }
+    let mut daemon = Daemon::start(&path);
+    daemon.wait_for_sample(&["driftd_source_rows_total"], 6.0);
+    daemon.wait_for_sample(&["driftd_window_rows"], 4.0);
+    let missing = |feature: &str| {
+        daemon.sample(&["driftd_feature_missing_ratio", &format!("feature=\"{feature}\"")])
+    };
+    assert_eq!((missing("user"), missing("x")), (Some(0.0), Some(0.0)));
+    assert_eq!(daemon.sample(&["driftd_source_untimed_rows_total"]), Some(0.0));
+    let start = daemon.sample(&["driftd_window_start_timestamp_seconds"]);
+    assert_eq!(start, Some(1_736_035_200.0), "2025-01-05");
+    daemon.stop();
 }
 
 /// Two daemons share a topic, and one of them is killed again and again: together they have counted
