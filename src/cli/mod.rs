@@ -147,6 +147,8 @@ pub fn main() -> ExitCode {
 /// all, holds nothing up; lines that find no room are dropped. What waits is written when the guard
 /// is dropped.
 fn init_logs(format: LogFormat, level: &str) -> WorkerGuard {
+    // What a library tries again is not worth a line; what it gives up is told by whoever asked.
+    let level = format!("{level},object_store=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)

@@ -62,12 +62,15 @@ pub fn check_resources(sections: &[Section<'_>], models: &[Option<Model>], serve
         for source in &model.sources {
             let resource = source.resource();
             let is_free = matches!(&resource, Resource::Address(address) if address.port() == 0);
-            if is_free || !resource.is_listened_on() {
+            if is_free || !resource.is_exclusive() {
                 continue;
             }
             let name = format!("source {:?} of model {:?}", source.name, model.model.name);
             if let Some(other) = taken.get(&resource) {
-                section.fault("source", format!("{name} listens on {resource}, as {other} does"));
+                section.fault(
+                    "source",
+                    format!("{name} takes what comes to {resource}, as {other} does"),
+                );
             } else {
                 taken.insert(resource, name);
             }

@@ -19,6 +19,9 @@
 //! a delivery is deferred it goes back to what was settled. `daemon/simulation/memory_source.rs` is
 //! such a source in small.
 
+// Transports that are left out of a build leave what only they use.
+#![cfg_attr(not(all(feature = "buckets", feature = "kafka")), allow(dead_code))]
+
 pub mod bucket;
 pub mod directory;
 pub mod files;
@@ -303,16 +306,18 @@ pub enum Resource {
     Address(SocketAddr),
     /// A socket file that is listened on.
     SocketFile(PathBuf),
-    /// Topics of a broker.
+    /// Topics of a broker, all of them.
     Topics(String),
+    /// Topics of a broker as a member of a group, each of which has other rows.
+    Group(String),
     /// A path of the server.
     Server,
 }
 
 impl Resource {
     /// Whether only one source can have it.
-    pub fn is_listened_on(&self) -> bool {
-        matches!(self, Resource::Address(_) | Resource::SocketFile(_))
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Resource::Address(_) | Resource::SocketFile(_) | Resource::Group(_))
     }
 }
 
@@ -321,7 +326,7 @@ impl fmt::Display for Resource {
         match self {
             Resource::Address(address) => write!(f, "{address}"),
             Resource::Server => f.write_str("the server"),
-            Resource::Topics(topics) => f.write_str(topics),
+            Resource::Topics(topics) | Resource::Group(topics) => f.write_str(topics),
             Resource::Directory(path) | Resource::Bucket(path) | Resource::SocketFile(path) => {
                 write!(f, "{}", path.display())
             }
@@ -354,7 +359,10 @@ impl SourceConfig {
     /// What its socket is known by, if it has one.
     pub fn listener(&self, owner: &SourceOwner) -> Option<ListenerKey> {
         match self.resource() {
-            Resource::Directory(_) | Resource::Bucket(_) | Resource::Topics(_) => None,
+            Resource::Directory(_)
+            | Resource::Bucket(_)
+            | Resource::Topics(_)
+            | Resource::Group(_) => None,
             resource => Some(ListenerKey::new(self.kind, resource, owner)),
         }
     }
@@ -374,6 +382,7 @@ impl SourceConfig {
             Resource::Address(_)
             | Resource::SocketFile(_)
             | Resource::Topics(_)
+            | Resource::Group(_)
             | Resource::Server => None,
         }
     }

@@ -42,6 +42,9 @@ const OTHER_NAMES: [(&str, &str); 2] = [
     ("AZURE_STORAGE_KEY", "azure_storage_account_key"),
 ];
 
+/// Where machines of Amazon learn of their role.
+const ROLES_OF_MACHINES: &str = "169.254.169.254";
+
 /// Where Google's own tools find an emulator.
 const GOOGLE_EMULATOR: &str = "STORAGE_EMULATOR_HOST";
 
@@ -172,7 +175,7 @@ impl BucketStore {
         if let object_store::Error::InvalidPath { source } = error {
             return key_fault(&self.url.bucket, key, source);
         }
-        Error::new(format!("{}{key}: cannot {tried}: {error}", self.url.bucket))
+        Error::new(format!("{}{key}: cannot {tried}: {}", self.url.bucket, told(error)))
     }
 
     /// Fetches an object whole into a file without a name; it is gone when it is closed. A part
@@ -228,6 +231,20 @@ impl BucketStore {
             return Err(Fault::incomplete("came short"));
         }
         Ok(())
+    }
+}
+
+/// What failed, without how long it took and how often it was tried: the same is told once.
+fn told(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    let took = text.find(" in ").and_then(|at| Some((at, at + text[at..].find(" - ")?)));
+    let text = match took {
+        Some((from, to)) => format!("{}:{}", &text[..from], &text[to + 2..]),
+        None => text,
+    };
+    match text.contains(ROLES_OF_MACHINES) {
+        true => format!("no credentials in the environment, and no role of the machine: {text}"),
+        false => text,
     }
 }
 
@@ -288,7 +305,9 @@ fn fault(path: &Path, error: &object_store::Error) -> Fault {
     use object_store::Error::{NotFound, Precondition};
     match error {
         NotFound { .. } | Precondition { .. } => Fault::incomplete("gone since it was listed"),
-        error => Fault::new(FaultKind::Io, format!("{}: cannot fetch: {error}", path.display())),
+        error => {
+            Fault::new(FaultKind::Io, format!("{}: cannot fetch: {}", path.display(), told(error)))
+        }
     }
 }
 
@@ -311,6 +330,20 @@ mod tests {
         assert_eq!(format("metadata/v1.metadata.json"), Some("Iceberg"));
         assert_eq!(format("metadata/notes.json"), None);
         assert_eq!(format("day=1/_delta_log"), None);
+    }
+
+    #[test]
+    fn the_same_failure_has_the_same_words() {
+        let told = |text: &str| {
+            let source = text.to_owned().into();
+            told(&object_store::Error::Generic { store: "S3", source })
+        };
+        let (a, b) =
+            ("GET http://h/b in 4.6ms, after 3 retries  - no", "GET http://h/b in 1s - no");
+        assert_eq!(told(a), "Generic S3 error: GET http://h/b: no");
+        assert_eq!(told(a), told(b));
+        assert_eq!(told("no"), "Generic S3 error: no");
+        assert!(told("PUT http://169.254.169.254/x in 1ms - no").starts_with("no credentials"));
     }
 
     #[test]

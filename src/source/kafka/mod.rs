@@ -111,7 +111,11 @@ impl SourceType for Kafka {
 
     fn resource(&self, settings: &Settings) -> Resource {
         let list = |key: &str| settings.names(key).join(",");
-        Resource::Topics(format!("{} of {}", list(TOPICS), list(BROKERS)))
+        let topics = format!("{} of {}", list(TOPICS), list(BROKERS));
+        match settings.text(GROUP) {
+            "" => Resource::Topics(topics),
+            group => Resource::Group(format!("group {group:?} of {topics}")),
+        }
     }
 
     fn needs_state(&self, settings: &Settings) -> bool {
