@@ -12,14 +12,16 @@ use super::group_batch::{GroupBatch, RejectedRows, add_rejected};
 use super::kafka_context::{BROKER_TIMEOUT, KafkaContext, TopicPartition};
 use super::message_reader::MessageReader;
 use super::offset_owners::{Counted, OffsetOwners};
+use super::partitions::ends;
 use crate::error::{Error, Result};
 use crate::source::spool::Spool;
 use crate::source::spool::spool_entry::{PreparedRows, Unsettled};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -72,6 +74,10 @@ pub struct GroupReader {
     /// The backlog of each partition that is not read yet: where it ends.
     behind: BTreeMap<TopicPartition, u64>,
     is_paused: bool,
+    /// Where partitions began of which the group had nothing, until they are there.
+    starts: BTreeMap<TopicPartition, u64>,
+    /// Partitions whose offsets begin again.
+    anew: BTreeSet<TopicPartition>,
     /// A message was taken from the library and not read.
     has_missed: bool,
     keeps_no_metadata: bool,
@@ -97,6 +103,8 @@ impl GroupReader {
             offsets: BTreeMap::new(),
             behind: BTreeMap::new(),
             is_paused: false,
+            starts: BTreeMap::new(),
+            anew: BTreeSet::new(),
             has_missed: false,
             keeps_no_metadata: false,
         }
@@ -170,18 +178,23 @@ impl GroupReader {
         consumer.context().forget_fetched();
         self.offsets = fetch(consumer, list)?;
         self.behind.clear();
+        self.starts.clear();
+        let deadline = Instant::now() + BROKER_TIMEOUT;
         let mut starts = TopicPartitionList::new();
-        for ((topic, partition), own) in &mut self.offsets {
-            // One that has no leader now is read as soon as it has.
-            let ends = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT).ok();
-            let [low, high] = ends.map_or([0, 0], |(low, high)| [low, high].map(|own| own.max(0)));
-            if own.committed.is_none() && self.settings.starts_at_end && ends.is_some() {
+        for (place, own) in &mut self.offsets {
+            let ends = ends(consumer, place, deadline);
+            if own.committed.is_none() && self.settings.starts_at_end {
                 // From here on, whoever has it.
-                own.committed = Some(high as u64);
-                starts.add_partition_offset(topic, *partition, Offset::Offset(high))?;
+                let unknown = KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable);
+                let [_, high] = ends.ok_or(unknown)?;
+                own.committed = Some(high);
+                starts.add_partition_offset(&place.0, place.1, Offset::Offset(high as i64))?;
+                self.starts.insert(place.clone(), high);
             }
-            if own.committed.unwrap_or(0).max(low as u64) < high as u64 {
-                self.behind.insert((topic.clone(), *partition), high as u64);
+            if let Some([low, high]) = ends
+                && own.committed.unwrap_or(0).max(low) < high
+            {
+                self.behind.insert(place.clone(), high);
             }
         }
         if starts.count() > 0 {
@@ -196,6 +209,11 @@ impl GroupReader {
     }
 
     fn note_behind(&mut self, consumer: &BaseConsumer<KafkaContext>) {
+        if consumer.context().is_between() {
+            // Nobody knows what the next partitions hold.
+            self.state.is_behind.store(true, Ordering::Release);
+            return;
+        }
         self.behind.retain(|place, end| !consumer.context().has_fetched(place, *end));
         let is_behind = !self.behind.is_empty();
         if self.state.is_behind.swap(is_behind, Ordering::AcqRel) != is_behind {
@@ -206,10 +224,23 @@ impl GroupReader {
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let place = (message.topic().to_owned(), message.partition());
         let offset = message.offset().max(0) as u64;
-        let from = self.offsets.get(&place).and_then(|own| own.committed);
-        if from.is_some_and(|from| offset < from) {
+        match self.starts.get(&place) {
             // It was read before the start was known.
-            return;
+            Some(start) if offset < *start => return,
+            Some(_) => _ = self.starts.remove(&place),
+            None => {}
+        }
+        let mut from = self.offsets.get(&place).and_then(|own| own.committed);
+        if from.is_some_and(|from| offset < from) {
+            let (topic, partition) = &place;
+            if self.anew.insert(place.clone()) {
+                // Once more from where the group is, so that nothing of others is lost.
+                warn!(topic, partition, offset, "the topic was made anew, and is read anew");
+                self.has_missed = true;
+                return;
+            }
+            self.offsets.insert(place.clone(), GroupOffset::default());
+            from = None;
         }
         let events = self.messages.read(message).unwrap_or_else(|fault| {
             self.batch.reject(&place, fault.text());
@@ -323,6 +354,7 @@ impl GroupReader {
             if self.behind.get(&place).is_some_and(|end| own.to >= *end) {
                 self.behind.remove(&place);
             }
+            self.anew.remove(&place);
             self.offsets.insert(place, known);
         }
         self.spool.settle(ours)?;

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::{Partition, Statistics};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::{debug, info, warn};
@@ -25,21 +25,32 @@ pub struct KafkaContext {
     telemetry: Arc<SourceTelemetry>,
     /// How often partitions changed hands.
     rebalances: AtomicU64,
+    /// They were given back, and not given anew.
+    is_between: AtomicBool,
     /// Kinds of failures that were logged; they are not repeated until something works again.
     logged: Mutex<BTreeSet<String>>,
     /// Up to which offset each partition was fetched of which nothing waits to be read. Offsets
     /// that hold no message, such as the marks of transactions, are behind it.
     fetched: Mutex<BTreeMap<TopicPartition, u64>>,
+    /// The next statistics may be of the time before partitions were read from other places.
+    are_stale: AtomicBool,
 }
 
 impl KafkaContext {
     pub fn new(source: String, telemetry: Arc<SourceTelemetry>) -> KafkaContext {
         let (logged, fetched) = (Mutex::default(), Mutex::default());
-        KafkaContext { source, telemetry, rebalances: AtomicU64::new(0), logged, fetched }
+        let [is_between, are_stale] = [true, false].map(AtomicBool::new);
+        let rebalances = AtomicU64::new(0);
+        KafkaContext { source, telemetry, rebalances, is_between, logged, fetched, are_stale }
     }
 
     pub fn rebalances(&self) -> u64 {
         self.rebalances.load(Ordering::Acquire)
+    }
+
+    /// Whether partitions were given back, and not given anew.
+    pub fn is_between(&self) -> bool {
+        self.is_between.load(Ordering::Acquire)
     }
 
     /// Whether all messages of a partition up to an offset were read.
@@ -50,6 +61,7 @@ impl KafkaContext {
     /// Partitions are read from other places.
     pub fn forget_fetched(&self) {
         locked(&self.fetched).clear();
+        self.are_stale.store(true, Ordering::Release);
     }
 
     /// Counts a failure, and logs it if it is the first of its kind.
@@ -90,11 +102,11 @@ impl ClientContext for KafkaContext {
     fn stats(&self, statistics: Statistics) {
         let mut fetched = locked(&self.fetched);
         fetched.clear();
-        let mut all = 0;
+        let (mut all, are_stale) = (0, self.are_stale.swap(false, Ordering::AcqRel));
         for (name, topic) in &statistics.topics {
             for (number, own) in &topic.partitions {
                 all += lag(own);
-                if own.desired && own.next_offset >= 0 && own.fetchq_cnt == 0 {
+                if own.desired && own.next_offset >= 0 && own.fetchq_cnt == 0 && !are_stale {
                     fetched.insert((name.clone(), *number), own.next_offset as u64);
                 }
             }
@@ -114,9 +126,11 @@ impl ConsumerContext for KafkaContext {
         let source = &self.source;
         match rebalance {
             Rebalance::Assign(partitions) => {
+                self.is_between.store(false, Ordering::Release);
                 info!(source, partitions = partitions.count(), "partitions are read here");
             }
             Rebalance::Revoke(partitions) => {
+                self.is_between.store(true, Ordering::Release);
                 debug!(source, partitions = partitions.count(), "partitions were given back");
             }
             Rebalance::Error(error) => {

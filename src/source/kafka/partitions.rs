@@ -9,6 +9,7 @@ use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::time::Instant;
 use tracing::warn;
 
 /// Stands between the name of a partition and how often its topic was made anew.
@@ -41,28 +42,47 @@ impl Partitions {
         let mut found = BTreeMap::new();
         let all = list(consumer, &settings.topics)?;
         let cluster = consumer.client().fetch_cluster_id(BROKER_TIMEOUT).unwrap_or_default();
+        let deadline = Instant::now() + BROKER_TIMEOUT;
         for place in all {
             let (topic, partition) = &place;
+            let ends = ends(consumer, &place, deadline);
             let base = format!("{cluster} {topic}/{partition}");
-            // One that has no leader now is read as soon as it has.
-            let ends = consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT).ok();
-            let ends = ends.map(|(low, high)| [low, high].map(|end| end.max(0) as u64));
-            let [low, high] = ends.unwrap_or_default();
             let (mut label, mut next) = of_state(&base, positions);
-            if was_out_of_range && next.is_some_and(|next| next > high) {
-                // Its offsets begin again, and must not be taken for those that were counted. One
-                // that does not begin with the first has lost its end, and goes on from there.
-                let at = if low == 0 { 0 } else { high };
-                warn!(topic, partition, at, "the topic was made anew, or has lost messages");
-                (label, next) = (anew(&base, &label), None);
-                starts.insert(label.clone(), at);
+            let newer = anew(&base, &label);
+            if starts.contains_key(&newer) {
+                // Nothing of it was counted yet.
+                (label, next) = (newer, None);
             }
-            let at = match next {
-                Some(next) if was_out_of_range && next < low => {
-                    let lost = low - next;
-                    warn!(topic, partition, lost, "messages are gone that were not read");
-                    low
+            let start = next.or_else(|| starts.get(&label).copied());
+            if let (true, Some([low, high]), Some(start)) = (was_out_of_range, ends, start) {
+                if start > high {
+                    // Its offsets begin again, and must not be taken for those that were counted.
+                    // One that does not begin with the first has lost its end, and goes on there.
+                    let at = if low == 0 { 0 } else { high };
+                    warn!(topic, partition, at, "the topic was made anew, or has lost messages");
+                    if next.take().is_some() {
+                        label = anew(&base, &label);
+                    }
+                    starts.insert(label.clone(), at);
+                } else if start < low {
+                    warn!(topic, partition, lost = low - start, "messages are gone unread");
+                    if next.is_none() {
+                        starts.insert(label.clone(), low);
+                    }
                 }
+            }
+            let [low, high] = match (ends, next.or_else(|| starts.get(&label).copied())) {
+                (Some(ends), _) => ends,
+                (None, Some(at)) => [at, at],
+                (None, None) => {
+                    // It is looked for again with the next listing.
+                    let text = format!("{topic}/{partition} has no leader");
+                    consumer.context().note_error("leader", &text);
+                    continue;
+                }
+            };
+            let at = match next {
+                Some(next) if was_out_of_range => next.max(low),
                 Some(next) => next,
                 // It is the same place, however often it begins.
                 None => *starts.entry(label.clone()).or_insert(match settings.starts_at_end {
@@ -134,6 +154,18 @@ fn list(
     }
     found.sort();
     Ok(found)
+}
+
+/// Where a partition begins and ends; none where nobody says so in time. One that has no leader now
+/// is read as soon as it has.
+pub fn ends(
+    consumer: &BaseConsumer<KafkaContext>,
+    (topic, partition): &TopicPartition,
+    deadline: Instant,
+) -> Option<[u64; 2]> {
+    let left = deadline.checked_duration_since(Instant::now())?;
+    let (low, high) = consumer.fetch_watermarks(topic, *partition, left).ok()?;
+    Some([low, high].map(|end| end.max(0) as u64))
 }
 
 /// The label of a partition that the state has an offset of, and the offset.

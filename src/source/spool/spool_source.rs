@@ -79,8 +79,7 @@ impl SpoolSource {
         let SourceContext { name, schema, telemetry, positions, stop, .. } = context;
         let counted = positions.get(&spool.partition).map_or(0, |position| position.0);
         spool.forget(counted);
-        let waiting = spool.last().saturating_sub(counted);
-        if waiting > 0 {
+        if spool.last() > counted && spool.bytes() > 0 {
             let (source, bytes) = (&name, spool.bytes());
             info!(source, bytes, "rows wait on the disk");
         }
