@@ -5,7 +5,12 @@ use std::path::Path;
 
 #[test]
 fn shipped_configurations_are_good() {
-    for file in ["config/driftd.toml", "config/reference.toml"] {
+    let reference = "config/reference.toml";
+    for file in ["config/driftd.toml", reference] {
+        // It has a source of every type.
+        if file == reference && !cfg!(feature = "kafka") {
+            continue;
+        }
         let path = repository(file);
         let (status, out, err) = run(&["config", "check", path.to_str().unwrap()]);
         assert!(status == 0 && out.ends_with("the configuration is good\n"), "{err}");

@@ -403,7 +403,7 @@ impl RowListener for Endpoint {
 
 impl SpoolOwner for Endpoint {
     fn is_closing(&self) -> bool {
-        self.deadline.get().is_some()
+        RowListener::is_stopping(self)
     }
 
     fn has_time(&self) -> bool {

@@ -9,7 +9,7 @@
 
 use super::consumer_settings::ConsumerSettings;
 use super::group_batch::{GroupBatch, RejectedRows, add_rejected};
-use super::kafka_context::{BROKER_TIMEOUT, KafkaContext, TopicPartition};
+use super::kafka_context::{BROKER_TIMEOUT, KafkaContext, TopicPartition, rest};
 use super::message_reader::MessageReader;
 use super::offset_owners::{Counted, OffsetOwners};
 use super::partitions::ends;
@@ -29,9 +29,6 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 const POLL_TIME: Duration = Duration::from_millis(50);
-
-/// How long to wait after a failure. A commit that nobody has answered has mostly arrived by then.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the source and its thread know.
 pub struct GroupState {
@@ -412,15 +409,6 @@ impl GroupReader {
         }
         self.has_missed |= rest(consumer);
     }
-}
-
-/// Waits, and takes what the library tells meanwhile. Whether a message was among it.
-fn rest(consumer: &BaseConsumer<KafkaContext>) -> bool {
-    let (begun, mut is_any) = (Instant::now(), false);
-    while let Some(left) = PAUSE.checked_sub(begun.elapsed()) {
-        is_any |= matches!(consumer.poll(left), Some(Ok(_)));
-    }
-    is_any
 }
 
 fn failure(error: KafkaError) -> Error {

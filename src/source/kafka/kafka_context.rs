@@ -9,7 +9,7 @@ use rdkafka::statistics::{Partition, Statistics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 /// A topic, and a partition of it.
@@ -17,6 +17,9 @@ pub type TopicPartition = (String, i32);
 
 /// How long a broker is waited for before its silence is told.
 pub const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait after a failure. A commit that nobody has answered has mostly arrived by then.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a consumer is told besides its messages.
 pub struct KafkaContext {
@@ -139,6 +142,15 @@ impl ConsumerContext for KafkaContext {
             }
         }
     }
+}
+
+/// Waits, and takes what the library tells meanwhile. Whether a message was among it.
+pub fn rest(consumer: &BaseConsumer<KafkaContext>) -> bool {
+    let (begun, mut is_any) = (Instant::now(), false);
+    while let Some(left) = PAUSE.checked_sub(begun.elapsed()) {
+        is_any |= matches!(consumer.poll(left), Some(Ok(_)));
+    }
+    is_any
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

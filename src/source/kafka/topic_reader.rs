@@ -1,7 +1,7 @@
 //! The thread that reads all partitions of topics and makes batches of their rows.
 
 use super::consumer_settings::ConsumerSettings;
-use super::kafka_context::KafkaContext;
+use super::kafka_context::{KafkaContext, rest};
 use super::message_reader::MessageReader;
 use super::partitions::Partitions;
 use crate::error::Result;
@@ -30,9 +30,8 @@ use tokio::sync::Notify;
 /// After this time a batch is made of what there is.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 
-/// How often somebody looks for new partitions, and how long to wait after a failure.
+/// How often somebody looks for new partitions.
 const LIST_INTERVAL: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Batches that wait for their model.
 pub const BATCHES_MAX: usize = 2;
@@ -67,15 +66,6 @@ pub struct ReaderState {
 /// Bytes that batches take at most, besides their texts.
 pub fn memory_max(features: usize) -> u64 {
     (BATCHES_MAX as u64 + 2) * batch_bytes_max(features)
-}
-
-/// Waits, and takes what the library tells meanwhile; no partition is read then.
-fn rest(consumer: &BaseConsumer<KafkaContext>) {
-    let _ = consumer.unassign();
-    let begun = Instant::now();
-    while let Some(left) = PAUSE.checked_sub(begun.elapsed()) {
-        let _ = consumer.poll(left);
-    }
 }
 
 /// Reads all partitions of topics.
@@ -143,12 +133,18 @@ impl TopicReader {
             if let Err(error) = self.read(&consumer) {
                 let text = error.to_string();
                 consumer.context().note_error(&text, &text);
-                rest(&consumer);
+                TopicReader::rest(&consumer);
             }
             // What was read is read, whatever comes next.
             self.send();
         }
         Ok(())
+    }
+
+    /// Waits before it tries again; no partition is read meanwhile.
+    fn rest(consumer: &BaseConsumer<KafkaContext>) {
+        let _ = consumer.unassign();
+        rest(consumer);
     }
 
     fn has_ended(&self) -> bool {
@@ -176,7 +172,7 @@ impl TopicReader {
                 Ok(None) => {}
                 Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset)) => {
                     self.was_out_of_range = true;
-                    rest(consumer);
+                    TopicReader::rest(consumer);
                     return Ok(());
                 }
                 Err(KafkaError::MessageConsumption(code)) => {
