@@ -115,6 +115,10 @@ labels! {
         Full = "full",
         /// A connection was closed before its end: for another, or when the time to stop was up.
         CutOff = "cut_off",
+        /// A request whose response did not come within `response_wait`; it counts without.
+        Unanswered = "unanswered",
+        /// A response whose request did not come.
+        Unmatched = "unmatched",
         /// File events are not available or overflowed; the periodic listing finds the files.
         Events = "events",
     }

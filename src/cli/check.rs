@@ -105,6 +105,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
             figures,
             has_bins: true,
             shown: settings.export.values,
+            predictions: &settings.reference.columns.predictions,
         })
         .collect();
     let text = match arguments.format {
@@ -284,6 +285,7 @@ fn snapshot(
         version: settings.version.clone(),
         reference: Some(reference),
         windows: windows.collect(),
+        predictions: Vec::new(),
         totals: Totals::default(),
     };
     Snapshot { generation: 0, models: vec![Arc::new(model)] }

@@ -138,6 +138,10 @@ fn columns_section(columns: &[GuessedColumn]) -> String {
             text += &format!("{key} = {} # {}\n", quoted(&own.name), own.reason);
         }
     }
+    let predictions: Vec<String> = of(ColumnUse::Prediction).map(|own| quoted(&own.name)).collect();
+    if let Some(first) = of(ColumnUse::Prediction).next() {
+        text += &format!("prediction = [{}] # {}\n", predictions.join(", "), first.reason);
+    }
     let others: Vec<&GuessedColumn> = of(ColumnUse::Other).collect();
     if !others.is_empty() {
         let told =
@@ -150,10 +154,6 @@ fn columns_section(columns: &[GuessedColumn]) -> String {
 
 fn features(columns: &[GuessedColumn]) -> String {
     let mut text = String::new();
-    let predictions = columns.iter().filter(|own| own.used_as == ColumnUse::Prediction);
-    for own in predictions {
-        text += &format!("\n# {} is a prediction, {}.\n", quoted(&own.name), own.reason);
-    }
     let codes: Vec<&GuessedColumn> =
         columns.iter().filter(|own| own.used_as == ColumnUse::Codes).collect();
     if !codes.is_empty() {

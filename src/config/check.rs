@@ -202,6 +202,7 @@ fn model(
             sampling,
             time,
             cluster,
+            predictions: columns.predictions.clone(),
             distributions: export.families.contains(&Family::Distributions),
             // Nobody could read those of a state that ends with the process.
             profiles: state.path.is_some() && state.profiles_max > 0,
@@ -279,6 +280,7 @@ fn columns(model: &Section<'_>) -> ColumnsConfig {
         exclude: patterns("exclude").unwrap_or_default(),
         id: section.string("id"),
         label: section.string("label"),
+        predictions: section.string_or_strings("prediction").unwrap_or_default(),
         time: time_column(&section),
         cluster: section.string("cluster"),
         renaming: renaming(&section),

@@ -132,6 +132,17 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// One string, or a list of them.
+    pub fn string_or_strings(&self, key: &'a str) -> Option<Vec<String>> {
+        self.typed(key, "a string or a list of strings", |value| match value.as_str() {
+            Some(one) => Some(vec![one.to_owned()]),
+            None => {
+                let items = value.as_array()?.iter();
+                items.map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
+            }
+        })
+    }
+
     /// A whole number from `min` on.
     pub fn integer(&self, key: &'a str, min: u64) -> Option<u64> {
         self.typed(key, &format!("a whole number, {min} or more"), |value| {

@@ -71,6 +71,10 @@ fn model(model: &Model, importance: &BTreeMap<String, Importance>) -> Value {
     shown_columns.extend(columns.include.as_deref().map(|include| ("include", patterns(include))));
     shown_columns.extend(columns.id.as_ref().map(|id| ("id", text(id))));
     shown_columns.extend(columns.label.as_ref().map(|label| ("label", text(label))));
+    if !columns.predictions.is_empty() {
+        let names = columns.predictions.iter().map(String::as_str).map(text);
+        shown_columns.push(("prediction", Value::Array(names.collect())));
+    }
     shown_columns.extend(columns.cluster.as_ref().map(|own| ("cluster", text(own))));
     if !columns.renaming.is_empty() {
         let rules = columns.renaming.rules().map(|(from, to)| (from, text(to)));

@@ -80,7 +80,8 @@ impl BoundModel {
         let windows = windows.collect::<Result<_>>()?;
         let (name, version) = self.label();
         let totals = self.store.totals()?;
-        Ok(ModelSnapshot { name, version, reference: None, windows, totals })
+        let predictions = self.model.model.predictions.clone();
+        Ok(ModelSnapshot { name, version, reference: None, windows, predictions, totals })
     }
 
     /// What is live of the model.

@@ -261,9 +261,12 @@ pub async fn one_feature_page(
                 true => past.iter().rposition(|(own, _)| query.is_it(own)),
                 false => past.len().checked_sub(1),
             };
+            let own = snapshot.models.iter().find(|own| own.name == name && own.version == version);
+            let predictions = own.map_or(&[][..], |own| &own.predictions);
             let (model, version, past) = (&*name, &*version, &*past);
-            let page = chosen
-                .and_then(|chosen| FeatureView { model, version, past, chosen, sight }.page());
+            let page = chosen.and_then(|chosen| {
+                FeatureView { model, version, past, chosen, predictions, sight }.page()
+            });
             if page.is_some() {
                 return Ok(page);
             }

@@ -8,6 +8,7 @@ use crate::net::roles::Role;
 use crate::profile::instants;
 use crate::report::history::{self, Past};
 use crate::report::model_list::{self, ListedModel};
+use crate::report::role;
 use crate::store::ModelStore;
 use crate::store::closed_windows::Query;
 use axum::extract::{Path, Query as QueryString, State};
@@ -85,7 +86,11 @@ pub async fn past_feature(
     let wanted = feature.clone();
     let read: PastOf<_> =
         Box::new(move |store, window, query| store.past_of_feature(&feature, window, query));
-    let write = move |past: Vec<_>, shown| history::feature(&past, (has_bins, is_open), shown);
+    let snapshot = state.published.load();
+    let own = snapshot.models.iter().filter(|own| own.name == model);
+    let role = own.filter_map(|own| role(&own.predictions, &wanted)).next();
+    let write =
+        move |past: Vec<_>, shown| history::feature(&past, (has_bins, is_open), role, shown);
     past(state, (model, Some(wanted)), query, caller, read, write).await
 }
 

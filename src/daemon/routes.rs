@@ -130,6 +130,7 @@ async fn written_report(
                 figures,
                 has_bins,
                 shown,
+                predictions: &model.predictions,
             })
         });
         write(&reports.collect::<Vec<_>>())

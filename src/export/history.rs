@@ -39,8 +39,14 @@ impl History {
     pub fn openmetrics(mut self, config: &ExportConfig) -> String {
         for ((name, version, _, millis), figures) in std::mem::take(&mut self.windows) {
             let window = WindowSnapshot::resumed(&figures.window.clone(), Some(figures));
-            let (reference, totals) = (None, Totals::default());
-            let model = ModelSnapshot { name, version, reference, windows: vec![window], totals };
+            let model = ModelSnapshot {
+                name,
+                version,
+                reference: None,
+                windows: vec![window],
+                predictions: Vec::new(),
+                totals: Totals::default(),
+            };
             let snapshot = Snapshot { generation: 0, models: vec![Arc::new(model)] };
             self.add_window(&snapshot, config, Timestamp(millis * 1_000));
         }

@@ -5,6 +5,7 @@ use super::line_file::LineFile;
 use super::line_scan::{RowFormat, scan};
 use super::line_schema::LineSchema;
 use super::parquet::ParquetTable;
+use super::payload::ValueNames;
 use super::{FileTable, OpenFile};
 use crate::error::{Fault, Result};
 use crate::telemetry::RejectReason;
@@ -30,8 +31,7 @@ pub enum FileFormat {
 pub struct FileContext {
     /// What rows without types are read for.
     pub lines: Arc<LineSchema>,
-    /// Names of values that come without.
-    pub names: Vec<String>,
+    pub names: ValueNames,
     pub page_bytes_max: u64,
     /// Called again and again while a file is read: it may take a while.
     pub on_read: Arc<dyn Fn() + Send + Sync>,
@@ -76,7 +76,8 @@ impl FileFormat {
             FileFormat::Arrow => &["arrow", "arrows", "feather", "ipc"],
             FileFormat::Csv => &["csv", "tsv"],
             FileFormat::Ndjson => &["jsonl", "ndjson", "json", "log"],
-            FileFormat::Json | FileFormat::Kserve => &["json"],
+            FileFormat::Json => &["json"],
+            FileFormat::Kserve => &["json", "csv", "parquet"],
             FileFormat::Bentoml => &["log"],
             FileFormat::Sagemaker => &["jsonl"],
         }

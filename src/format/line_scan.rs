@@ -7,7 +7,8 @@
 use super::line_schema::LineSchema;
 use super::line_split::full_lines;
 use super::payload::{
-    BodyContext, BodyFault, CsvRows, Packing, RowLines, captured, explanation, json_records,
+    BodyContext, BodyFault, CsvRows, Packing, RowLines, ValueNames, captured, events, explanation,
+    lines_of, logged,
 };
 use crate::error::{Fault, FaultKind, Result};
 use crate::telemetry::RejectReason;
@@ -78,12 +79,12 @@ pub struct ScannedLines {
     pub content: u128,
 }
 
-/// Finds the rows of a file. `names` are those of values that come without; `lines` is
-/// what they are read for; `on_read` is called with each part.
+/// Finds the rows of a file. `lines` is what they are read for; `on_read` is called with each
+/// part.
 pub fn scan(
     file: &Arc<File>,
     format: RowFormat,
-    names: &[String],
+    names: &ValueNames,
     lines: &LineSchema,
     on_read: &dyn Fn(),
 ) -> Result<ScannedLines, Fault> {
@@ -95,10 +96,10 @@ fn scan_within(
     lines_bytes_max: usize,
     file: &Arc<File>,
     format: RowFormat,
-    (names, lines): (&[String], &LineSchema),
+    (names, lines): (&ValueNames, &LineSchema),
     on_read: &dyn Fn(),
 ) -> Result<ScannedLines, Fault> {
-    let mut context = BodyContext::new(names.to_vec(), LINE_BYTES_MAX, lines_bytes_max);
+    let mut context = BodyContext::new(names, LINE_BYTES_MAX, lines_bytes_max);
     context.time_column = lines.time().map(str::to_owned);
     let features = lines.features().len();
     let mut start = [0; 4];
@@ -267,9 +268,12 @@ impl<'a> Scanner<'a> {
                 "a document of more than {DOCUMENT_BYTES_MAX} bytes; write a row on each line"
             )));
         }
-        let is_log = self.format == RowFormat::Kserve;
-        let all = json_records(text, is_log, &self.context).map_err(fault)?;
-        self.add(0, all)
+        let own = &self.context;
+        let all = match self.format {
+            RowFormat::Kserve => logged(text, own),
+            _ => events(text, own).and_then(|events| Ok(vec![lines_of(events, own)?])),
+        };
+        self.add(0, all.map_err(fault)?)
     }
 
     /// Adds rows that follow, found in so many bytes.
@@ -385,7 +389,13 @@ mod tests {
             file.write_all(&bytes).unwrap();
             // All lines have more.
             let most = lines.len() - 1;
-            let scanned = scan_within(most, &Arc::new(file), format, (&[], &schema), &|| ());
+            let scanned = scan_within(
+                most,
+                &Arc::new(file),
+                format,
+                (&ValueNames::default(), &schema),
+                &|| (),
+            );
             let scanned = scanned.unwrap();
             let rows: u64 = scanned.parts.iter().map(|part| part.rows).sum();
             assert_eq!((rows, scanned.rejected.sum()), (ROWS as u64, 0), "{format:?}");

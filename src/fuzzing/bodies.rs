@@ -5,7 +5,7 @@ use crate::format::OpenFile;
 use crate::format::file_format::{FileContext, FileFormat};
 use crate::format::line_split::full_lines;
 use crate::format::ndjson::{BatchBuilder, LineOrigin};
-use crate::format::payload::{BodyContext, EventRows, Packing, events, unpack};
+use crate::format::payload::{BodyContext, EventRows, Packing, ValueNames, events, unpack};
 use crate::monitor::table::rows;
 use std::sync::Arc;
 
@@ -15,8 +15,10 @@ const BYTES_MAX: usize = 1 << 20;
 /// The first byte chooses how a body is called, the others are it.
 pub fn posted_body(bytes: &[u8]) {
     let Some((choice, body)) = bytes.split_first() else { return };
-    let names = ["a", "b"].map(str::to_owned).into_iter().take(usize::from(choice % 3)).collect();
-    let mut context = BodyContext::new(names, 1 << 16, BYTES_MAX);
+    let requests = ["a", "b"].map(str::to_owned).into_iter().take(usize::from(choice % 3));
+    let responses = (choice / 72 % 2 == 1).then(|| vec!["p".to_owned()]);
+    let names = ValueNames { requests: requests.collect(), responses };
+    let mut context = BodyContext::new(&names, 1 << 16, BYTES_MAX);
     context.content_type = match choice / 3 % 3 {
         0 => String::new(),
         1 => "text/csv".to_owned(),
@@ -27,7 +29,7 @@ pub fn posted_body(bytes: &[u8]) {
     let Ok(unpacked) = unpack(body, Packing::of(body), BYTES_MAX) else { return };
     let body = unpacked.unwrap_or_else(|| body.to_vec());
     for event in events(body, &context).into_iter().flatten() {
-        let EventRows::Lines(own) = event.rows else { continue };
+        let (EventRows::Lines(own) | EventRows::Response(own)) = event.rows else { continue };
         let mut builder = BatchBuilder::new(schema());
         let origin = LineOrigin { are_texts: own.are_texts, happened: None };
         for line in full_lines(&own.lines) {
@@ -42,7 +44,10 @@ pub fn written_file(bytes: &[u8]) {
     let Some((choice, text)) = bytes.split_first() else { return };
     let format = FileFormat::ALL[1 + usize::from(*choice) % (FileFormat::ALL.len() - 1)];
     let file = OpenFile::temporary(text).expect("a file can be made");
-    let names = vec!["a".to_owned(), "b".to_owned()];
+    let names = ValueNames {
+        requests: vec!["a".to_owned(), "b".to_owned()],
+        responses: (choice / 16 % 2 == 1).then(|| vec!["p".to_owned()]),
+    };
     let (lines, on_read) = (schema(), Arc::new(|| ()));
     let context = FileContext { lines, names, page_bytes_max: BYTES_MAX as u64, on_read };
     let Ok(opened) = format.open(&file, &context) else { return };

@@ -45,6 +45,8 @@ pub struct ModelConfig {
     pub time: Option<TimeColumn>,
     /// The column that names the cluster of each row.
     pub cluster: Option<String>,
+    /// Features that are what the model answered.
+    pub predictions: Vec<String>,
     /// Whether windows leave histograms.
     pub distributions: bool,
     /// Whether windows leave their counts.
@@ -314,6 +316,7 @@ impl Monitor {
             version: self.config.version.clone(),
             reference: Some(Arc::clone(&self.reference_figures)),
             windows,
+            predictions: self.config.predictions.clone(),
             totals: Totals::default(),
         }
     }

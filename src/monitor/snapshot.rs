@@ -22,6 +22,8 @@ pub struct ModelSnapshot {
     /// None while it is being loaded.
     pub reference: Option<Arc<ReferenceFigures>>,
     pub windows: Vec<WindowSnapshot>,
+    /// Features that are what the model answered.
+    pub predictions: Vec<String>,
     /// Counters over all runs, as they are committed.
     pub totals: Totals,
 }

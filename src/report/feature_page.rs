@@ -36,6 +36,8 @@ pub struct FeatureView<'a> {
     pub past: &'a [FeatureOfWindow],
     /// The place of the one that is shown.
     pub chosen: usize,
+    /// Features that are what the model answered.
+    pub predictions: &'a [String],
     pub sight: Sight,
 }
 
@@ -48,7 +50,15 @@ impl FeatureView<'_> {
         let title = format!("{model}: {name}");
         let Sight { has_bins, shown } = self.sight;
         let (model, version) = (self.model, self.version);
-        let report = Report { model, version, reference: None, figures, has_bins, shown };
+        let report = Report {
+            model,
+            version,
+            reference: None,
+            figures,
+            has_bins,
+            shown,
+            predictions: self.predictions,
+        };
         let back = format!("../../{}{}", encoded(model), window_query(version, &figures.window));
         let newest = window_query(version, &figures.window);
         let body = html! {

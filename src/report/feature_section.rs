@@ -72,7 +72,10 @@ pub fn feature_body(
     html! {
         p {
             span.(verdict_class(feature)) { (verdict(feature).replace('_', " ")) }
-            span.soft { " · " (feature.kind.name()) }
+            span.soft {
+                " · " (feature.kind.name())
+                @if let Some(role) = report.role(&feature.name) { " · " (role) }
+            }
         }
         @if feature.status == Status::Retyped { p {
             "The column holds values of another type than the " (feature.kind.name())

@@ -86,6 +86,9 @@ impl Render for FeatureRow<'_> {
                         Some(link) => { a href=(link) { bdi { (name) } } }
                         None => { bdi { (name) } }
                     }
+                    @if let Some(role) = self.report.role(&feature.name) {
+                        span.soft { " " (role) }
+                    }
                 }
                 td.(verdict_class(feature)) { (verdict(feature).replace('_', " ")) }
                 td { (worst_bar(feature)) }

@@ -87,10 +87,11 @@ pub type FeatureOfWindow = (WindowFigures, Option<ReferenceFeatureFigures>);
 pub fn feature(
     past: &[Past<FeatureOfWindow>],
     (has_bins, is_open): (bool, bool),
+    role: Option<&'static str>,
     shown: ShownValues,
 ) -> String {
     let windows = past.iter().filter_map(|Past { model, version, what: (figures, reference) }| {
-        let beside = Beside { reference: reference.as_ref(), has_bins, is_open, shown };
+        let beside = Beside { reference: reference.as_ref(), role, has_bins, is_open, shown };
         let feature = Feature::new(figures.features.first()?, &figures.baselines, beside);
         Some(OfFeature { model, version, window: figures.into(), feature })
     });

@@ -49,6 +49,7 @@ struct WindowReport<'a> {
 pub(super) struct Beside<'a> {
     /// Where it is known.
     pub reference: Option<&'a ReferenceFeatureFigures>,
+    pub role: Option<&'static str>,
     pub has_bins: bool,
     /// Whether shares of bins and values may be told.
     pub is_open: bool,
@@ -94,6 +95,8 @@ struct CurrentRows {
 pub(super) struct Feature<'a> {
     name: &'a str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
     status: &'static str,
     drifted: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -269,6 +272,7 @@ impl<'a> Feature<'a> {
         Feature {
             name: &figures.name,
             kind: figures.kind.name(),
+            role: beside.role,
             status: figures.status.name(),
             drifted: figures.drifted,
             persistent: figures.persistent,
@@ -299,10 +303,11 @@ fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {
         reference.map(|own| (own.name.as_str(), own)).collect();
     let features = figures.features.iter().map(|feature| {
         let reference = reference.get(feature.name.as_str()).copied();
+        let role = report.role(&feature.name);
         Feature::new(
             feature,
             &figures.baselines,
-            Beside { reference, has_bins, is_open: has_bins, shown },
+            Beside { reference, role, has_bins, is_open: has_bins, shown },
         )
     });
     features.collect()

@@ -34,4 +34,18 @@ pub struct Report<'a> {
     pub has_bins: bool,
     /// How values of categories are told.
     pub shown: ShownValues,
+    /// Features that are what the model answered.
+    pub predictions: &'a [String],
+}
+
+impl Report<'_> {
+    /// What a feature is besides a feature.
+    pub fn role(&self, feature: &str) -> Option<&'static str> {
+        role(self.predictions, feature)
+    }
+}
+
+/// The same of features that are such.
+pub fn role(predictions: &[String], feature: &str) -> Option<&'static str> {
+    predictions.iter().any(|own| own == feature).then_some("prediction")
 }

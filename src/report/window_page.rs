@@ -161,6 +161,7 @@ impl<'a> WindowView<'a> {
             figures,
             has_bins: self.sight.has_bins,
             shown: self.sight.shown,
+            predictions: &self.model.predictions,
         }
     }
 

@@ -22,6 +22,8 @@ pub struct ColumnsConfig {
     pub id: Option<String>,
     /// The column with the truth, which arrives later than the features.
     pub label: Option<String>,
+    /// What the model answered; always features.
+    pub predictions: Vec<String>,
     /// The column with the time of each row; the reference need not have it.
     pub time: Option<TimeColumn>,
     /// The column that names the cluster of each row, such as its request or user; the reference
@@ -43,12 +45,20 @@ pub struct TimeColumn {
 /// gone: a role that came later stands in it only where it is set.
 impl fmt::Debug for ColumnsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ColumnsConfig { include, exclude, id, label, time, cluster, renaming: _ } = self;
+        let ColumnsConfig { include, exclude, id, label, predictions, time, cluster, .. } = self;
         let mut text = f.debug_struct("ColumnsConfig");
         text.field("include", include).field("exclude", exclude).field("id", id);
         text.field("label", label).field("time", time);
         if let Some(cluster) = cluster {
             text.field("cluster", cluster);
+        }
+        // That a feature is a prediction changes nothing of the reference; that a column is one
+        // does.
+        let columns = ColumnsConfig { predictions: Vec::new(), ..self.clone() };
+        let added: Vec<&String> =
+            predictions.iter().filter(|own| !columns.is_feature(own)).collect();
+        if !added.is_empty() {
+            text.field("predictions", &added);
         }
         text.finish()
     }
@@ -57,8 +67,8 @@ impl fmt::Debug for ColumnsConfig {
 impl ColumnsConfig {
     pub fn is_feature(&self, name: &str) -> bool {
         let matches = |patterns: &[NamePattern]| patterns.iter().any(|p| p.matches(name));
-        self.include.as_deref().is_none_or(matches)
-            && !matches(&self.exclude)
+        let is_chosen = self.include.as_deref().is_none_or(matches) && !matches(&self.exclude);
+        (is_chosen || self.predictions.iter().any(|own| own == name))
             && self.id.as_deref() != Some(name)
             && self.label.as_deref() != Some(name)
             && self.time.as_ref().is_none_or(|time| time.name != name)
@@ -74,6 +84,12 @@ impl ColumnsConfig {
                     "columns.{role}: the reference has no column {name:?}"
                 )));
             }
+        }
+        if let Some(name) = self.predictions.iter().find(|own| !names.contains(own.as_str())) {
+            return Err(Error::new(format!(
+                "columns.prediction: the reference has no column {name:?}; add what \
+                 the model predicts for it, or leave the key out"
+            )));
         }
         for pattern in self.include.iter().flatten() {
             if !names.iter().any(|n| pattern.matches(n)) {

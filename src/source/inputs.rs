@@ -7,6 +7,7 @@ use crate::error::{Error, Fault, Result};
 use crate::format::file_format::{FileContext, FileFormat, OpenedTable};
 use crate::format::line_schema::{LineFeature, LineSchema};
 use crate::format::parquet::ParquetTable;
+use crate::format::payload::ValueNames;
 use crate::format::{self, OpenFile};
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
 use crate::monitor::table::Table;
@@ -179,7 +180,7 @@ pub fn line_schema(
 
 /// Opens one file whose rows are compared with a reference; its name tells its format.
 pub fn open_rows(path: &Path, page_bytes_max: u64, lines: &Arc<LineSchema>) -> Result<OpenedTable> {
-    let (lines, names) = (Arc::clone(lines), Vec::new());
+    let (lines, names) = (Arc::clone(lines), ValueNames::default());
     let context = FileContext { lines, names, page_bytes_max, on_read: Arc::new(|| ()) };
     let is_document = path.extension().is_some_and(|ending| ending == "json");
     open_file(Path::new(""), path)

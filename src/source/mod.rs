@@ -34,6 +34,7 @@ mod spool;
 pub mod stream;
 mod tcp;
 mod unix;
+mod value_names;
 pub mod warm_up;
 
 pub use directory::events::FileEvents;

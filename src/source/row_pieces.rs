@@ -1,6 +1,8 @@
 //! The rows of an event in pieces, for the inbox of a model or for the disk.
 
-use super::spool::spool_entry::{Entry, EntryForm};
+use super::spool::spool_entry::{
+    Entry, EntryForm, Exchange, PIECE_BYTES, PIECE_ROWS, Side, SpoolEvent, pieces,
+};
 use crate::format::ndjson::LineOrigin;
 use crate::format::payload::{Event, EventRows, RowLines, TableRows};
 use crate::monitor::table::rows;
@@ -12,10 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Who is named in the log; who it was, a proxy in between would hide.
 const PEER: &str = "a request";
 
-/// Rows and bytes that are read as one.
-const PIECE_ROWS: usize = 1_024;
-const PIECE_BYTES: usize = 1 << 20;
-
 /// Rows for the inbox; each piece has its part of the room.
 pub fn chunks(event: Event, room: &mut OwnedSemaphorePermit) -> Vec<Chunk> {
     let Event { happened, rows, .. } = event;
@@ -25,7 +23,7 @@ pub fn chunks(event: Event, room: &mut OwnedSemaphorePermit) -> Vec<Chunk> {
         room.split(own).expect("there are so many")
     };
     match rows {
-        EventRows::Answer => Vec::new(),
+        EventRows::Response(_) => Vec::new(),
         EventRows::Table(TableRows { table, bytes, size, .. }) => {
             let (bytes, room) = (bytes.len() as u64, part(size));
             let happened = happened.and_then(|own| instants::parse(&own, None));
@@ -38,7 +36,7 @@ pub fn chunks(event: Event, room: &mut OwnedSemaphorePermit) -> Vec<Chunk> {
                 let own = LineChunk::new(own, bytes, PEER.into(), room);
                 Chunk::Lines(LineChunk { origin: origin.clone(), ..own })
             };
-            pieces(lines).into_iter().map(chunk).collect()
+            line_pieces(lines).into_iter().map(chunk).collect()
         }
     }
 }
@@ -52,52 +50,62 @@ pub fn nothing(bytes: u64) -> LineChunk {
 /// Rows for the disk, with when they happened that do not say so themselves.
 pub fn entries(own: EventRows, happened: Option<String>) -> Vec<Entry> {
     match own {
-        EventRows::Answer => Vec::new(),
+        EventRows::Response(_) => Vec::new(),
         EventRows::Table(TableRows { table, form, bytes, .. }) => {
             let (form, rows) = (EntryForm::Table(form), rows(&*table));
             vec![Entry { form, happened, rows, bytes }]
         }
         EventRows::Lines(lines) => {
-            let form = if lines.are_texts { EntryForm::Texts } else { EntryForm::Lines };
+            let form = form(&lines);
             let entry = |(bytes, rows)| Entry { form, happened: happened.clone(), rows, bytes };
-            pieces(lines).into_iter().map(entry).collect()
+            line_pieces(lines).into_iter().map(entry).collect()
         }
     }
 }
 
-/// Lines in pieces of so many rows and bytes, with the rows of each.
-fn pieces(lines: RowLines) -> Vec<(Vec<u8>, u64)> {
+/// What is written of an event. Where sides wait for each other, each is one entry.
+pub fn spool_event(event: Event, waits: bool) -> SpoolEvent {
+    let Event { id, exchange, happened, rows } = event;
+    let (side, lines) = match rows {
+        EventRows::Lines(lines) if waits && exchange.is_some() => (Side::Request, lines),
+        EventRows::Response(lines) if waits && exchange.is_some() => (Side::Response, lines),
+        rows => return SpoolEvent { id, exchange: None, entries: entries(rows, happened) },
+    };
+    let form = form(&lines);
+    let entry = Entry { form, happened, rows: lines.n_rows(), bytes: lines.lines };
+    let exchange = exchange.map(|id| Exchange { id, side });
+    SpoolEvent { id, exchange, entries: vec![entry] }
+}
+
+fn form(lines: &RowLines) -> EntryForm {
+    if lines.are_texts { EntryForm::Texts } else { EntryForm::Lines }
+}
+
+/// Lines in pieces that are read as one, with the rows of each.
+fn line_pieces(lines: RowLines) -> Vec<(Vec<u8>, u64)> {
     let RowLines { lines, ends, .. } = lines;
     if ends.len() <= PIECE_ROWS && lines.len() <= PIECE_BYTES {
         return vec![(lines, ends.len() as u64)];
     }
-    let (mut pieces, mut begun, mut rows) = (Vec::new(), 0, 0);
-    for (number, end) in ends.iter().enumerate() {
-        rows += 1;
-        let next = ends.get(number + 1);
-        if rows as usize == PIECE_ROWS || next.is_none_or(|next| next - begun > PIECE_BYTES) {
-            pieces.push((lines[begun..*end].to_vec(), rows));
-            (begun, rows) = (*end, 0);
-        }
-    }
-    pieces
+    let pieces = pieces(&ends).into_iter();
+    pieces.map(|(range, rows)| (lines[range].to_vec(), rows)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::payload::BodyContext;
+    use crate::format::payload::{BodyContext, ValueNames};
 
     #[test]
     fn pieces_are_the_lines_and_none_is_large() {
-        let context = BodyContext::new(Vec::new(), 1 << 20, 1 << 30);
+        let context = BodyContext::new(&ValueNames::default(), 1 << 20, 1 << 30);
         let mut lines = RowLines::new(&context);
         for row in 0..5_000 {
             let text = "x".repeat(if row % 700 == 0 { 500_000 } else { row % 90 });
             lines.push(format!("{{\"x\":\"{text}\"}}").as_bytes()).unwrap();
         }
         let (all, n_rows) = (lines.lines.clone(), lines.n_rows());
-        let pieces = pieces(lines);
+        let pieces = line_pieces(lines);
         assert!(pieces.iter().all(|(own, _)| own.len() <= PIECE_BYTES && own.ends_with(b"\n")));
         assert!(pieces.iter().all(|(_, rows)| (1..=PIECE_ROWS as u64).contains(rows)));
         assert_eq!(pieces.iter().map(|(_, rows)| rows).sum::<u64>(), n_rows);

@@ -286,6 +286,7 @@ fn claimed_rows_are_checked() {
         sampling: None,
         time: None,
         cluster: None,
+        predictions: Vec::new(),
         distributions: false,
         profiles: false,
         drift: DriftConfig::default(),

@@ -57,7 +57,7 @@ fn a_configuration_is_guessed_and_runs() {
         "    \"updated\", # a column of times; another column is the time",
         "# [model.feature.\"plan\"] # 5 values",
         "# [model.feature.\"line\\u000Abreak\"] # 3 values",
-        "# \"y_pred\" is a prediction, by its name; watched as any feature.",
+        "prediction = [\"y_pred\"] # by its name; watched as any feature",
         "type = \"time\" # by the time of the rows",
     ] {
         assert!(text.lines().any(|own| own == line), "{line}\nis not in\n{text}");

@@ -3,7 +3,9 @@
 use crate::support::repository;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use driftd::format::payload::{BodyContext, BodyFault, CloudEvent, Event, EventRows, events};
+use driftd::format::payload::{
+    BodyContext, BodyFault, CloudEvent, Event, EventRows, ValueNames, events,
+};
 use serde_json::Value;
 
 fn cases(file: &str) -> Vec<Value> {
@@ -23,7 +25,9 @@ fn read(case: &Value) -> Result<Vec<Event>, BodyFault> {
         None => case["body"].as_str().unwrap().as_bytes().to_vec(),
     };
     let content_type = case["content_type"].as_str().map(str::to_owned);
-    let mut context = BodyContext::new(texts(&case["names"]), 1 << 20, 1 << 20);
+    let responses = case.get("response_names").map(texts);
+    let names = ValueNames { requests: texts(&case["names"]), responses };
+    let mut context = BodyContext::new(&names, 1 << 20, 1 << 20);
     context.content_type = content_type.or_else(|| header("content-type")).unwrap_or_default();
     context.json_bytes = header("inference-header-content-length").map(|n| n.parse().unwrap());
     match CloudEvent::binary(header) {
@@ -44,14 +48,20 @@ fn expect(case: &Value) {
         (Err(fault), None) => panic!("{name}: {fault:?}"),
     };
     let (mut rows, mut rejected, mut answers) = (Vec::<Value>::new(), Vec::new(), 0);
-    for Event { id, happened, rows: own } in read {
-        for (key, own) in [("id", id), ("happened", happened)] {
+    let mut responses = Vec::<Value>::new();
+    for Event { id, exchange, happened, rows: own } in read {
+        for (key, own) in [("id", id), ("exchange", exchange), ("happened", happened)] {
             if let Some(said) = case[key].as_str() {
                 assert_eq!(own.as_deref(), Some(said), "{name}");
             }
         }
         match own {
-            EventRows::Answer => answers += 1,
+            EventRows::Response(lines) => {
+                answers += 1;
+                let text = String::from_utf8(lines.lines).unwrap();
+                responses
+                    .extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+            }
             EventRows::Table(_) => panic!("{name} is no table"),
             EventRows::Lines(lines) => {
                 assert_eq!(lines.are_texts, case["texts"] == true, "{name}");
@@ -63,6 +73,7 @@ fn expect(case: &Value) {
         }
     }
     assert_eq!(Value::from(rows), case["rows"], "{name}");
+    assert_eq!(responses, case["response"].as_array().cloned().unwrap_or_default(), "{name}");
     assert_eq!(rejected, texts(&case["rejected"]), "{name}");
     assert_eq!(answers, case["answers"].as_u64().unwrap_or(0), "{name}");
 }

@@ -116,6 +116,7 @@ fn model() -> ModelConfig {
         sampling: None,
         time: Some(TimeColumn { name: "ts".to_owned(), unit: None }),
         cluster: None,
+        predictions: Vec::new(),
         distributions: false,
         profiles: false,
     }

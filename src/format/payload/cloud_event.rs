@@ -3,6 +3,7 @@
 use super::envelope::Envelope;
 use super::event_lines::lines_of;
 use super::raw_json::string;
+use super::response::response_rows;
 use super::{BodyContext, BodyFault, Event, EventRows, events};
 use crate::profile::instants;
 use base64::Engine;
@@ -16,6 +17,8 @@ const TIME_BYTES_MAX: usize = 64;
 pub struct CloudEvent {
     source: String,
     id: String,
+    /// Seldon names what a request and its response have in common, KServe gives them one id.
+    request: Option<String>,
     kind: String,
     time: Option<String>,
 }
@@ -29,10 +32,11 @@ impl CloudEvent {
     /// Of a binary event, whose context is in headers; none where there is none.
     pub fn binary(header: impl Fn(&str) -> Option<String>) -> Option<CloudEvent> {
         let (id, source) = (header("ce-id")?, header("ce-source").unwrap_or_default());
-        let kind = header("ce-type").unwrap_or_default();
+        let (kind, request) = (header("ce-type").unwrap_or_default(), header("ce-requestid"));
         Some(CloudEvent {
             source,
             id,
+            request,
             kind,
             time: header("ce-time").filter(|own: &String| is_time(own)),
         })
@@ -44,9 +48,11 @@ impl CloudEvent {
         let (id, source) = (string(envelope.id)?, string(envelope.source)?);
         let (kind, time) = (string(envelope.kind)?, string(envelope.time));
         let (id, source, kind) = (id.into_owned(), source.into_owned(), kind.into_owned());
+        let request = string(envelope.requestid).map(Into::into);
         Some(CloudEvent {
             source,
             id,
+            request,
             kind,
             time: time.map(Into::into).filter(|own: &String| is_time(own)),
         })
@@ -57,8 +63,13 @@ impl CloudEvent {
         serde_json::to_string(&[&self.source, &self.id, &self.kind]).expect("texts can be written")
     }
 
+    /// What a request and its response are both known by.
+    fn exchange(&self) -> String {
+        self.request.clone().unwrap_or_else(|| self.id.clone())
+    }
+
     /// Whether it carries what a model answered.
-    fn is_answer(&self) -> bool {
+    fn is_response(&self) -> bool {
         self.kind.rsplit('.').next() == Some("response")
     }
 
@@ -87,8 +98,10 @@ impl CloudEvent {
     /// The event with the rows of these bytes.
     pub fn carry(self, carried: Vec<u8>, context: &BodyContext) -> Result<Event, BodyFault> {
         let (id, happened) = (Some(self.key()), self.time.clone());
-        if self.is_answer() {
-            return Ok(Event { id, happened, rows: EventRows::Answer });
+        let exchange = Some(self.exchange());
+        if self.is_response() {
+            let rows = EventRows::Response(response_rows(carried, context));
+            return Ok(Event { id, exchange, happened, rows });
         }
         let first = context.first_of(happened.as_deref());
         let context = BodyContext { is_inside_event: true, first, ..context.clone() };
@@ -97,6 +110,6 @@ impl CloudEvent {
             [_] => carried.remove(0).rows,
             _ => EventRows::Lines(lines_of(carried, &context)?),
         };
-        Ok(Event { id, happened, rows })
+        Ok(Event { id, exchange, happened, rows })
     }
 }

@@ -70,8 +70,9 @@ impl<R: BufRead> CsvRows<R> {
         let mut record = ByteRecord::new();
         let names = match !context.content_type.contains(HEADER_ABSENT) {
             false if context.names.is_empty() => {
-                let text = "CSV without a header; give names with the source's key names";
-                return Err(BodyFault::Malformed(text.to_owned()));
+                let key = if context.is_response { "response_names" } else { "names" };
+                let text = format!("CSV without a header; give names with the source's key {key}");
+                return Err(BodyFault::Malformed(text));
             }
             false => context.names.clone(),
             true if !reader.read_byte_record(&mut record).map_err(fault)? => {

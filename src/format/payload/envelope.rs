@@ -35,6 +35,8 @@ pub struct Envelope<'a> {
     pub kind: Option<&'a RawValue>,
     #[serde(borrow)]
     pub time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub requestid: Option<&'a RawValue>,
 }
 
 impl<'a> Envelope<'a> {

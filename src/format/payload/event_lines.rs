@@ -9,7 +9,7 @@ pub fn lines_of(events: Vec<Event>, context: &BodyContext) -> Result<RowLines, B
     for event in events {
         match event.rows {
             EventRows::Lines(rows) => all.append(rows),
-            EventRows::Answer => {}
+            EventRows::Response(_) => {}
             EventRows::Table(_) => {
                 return Err(BodyFault::Unknown("a table inside of a line".to_owned()));
             }

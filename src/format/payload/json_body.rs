@@ -28,8 +28,9 @@ pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFaul
     let is_blank = context.json_bytes.is_none() && rest.trim_ascii().is_empty();
     match first {
         Ok(Some(value)) if rest.is_empty() || is_blank => of_value(value, context),
-        Ok(Some(value)) if has_binary_tensors(value) => {
-            let rows = open_inference(Tensors { body: value, tail: rest }, context)?;
+        Ok(Some(value)) if tensors_before(value, context).is_some() => {
+            let all = tensors_before(value, context).expect("it was seen");
+            let rows = open_inference(Tensors { all, tail: rest }, context)?;
             Ok(vec![Event::of(EventRows::Lines(rows))])
         }
         // What the first line is, the others are.
@@ -41,6 +42,13 @@ pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFaul
         }
         _ => Ok(vec![Event::of(EventRows::Lines(lines(body, context)?))]),
     }
+}
+
+/// The tensors of an object of which bytes follow it.
+fn tensors_before<'a>(value: &'a RawValue, context: &BodyContext) -> Option<&'a RawValue> {
+    let own = Envelope::of(value);
+    let all = if context.is_response { own.outputs } else { own.inputs };
+    all.filter(|all| has_binary_tensors(all))
 }
 
 /// Whether an object is more than a row.
@@ -155,42 +163,97 @@ fn of_array(all: &[&RawValue], context: &BodyContext) -> Result<Vec<Event>, Body
     Ok(events)
 }
 
-/// The rows of one object.
+/// The rows of one object: those of a request, with what was answered where that is beside it.
 fn of_object(
     value: &RawValue,
     envelope: &Envelope<'_>,
     context: &BodyContext,
 ) -> Result<EventRows, BodyFault> {
-    let is_array = |own: &&RawValue| own.get().starts_with('[');
-    let is_object = |own: &&RawValue| own.get().starts_with('{');
-    if let Some(all) = envelope.instances.filter(is_array) {
-        return Ok(EventRows::Lines(instances(&elements(all)?, context)?));
-    }
-    if let Some(all) = envelope.dataframe_records.filter(is_array) {
-        return Ok(EventRows::Lines(records(&elements(all)?, context)?));
-    }
-    if let Some(frame) = envelope.dataframe_split.filter(is_object) {
-        return Ok(EventRows::Lines(split_frame(frame, context)?));
-    }
-    if let Some(inputs) = envelope.inputs.filter(is_array) {
-        return Ok(EventRows::Lines(match are_tensors(inputs) {
-            true => open_inference(Tensors { body: value, tail: &[] }, context)?,
-            false => instances(&elements(inputs)?, context)?,
+    let asked = match context.is_response {
+        true => None,
+        false => requested(envelope, context)?,
+    };
+    let is_response = context.is_response || context.response_names.is_some();
+    let answered = match is_response {
+        true => answered(envelope, context)?,
+        false => None,
+    };
+    if let Some(rows) = asked {
+        return Ok(EventRows::Lines(match answered {
+            Some(answered) => rows.with_response(&answered),
+            None => rows,
         }));
     }
-    if let Some(inputs) = envelope.inputs.filter(is_object) {
-        return Ok(EventRows::Lines(columns(inputs, context)?));
+    if let Some(rows) = answered {
+        return Ok(EventRows::Response(rows));
     }
-    if let Some(data) = envelope.data.filter(is_object)
-        && let Some(rows) = seldon(data, context)?
+    if envelope.predictions.or(envelope.outputs).is_some_and(|own| is_array(own) || is_object(own))
     {
-        return Ok(EventRows::Lines(rows));
-    }
-    let is_inside = |own: &&RawValue| is_array(own) || is_object(own);
-    if envelope.predictions.or(envelope.outputs).filter(is_inside).is_some() {
-        return Ok(EventRows::Answer);
+        return Ok(EventRows::Response(RowLines::new(context)));
     }
     let mut rows = RowLines::new(context);
     rows.push(value.get().as_bytes())?;
     Ok(EventRows::Lines(rows))
+}
+
+fn is_array(own: &RawValue) -> bool {
+    own.get().starts_with('[')
+}
+
+fn is_object(own: &RawValue) -> bool {
+    own.get().starts_with('{')
+}
+
+/// The rows that a model was asked for, in one of the dresses of a request.
+fn requested(
+    envelope: &Envelope<'_>,
+    context: &BodyContext,
+) -> Result<Option<RowLines>, BodyFault> {
+    if let Some(all) = envelope.instances.filter(|own| is_array(own)) {
+        return instances(&elements(all)?, context).map(Some);
+    }
+    if let Some(all) = envelope.dataframe_records.filter(|own| is_array(own)) {
+        return records(&elements(all)?, context).map(Some);
+    }
+    if let Some(frame) = envelope.dataframe_split.filter(|own| is_object(own)) {
+        return split_frame(frame, context).map(Some);
+    }
+    if let Some(all) = envelope.inputs.filter(|own| is_array(own)) {
+        return match are_tensors(all) {
+            true => open_inference(Tensors { all, tail: &[] }, context).map(Some),
+            false => instances(&elements(all)?, context).map(Some),
+        };
+    }
+    if let Some(inputs) = envelope.inputs.filter(|own| is_object(own)) {
+        return columns(inputs, context).map(Some);
+    }
+    match envelope.data.filter(|own| is_object(own)) {
+        Some(data) => seldon(data, context),
+        None => Ok(None),
+    }
+}
+
+/// What a model answered, in one of the dresses of a response.
+fn answered(envelope: &Envelope<'_>, context: &BodyContext) -> Result<Option<RowLines>, BodyFault> {
+    let own = context.for_response();
+    let rows = |all: &RawValue| match is_array(all) {
+        true => instances(&elements(all)?, &own),
+        false => columns(all, &own),
+    };
+    let is_inside = |all: &&RawValue| is_array(all) || is_object(all);
+    if let Some(all) = envelope.predictions.filter(is_inside) {
+        return rows(all).map(Some);
+    }
+    if let Some(all) = envelope.outputs.filter(is_inside) {
+        // A request says which outputs it wants, without their values.
+        return match are_tensors(all) {
+            true => open_inference(Tensors { all, tail: &[] }, &own).map(Some),
+            false if context.is_response => rows(all).map(Some),
+            false => Ok(None),
+        };
+    }
+    match envelope.data.filter(|data| is_object(data) && context.is_response) {
+        Some(data) => seldon(data, &own),
+        None => Ok(None),
+    }
 }

@@ -13,6 +13,7 @@
 //! | `dataframe_split`, `dataframe_records` (MLflow) | each record |
 //! | `data.ndarray`, `data.tensor` (Seldon) | each row of the matrix |
 //! | CloudEvents: binary, structured, batch | those of what they carry |
+//! | `predictions`, `outputs` beside or in a response of their own | values of the rows that were asked for |
 //! | CSV with a header | each record |
 //! | Arrow IPC, Parquet | each row |
 
@@ -23,10 +24,12 @@ mod cloud_event;
 mod csv_body;
 mod envelope;
 mod event_lines;
+mod joined_lines;
 mod json_body;
 mod kserve_log;
 mod matrix;
 mod raw_json;
+mod response;
 mod row_lines;
 mod sagemaker;
 mod tensors;
@@ -35,7 +38,9 @@ mod unpack;
 pub use arrow_body::table;
 pub use cloud_event::CloudEvent;
 pub use csv_body::CsvRows;
-pub use kserve_log::json_records;
+pub use event_lines::lines_of;
+pub use joined_lines::joined;
+pub use kserve_log::logged;
 pub use row_lines::{RejectedRow, RowLines};
 pub use sagemaker::captured;
 pub use unpack::{Packing, unpack};
@@ -46,11 +51,21 @@ use crate::telemetry::RejectReason;
 use budget::Budget;
 use serde_json::Value;
 
+/// Names of values that come without, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ValueNames {
+    pub requests: Vec<String>,
+    /// None where responses are left out.
+    pub responses: Option<Vec<String>>,
+}
+
 /// What is known of a body besides its bytes.
 #[derive(Debug, Clone, Default)]
 pub struct BodyContext {
     /// Names of values that come without, in their order.
     pub names: Vec<String>,
+    /// The same of what a model answers; none where its responses are left out.
+    pub response_names: Option<Vec<String>>,
     /// Bytes of a row, at most.
     pub line_bytes_max: usize,
     budget: Budget,
@@ -66,12 +81,21 @@ pub struct BodyContext {
     first: Option<String>,
     /// An event carries no events.
     is_inside_event: bool,
+    /// It is what a model answered.
+    is_response: bool,
 }
 
 impl BodyContext {
     /// For rows of so many bytes each, and all together.
-    pub fn new(names: Vec<String>, line_bytes_max: usize, bytes_max: usize) -> BodyContext {
-        BodyContext { names, line_bytes_max, budget: Budget::new(bytes_max), ..Default::default() }
+    pub fn new(names: &ValueNames, line_bytes_max: usize, bytes_max: usize) -> BodyContext {
+        let ValueNames { requests, responses } = names.clone();
+        BodyContext {
+            names: requests,
+            response_names: responses,
+            line_bytes_max,
+            budget: Budget::new(bytes_max),
+            ..BodyContext::default()
+        }
     }
 
     /// The same for another body.
@@ -89,6 +113,18 @@ impl BodyContext {
             first += &format!("{}:{},", Value::from(name), Value::from(value));
         }
         BodyContext { first: Some(first).filter(|own| !own.is_empty()), ..self.renewed() }
+    }
+
+    /// The same for what a model answered, whose values stand beside those of a request.
+    fn for_response(&self) -> BodyContext {
+        BodyContext {
+            names: self.response_names.clone().unwrap_or_default(),
+            is_response: true,
+            is_inside_event: true,
+            time_column: None,
+            first: None,
+            ..self.clone()
+        }
     }
 
     /// What is written first in rows that happened then: their time, for the column that they may
@@ -130,6 +166,8 @@ impl BodyFault {
 pub struct Event {
     /// What tells it from all others; none where it has no name.
     pub id: Option<String>,
+    /// What a request and its response are both known by.
+    pub exchange: Option<String>,
     /// When its rows happened, as it says.
     pub happened: Option<String>,
     pub rows: EventRows,
@@ -139,8 +177,8 @@ pub struct Event {
 pub enum EventRows {
     Lines(RowLines),
     Table(TableRows),
-    /// An answer of a model, and no rows.
-    Answer,
+    /// What a model answered: values for the rows of a request, and none that count by themselves.
+    Response(RowLines),
 }
 
 impl EventRows {
@@ -149,16 +187,15 @@ impl EventRows {
         match self {
             EventRows::Lines(lines) => lines.n_rows(),
             EventRows::Table(table) => rows(&*table.table),
-            EventRows::Answer => 0,
+            EventRows::Response(_) => 0,
         }
     }
 
     /// Bytes that they take.
     pub fn size(&self) -> usize {
         match self {
-            EventRows::Lines(lines) => lines.lines.len(),
+            EventRows::Lines(lines) | EventRows::Response(lines) => lines.lines.len(),
             EventRows::Table(table) => table.size,
-            EventRows::Answer => 0,
         }
     }
 }
@@ -181,7 +218,7 @@ pub enum TableForm {
 
 impl Event {
     fn of(rows: EventRows) -> Event {
-        Event { id: None, happened: None, rows }
+        Event { id: None, exchange: None, happened: None, rows }
     }
 }
 

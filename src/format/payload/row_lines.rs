@@ -1,10 +1,12 @@
 //! Rows as lines of JSON, and those that are none.
 
 use super::budget::Budget;
+use super::joined_lines::joined;
 use super::{BodyContext, BodyFault};
 use crate::format::json_check::check;
 use crate::telemetry::RejectReason;
 use crate::totals::Rejected;
+use memchr::memchr_iter;
 use serde::Serialize;
 
 /// Rows that are named one by one to whoever sent them.
@@ -152,6 +154,28 @@ impl RowLines {
         let begun = self.ends.iter().rev().nth(1).copied().unwrap_or(0);
         self.budget.spend(self.lines.len() - begun)?;
         Ok(())
+    }
+
+    /// These rows, each with the values of a response beside its own.
+    #[must_use]
+    pub fn with_response(mut self, response: &RowLines) -> RowLines {
+        if self.n_rows() == 0 || response.n_rows() + response.n_rejected.sum() == 0 {
+            return self;
+        }
+        match joined(&self.lines, &response.lines) {
+            Some(lines) => {
+                let ends = memchr_iter(b'\n', &lines).map(|end| end + 1);
+                self.ends = ends.collect();
+                self.lines = lines;
+                self.are_texts |= response.are_texts;
+            }
+            // The rows count without it.
+            None => match &response.first_rejected {
+                Some((reason, text)) => self.reject(*reason, text.as_bytes()),
+                None => self.reject(RejectReason::WrongShape, b"a response of other rows"),
+            },
+        }
+        self
     }
 
     /// Appends rows that are written as these are, where there are any.

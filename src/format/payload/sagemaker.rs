@@ -1,7 +1,9 @@
-//! What Amazon SageMaker's data capture writes: on each line a request, and maybe its answer.
+//! What Amazon SageMaker's data capture writes: on each line a request, its response, or
+//! both.
 
 use super::event_lines::lines_of;
 use super::raw_json::string;
+use super::response::response_rows;
 use super::row_lines::RowLines;
 use super::{BodyContext, BodyFault, csv_body, events};
 use crate::telemetry::RejectReason;
@@ -25,6 +27,8 @@ struct Line<'a> {
 struct Sides<'a> {
     #[serde(borrow)]
     endpoint_input: Option<Side<'a>>,
+    #[serde(borrow)]
+    endpoint_output: Option<Side<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +49,7 @@ struct Metadata<'a> {
     inference_time: Option<&'a RawValue>,
 }
 
-/// The rows of one line: none where only the answer was captured.
+/// The rows of one line: none where only the response was captured.
 pub fn captured(line: &[u8], context: &BodyContext) -> Result<RowLines, BodyFault> {
     let mut none = RowLines::new(context);
     let Ok(own) = serde_json::from_slice::<Line<'_>>(line) else {
@@ -59,14 +63,39 @@ pub fn captured(line: &[u8], context: &BodyContext) -> Result<RowLines, BodyFaul
     let Some(side) = sides.endpoint_input else { return Ok(none) };
     let happened = string(own.event_metadata.and_then(|own| own.inference_time));
     let context = BodyContext { first: context.first_of(happened.as_deref()), ..context.clone() };
-    let rows = rows(&side, &context);
+    let rows = rows(&side, &context).map(|rows| match sides.endpoint_output {
+        Some(output) => rows.with_response(&answered(&output, &context)),
+        None => rows,
+    });
     Ok(rows.unwrap_or_else(|fault| {
         none.reject(RejectReason::Malformed, fault.text().as_bytes());
         none
     }))
 }
 
+/// What the endpoint answered; nothing where responses are left out.
+fn answered(side: &Side<'_>, context: &BodyContext) -> RowLines {
+    let mut none = RowLines::new(context);
+    if context.response_names.is_none() {
+        return none;
+    }
+    let (body, context) = match opened(side, context) {
+        Ok(opened) => opened,
+        Err(fault) => {
+            none.reject(RejectReason::Malformed, fault.text().as_bytes());
+            return none;
+        }
+    };
+    response_rows(body, &context)
+}
+
 fn rows(side: &Side<'_>, context: &BodyContext) -> Result<RowLines, BodyFault> {
+    let (body, context) = opened(side, context)?;
+    lines_of(events(body, &context)?, &context)
+}
+
+/// The bytes of a side, and what is known of them.
+fn opened(side: &Side<'_>, context: &BodyContext) -> Result<(Vec<u8>, BodyContext), BodyFault> {
     let decoded = match &*side.encoding {
         "BASE64" => BASE64_STANDARD
             .decode(side.data.trim())
@@ -78,9 +107,5 @@ fn rows(side: &Side<'_>, context: &BodyContext) -> Result<RowLines, BodyFault> {
     let is_csv = side.encoding == "CSV" || csv_body::is_csv(&content_type);
     // What is sent to an endpoint has no header.
     let content_type = if is_csv { "text/csv; header=absent".to_owned() } else { content_type };
-    let context = BodyContext { content_type, ..context.clone() };
-    if is_csv {
-        return csv_body::rows(&decoded, &context);
-    }
-    lines_of(events(decoded, &context)?, &context)
+    Ok((decoded, BodyContext { content_type, ..context.clone() }))
 }

@@ -17,13 +17,14 @@ use std::collections::BTreeMap;
 /// Lists in lists of a tensor, at most.
 const DIMENSIONS_MAX: usize = 16;
 
-/// A request, and the bytes behind it: tensors that are not written as JSON.
+/// The tensors of a request or a response, and the bytes behind it: those that are not written as
+/// JSON.
 pub struct Tensors<'a> {
-    pub body: &'a RawValue,
+    pub all: &'a RawValue,
     pub tail: &'a [u8],
 }
 
-/// Whether elements of `inputs` are tensors, and not rows.
+/// Whether the elements of `inputs` are tensors, and not rows.
 pub fn are_tensors(inputs: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Typed<'a> {
@@ -34,16 +35,10 @@ pub fn are_tensors(inputs: &RawValue) -> bool {
     all.is_ok_and(|all| all.iter().any(|own| own.datatype.is_some()))
 }
 
-/// Whether tensors of a request follow it.
-pub fn has_binary_tensors(body: &RawValue) -> bool {
-    let request: Result<Request<'_>, _> = serde_json::from_str(body.get());
-    request.is_ok_and(|request| request.inputs.iter().any(|own| own.binary_bytes().is_some()))
-}
-
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    inputs: Vec<Tensor<'a>>,
+/// Whether bytes of them follow.
+pub fn has_binary_tensors(all: &RawValue) -> bool {
+    let all: Result<Vec<Tensor<'_>>, _> = serde_json::from_str(all.get());
+    all.is_ok_and(|all| all.iter().any(|own| own.binary_bytes().is_some()))
 }
 
 #[derive(Deserialize)]
@@ -113,14 +108,15 @@ impl FlatValues<'_> {
     }
 }
 
-/// The rows of a request.
+/// The rows that tensors hold.
 pub fn open_inference(tensors: Tensors<'_>, context: &BodyContext) -> Result<RowLines, BodyFault> {
-    let request: Request<'_> = serde_json::from_str(tensors.body.get())
-        .map_err(|error| BodyFault::Malformed(format!("inputs: {error}")))?;
+    let key = if context.is_response { "outputs" } else { "inputs" };
+    let all: Vec<Tensor<'_>> = serde_json::from_str(tensors.all.get())
+        .map_err(|error| BodyFault::Malformed(format!("{key}: {error}")))?;
     let mut rows = RowLines::new(context);
     let mut tail = tensors.tail;
     let mut flat = Vec::new();
-    for tensor in request.inputs {
+    for tensor in all {
         let name = tensor.name.clone();
         match flatten(tensor, &mut tail)? {
             Some(own) => flat.push(own),
@@ -135,7 +131,7 @@ pub fn open_inference(tensors: Tensors<'_>, context: &BodyContext) -> Result<Row
     }
     let n_rows = flat.first().map_or(0, |first| first.rows);
     if flat.iter().any(|own| own.rows != n_rows) {
-        rows.reject(RejectReason::WrongShape, b"inputs");
+        rows.reject(RejectReason::WrongShape, key.as_bytes());
         return Ok(rows);
     }
     let width: usize = flat.iter().map(|own| own.width).sum();
@@ -146,7 +142,7 @@ pub fn open_inference(tensors: Tensors<'_>, context: &BodyContext) -> Result<Row
     if names.len() != width {
         let reason =
             if names.is_empty() { RejectReason::Unnamed } else { RejectReason::WrongShape };
-        (0..n_rows).for_each(|_| rows.reject(reason, b"inputs"));
+        (0..n_rows).for_each(|_| rows.reject(reason, key.as_bytes()));
         return Ok(rows);
     }
     let names = QuotedName::all(names);

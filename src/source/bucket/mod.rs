@@ -21,6 +21,7 @@ use bucket_store::BucketStore;
 
 use super::files::listing::{Listed, Listing};
 use super::files::{self, FilesConfig};
+use super::value_names::{NAMES, RESPONSE_NAMES};
 use super::{BoundSource, Resource, SharedByAll, Source, SourceContext, SourceOwner, SourceType};
 use crate::error::{Error, Fault, Result};
 use crate::format::OpenFile;
@@ -48,7 +49,8 @@ const KEYS: &[Key] = &[
         meaning: "the bucket, and a folder in it: s3://, gs://, az://, abfss://, https:// (WebDAV)",
     },
     files::FORMAT,
-    files::NAMES,
+    NAMES,
+    RESPONSE_NAMES,
     Key {
         name: LIST_INTERVAL,
         kind: SettingKind::Duration,

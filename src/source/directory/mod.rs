@@ -5,6 +5,7 @@ pub mod events;
 pub mod walk;
 
 use super::files::{self, FilesConfig};
+use super::value_names::{NAMES, RESPONSE_NAMES};
 use super::{BoundSource, Resource, SharedByAll, Source, SourceContext, SourceOwner, SourceType};
 use crate::error::Result;
 use crate::position::Arrival;
@@ -25,7 +26,8 @@ const STABLE_FOR: Duration = Duration::from_millis(200);
 const KEYS: &[Key] = &[
     Key { name: PATH, kind: SettingKind::Path, default: None, meaning: "the directory" },
     files::FORMAT,
-    files::NAMES,
+    NAMES,
+    RESPONSE_NAMES,
     Key {
         name: QUIET,
         kind: SettingKind::Duration,

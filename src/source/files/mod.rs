@@ -7,9 +7,11 @@ mod watched_files;
 
 pub use watched_files::WatchedFiles;
 
+use super::value_names::value_names;
 use super::{OnDuplicate, OnRewrite};
 use crate::format::file_format::FileFormat;
 use crate::format::parquet::PAGE_BYTES_MAX_TEXT;
+use crate::format::payload::ValueNames;
 use crate::settings::{Key, SettingKind, Settings};
 use std::time::Duration;
 
@@ -19,13 +21,6 @@ pub const FORMAT: Key = Key {
     default: Some("parquet"),
     meaning: "of the files: \"parquet\", \"arrow\", \"csv\", \"ndjson\", \"json\", or what \
               \"bentoml\", \"sagemaker\" and \"kserve\" log",
-};
-
-pub const NAMES: Key = Key {
-    name: "names",
-    kind: SettingKind::Names,
-    default: Some(""),
-    meaning: "of values that come without, in their order: what SageMaker captures, lists",
 };
 
 pub const STUCK_AFTER: Key = Key {
@@ -61,8 +56,7 @@ pub const PAGE_MAX: Key = Key {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesConfig {
     pub format: FileFormat,
-    /// Names of values that come without.
-    pub names: Vec<String>,
+    pub names: ValueNames,
     /// How long a file must look the same before it is opened.
     pub stable_for: Duration,
     pub stuck_after: Duration,
@@ -76,7 +70,7 @@ impl FilesConfig {
     pub fn of(settings: &Settings) -> FilesConfig {
         FilesConfig {
             format: file_format(settings),
-            names: settings.names(NAMES.name).to_vec(),
+            names: value_names(settings),
             stable_for: Duration::ZERO,
             stuck_after: settings.duration(STUCK_AFTER.name),
             on_duplicate: match settings.choice(DUPLICATES.name) {

@@ -31,7 +31,7 @@ pub struct Receipt {
     /// Events that came before.
     pub duplicates: u64,
     /// Events that carry what a model answered.
-    pub answers: u64,
+    pub responses: u64,
 }
 
 /// Why nothing was taken.
@@ -60,9 +60,10 @@ impl Receipt {
         let first = self.accepted + self.n_rejected;
         self.accepted += n_rows;
         match &mut event.rows {
-            EventRows::Answer => {
-                self.answers += 1;
-                None
+            EventRows::Response(lines) => {
+                self.responses += 1;
+                let first = lines.first_rejected.take();
+                (lines.n_rejected.sum() > 0).then_some((lines.n_rejected, first))
             }
             EventRows::Table(_) => None,
             EventRows::Lines(lines) => {
@@ -87,8 +88,8 @@ impl Receipt {
 
     /// 202 when anything is good of it; 400 when it has rows and none is.
     pub fn into_response(self) -> Response {
-        let Receipt { accepted, rejected, n_rejected, duplicates, answers } = self;
-        let is_bad = accepted + duplicates + answers == 0 && n_rejected > 0;
+        let Receipt { accepted, rejected, n_rejected, duplicates, responses } = self;
+        let is_bad = accepted + duplicates + responses == 0 && n_rejected > 0;
         let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
         let rows = rejected.iter().map(|own| {
             let reason = own.reason;
@@ -100,7 +101,7 @@ impl Receipt {
         for (key, number) in [
             ("more_rejected", n_rejected - rejected.len() as u64),
             ("duplicates", duplicates),
-            ("answers", answers),
+            ("answers", responses),
         ] {
             if number > 0 {
                 told.insert(key.to_owned(), number.into());

@@ -8,14 +8,16 @@ use super::answer::{Receipt, Refusal};
 use super::request_body::{ROOM_WITHIN, Unread, read_body, room_at_once, room_for};
 use super::seen_ids::SeenIds;
 use crate::error::Result;
-use crate::format::payload::{BodyContext, BodyFault, CloudEvent, Event, Packing, events, unpack};
+use crate::format::payload::{
+    BodyContext, BodyFault, CloudEvent, Event, EventRows, Packing, ValueNames, events, unpack,
+};
 use crate::net::connections::Connections;
 use crate::net::guard::Guard;
 use crate::net::http_thread::HttpThread;
 use crate::net::stop::Stop;
 use crate::source::RowListener;
-use crate::source::row_pieces::{chunks, entries, nothing};
-use crate::source::spool::spool_entry::{SpoolEvent, Spooled};
+use crate::source::row_pieces::{chunks, nothing, spool_event};
+use crate::source::spool::spool_entry::Spooled;
 use crate::source::spool::{Spool, SpoolLimits, SpoolOwner};
 use crate::source::stream::StreamLimits;
 use crate::source::stream::inbox::Inbox;
@@ -61,11 +63,26 @@ const TEXT_MAX: usize = 100;
 /// What is set for a path, and may change while it is open.
 #[derive(Debug, Clone)]
 pub struct EndpointSettings {
-    pub names: Vec<String>,
+    pub names: ValueNames,
     pub body_max: usize,
     pub dedupe: Duration,
+    /// How long a request waits for its response.
+    pub response_wait: Duration,
     /// Rows are on the disk before their sender is answered.
     pub is_durable: bool,
+}
+
+impl EndpointSettings {
+    /// Whether requests wait for their responses.
+    fn waits(&self) -> bool {
+        self.is_durable && self.response_wait > Duration::ZERO
+    }
+
+    /// Whether an event is a response that belongs to a request.
+    fn awaits(&self, event: &Event) -> bool {
+        let is_response = matches!(event.rows, EventRows::Response(_));
+        self.waits() && is_response && event.exchange.is_some()
+    }
 }
 
 /// A server that it has to itself.
@@ -214,7 +231,7 @@ impl Endpoint {
         let unread = move |unread| Refusal::Unread(unread, most);
         let (bytes, mut room) = read_body(body, most, &self.arriving).await.map_err(unread)?;
         let line_bytes_max = self.line_bytes_max.load(Ordering::Relaxed);
-        let mut context = BodyContext::new(settings.names.clone(), line_bytes_max, LINES_BYTES_MAX);
+        let mut context = BodyContext::new(&settings.names, line_bytes_max, LINES_BYTES_MAX);
         context.content_type = text("content-type").unwrap_or_default().to_ascii_lowercase();
         context.json_bytes =
             text("inference-header-content-length").and_then(|bytes| bytes.parse().ok());
@@ -252,7 +269,7 @@ impl Endpoint {
         }
         let mut taken = Receipt::default();
         let rejected: Vec<_> = read.iter_mut().filter_map(|own| taken.note(own)).collect();
-        read.retain(|own| own.rows.n_rows() > 0);
+        read.retain(|own| own.rows.n_rows() > 0 || settings.awaits(own));
         // Until they are where they wait, rows take more or less than their body did.
         let size = read.iter().map(|own| own.rows.size() + EVENT_BYTES).sum::<usize>();
         if let Some(more) = size.checked_sub(room.num_permits()) {
@@ -262,7 +279,7 @@ impl Endpoint {
             Some(spool) => {
                 let known = self.take_known(&mut read, settings.dedupe);
                 known.into_iter().for_each(|n_rows| taken.note_kept(n_rows, false));
-                write(spool, read, room).await?
+                write(spool, read, settings.waits(), room).await?
             }
             None => self.push(read, settings.dedupe).await?,
         };
@@ -323,12 +340,11 @@ impl Endpoint {
 async fn write(
     spool: &Spool,
     kept: Vec<Event>,
+    waits: bool,
     room: OwnedSemaphorePermit,
 ) -> Result<Vec<(u64, bool)>, Refusal> {
     let n_rows: Vec<u64> = kept.iter().map(|own| own.rows.n_rows()).collect();
-    let events = kept
-        .into_iter()
-        .map(|Event { id, happened, rows }| SpoolEvent { id, entries: entries(rows, happened) });
+    let events = kept.into_iter().map(|own| spool_event(own, waits));
     match spool.append(events.collect(), room).await {
         Ok(Spooled::Written(are_new)) => Ok(n_rows.into_iter().zip(are_new).collect()),
         Ok(Spooled::Full) => Err(Refusal::Full),

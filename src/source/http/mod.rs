@@ -16,6 +16,7 @@ pub use endpoints::{Endpoints, EventsQuery, events_path};
 
 use super::spool::{SpoolLimits, SpoolOwner, SpoolSource};
 use super::stream::{self, BoundStream, CONNECTIONS_MAX, LINE_BYTES_MAX};
+use super::value_names::{NAMES, RESPONSE_NAMES, value_names};
 use super::{
     BoundSource, ListenerKey, Resource, RowListener, SharedByAll, Source, SourceContext,
     SourceOwner, SourceType,
@@ -41,13 +42,6 @@ const LISTEN: Key = Key {
     kind: SettingKind::OptionalAddress,
     default: Some(""),
     meaning: "IP address and port of its own; without, rows are posted to [server]",
-};
-
-const NAMES: Key = Key {
-    name: "names",
-    kind: SettingKind::Names,
-    default: Some(""),
-    meaning: "of values that come without, in their order: lists, unnamed tensors",
 };
 
 const BODY_MAX: Key = Key {
@@ -79,6 +73,14 @@ const DEDUPE: Key = Key {
     meaning: "how long the id of an event is remembered: sent again, it does not count again",
 };
 
+const RESPONSE_WAIT: Key = Key {
+    name: "response_wait",
+    kind: SettingKind::Duration,
+    default: Some("10s"),
+    meaning: "how long a CloudEvent with a request waits on the disk for that with its response, \
+              where responses have names",
+};
+
 const WEB_CONFIG_FILE: Key = Key {
     name: "web_config_file",
     kind: SettingKind::OptionalPath,
@@ -105,6 +107,8 @@ impl SourceType for Http {
         &[
             LISTEN,
             NAMES,
+            RESPONSE_NAMES,
+            RESPONSE_WAIT,
             BODY_MAX,
             LINE_BYTES_MAX,
             DURABLE,
@@ -146,6 +150,12 @@ impl SourceType for Http {
         if settings.bytes(BODY_MAX.name) > BODY_BYTES_MAX {
             return Err(Error::new("body_max is 128MB at most; send fewer rows in a body"));
         }
+        if value_names(settings).responses.is_some() && !settings.flag(DURABLE.name) {
+            return Err(Error::new(
+                "response_names has requests wait on the disk until they are answered; set \
+                 durable = true as well",
+            ));
+        }
         guard(settings).map(drop)
     }
 
@@ -181,11 +191,20 @@ impl SourceType for Http {
     }
 }
 
+/// How long a request waits for its response; not at all where none is read.
+fn response_wait(settings: &Settings) -> Duration {
+    match value_names(settings).responses {
+        Some(_) => settings.duration(RESPONSE_WAIT.name),
+        None => Duration::ZERO,
+    }
+}
+
 fn endpoint_settings(settings: &Settings) -> EndpointSettings {
     EndpointSettings {
-        names: settings.names(NAMES.name).to_vec(),
+        names: value_names(settings),
         body_max: usize::try_from(settings.bytes(BODY_MAX.name)).unwrap_or(usize::MAX),
         dedupe: settings.duration(DEDUPE.name),
+        response_wait: response_wait(settings),
         is_durable: settings.flag(DURABLE.name),
     }
 }
@@ -217,6 +236,7 @@ fn open_spool(
     let limits = SpoolLimits {
         bytes_max: settings.bytes(SPOOL_MAX.name),
         dedupe: settings.duration(DEDUPE.name),
+        response_wait: response_wait(settings),
     };
     endpoint.open_spool(&path, limits)
 }

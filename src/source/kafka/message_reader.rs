@@ -4,6 +4,7 @@ use crate::format::line_schema::LineSchema;
 use crate::format::payload::{BodyContext, BodyFault, CloudEvent, Event, EventRows, events};
 use crate::settings::Settings;
 use crate::source::stream::LINE_BYTES_MAX;
+use crate::source::value_names::value_names;
 use crate::time::Timestamp;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
@@ -27,11 +28,11 @@ pub struct MessageReader {
 
 impl MessageReader {
     pub fn of(settings: &Settings) -> MessageReader {
-        let names = settings.names("names").to_vec();
+        let names = value_names(settings);
         let line_bytes_max = settings.integer(LINE_BYTES_MAX.name) as usize;
         let text = |key: &str| Some(settings.text(key).to_owned()).filter(|text| !text.is_empty());
         MessageReader {
-            context: BodyContext::new(names, line_bytes_max, LINES_BYTES_MAX),
+            context: BodyContext::new(&names, line_bytes_max, LINES_BYTES_MAX),
             key: text("key"),
             time_header: text("time_header"),
             time: None,

@@ -29,6 +29,7 @@ mod topic_reader;
 mod topic_source;
 
 use super::stream::LINE_BYTES_MAX;
+use super::value_names::{NAMES, RESPONSE_NAMES};
 use super::{BoundSource, Resource, SharedByAll, SourceOwner, SourceType};
 use crate::error::{Error, Result};
 use crate::position::Arrival;
@@ -59,12 +60,8 @@ const KEYS: &[Key] = &[
         default: Some("earliest"),
         meaning: "where a partition begins of which nothing was counted",
     },
-    Key {
-        name: "names",
-        kind: SettingKind::Names,
-        default: Some(""),
-        meaning: "of values that come without, in their order: lists, unnamed tensors",
-    },
+    NAMES,
+    RESPONSE_NAMES,
     Key {
         name: "key",
         kind: SettingKind::Text,

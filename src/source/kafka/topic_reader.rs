@@ -224,7 +224,7 @@ impl TopicReader {
         };
         for Event { happened, rows: own, .. } in events {
             match own {
-                EventRows::Answer => {}
+                EventRows::Response(_) => {}
                 EventRows::Lines(lines) => self.pending.take_lines(lines, happened),
                 EventRows::Table(TableRows { table, .. }) => {
                     // What came before goes first.

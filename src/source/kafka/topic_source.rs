@@ -53,7 +53,9 @@ pub fn bind(
                 .ok_or_else(|| Error::new("a group keeps rows beside the state; set state.path"))?;
             let spool = spool_file(folder, owner);
             let bytes_max = settings.bytes("spool_max");
-            Some(GroupConfig { spool, limits: SpoolLimits { bytes_max, dedupe: Duration::ZERO } })
+            let (dedupe, response_wait) = (Duration::ZERO, Duration::ZERO);
+            let limits = SpoolLimits { bytes_max, dedupe, response_wait };
+            Some(GroupConfig { spool, limits })
         }
     };
     Ok(Box::new(BoundKafka { consumer, messages, group }))

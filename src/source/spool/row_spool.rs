@@ -9,8 +9,9 @@
 //! Rows of which somebody else decides whether they are ours are prepared first: they are on the
 //! disk, and nobody reads them until they are settled.
 
+use super::exchanges;
 use super::spool_entry::{Entry, EntryForm, PreparedRows, SpoolEvent, Spooled, Unsettled, failure};
-use super::spool_writer::{Order, SpoolWriter, WriterState, prepared};
+use super::spool_writer::{Order, SpoolLimits, SpoolWriter, WriterState, prepared};
 use crate::error::{Error, Result};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use rusqlite::{Connection, params};
@@ -26,14 +27,6 @@ const READ_MAX: u64 = 256;
 
 /// How long one connection waits for the other.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What is set of a spool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpoolLimits {
-    pub bytes_max: u64,
-    /// How long an id is remembered.
-    pub dedupe: Duration,
-}
 
 /// The rows of one source that wait on the disk.
 pub struct Spool {
@@ -60,9 +53,11 @@ impl Spool {
         }
         let connection = connect(path).map_err(failed)?;
         connection.execute_batch(SCHEMA).map_err(failed)?;
+        connection.execute_batch(exchanges::SCHEMA).map_err(failed)?;
         let partition: String =
             connection.query_row("SELECT name FROM spool", [], |row| row.get(0)).map_err(failed)?;
         let shared = Arc::new(WriterState::of(&connection).map_err(failed)?);
+        shared.set_limits(limits);
         let (orders, waiting) = unbounded();
         let reader = Mutex::new(connect(path).map_err(failed)?);
         let (counted, own) = (None, Arc::clone(&shared));
@@ -72,14 +67,11 @@ impl Spool {
             .spawn(move || writer.run(&waiting, on_rows))
             .map_err(|error| Error::new(format!("no thread for a spool: {error}")))?;
         let (orders, writer, path) = (Some(orders), Some(writer), path.to_owned());
-        let spool = Spool { path, partition, orders, writer, reader, shared };
-        spool.set_limits(limits);
-        Ok(spool)
+        Ok(Spool { path, partition, orders, writer, reader, shared })
     }
 
     pub fn set_limits(&self, limits: SpoolLimits) {
-        self.shared.bytes_max.store(limits.bytes_max, Ordering::Relaxed);
-        self.shared.dedupe_seconds.store(limits.dedupe.as_secs(), Ordering::Relaxed);
+        self.shared.set_limits(limits);
     }
 
     /// Writes the events of a request. The answer comes when they are on the disk.
@@ -136,6 +128,12 @@ impl Spool {
     /// The last position that is in use or was, besides what is not settled.
     pub fn last(&self) -> u64 {
         self.shared.last.load(Ordering::Acquire)
+    }
+
+    /// Requests that were not answered since this was asked last, and responses to nothing.
+    pub fn take_unmet(&self) -> (u64, u64) {
+        let WriterState { unanswered, unmatched, .. } = &*self.shared;
+        (unanswered.swap(0, Ordering::Relaxed), unmatched.swap(0, Ordering::Relaxed))
     }
 
     /// Bytes of rows that wait.
@@ -220,7 +218,11 @@ mod tests {
     use super::super::spool_entry::ENTRY_BYTES;
     use super::*;
 
-    const LIMITS: SpoolLimits = SpoolLimits { bytes_max: 1_000, dedupe: Duration::from_secs(600) };
+    const LIMITS: SpoolLimits = SpoolLimits {
+        bytes_max: 1_000,
+        dedupe: Duration::from_secs(600),
+        response_wait: Duration::from_secs(1),
+    };
 
     fn room() -> OwnedSemaphorePermit {
         let room = Arc::new(tokio::sync::Semaphore::new(0));
@@ -234,7 +236,11 @@ mod tests {
             rows: 1,
             bytes: text.as_bytes().to_vec(),
         };
-        SpoolEvent { id: id.map(str::to_owned), entries: texts.iter().map(entry).collect() }
+        SpoolEvent {
+            id: id.map(str::to_owned),
+            exchange: None,
+            entries: texts.iter().map(entry).collect(),
+        }
     }
 
     fn texts(spool: &Spool, after: u64) -> Vec<(u64, String)> {

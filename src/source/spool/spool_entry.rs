@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::format::payload::TableForm;
+use memchr::memchr_iter;
+use std::ops::Range;
 use std::path::Path;
 
 /// Bytes of an entry besides its rows.
@@ -54,6 +56,70 @@ impl Entry {
     pub fn size(&self) -> u64 {
         self.bytes.len() as u64 + ENTRY_BYTES
     }
+
+    /// Lines in entries of so many rows and bytes as are read as one.
+    pub fn split(self) -> Vec<Entry> {
+        if self.rows <= PIECE_ROWS as u64 && self.bytes.len() <= PIECE_BYTES {
+            return vec![self];
+        }
+        let ends: Vec<usize> = memchr_iter(b'\n', &self.bytes).map(|end| end + 1).collect();
+        let pieces = pieces(&ends).into_iter();
+        let own = |(range, rows): (Range<usize>, u64)| Entry {
+            form: self.form,
+            happened: self.happened.clone(),
+            rows,
+            bytes: self.bytes[range].to_vec(),
+        };
+        pieces.map(own).collect()
+    }
+}
+
+/// Rows and bytes that are read as one.
+pub const PIECE_ROWS: usize = 1_024;
+pub const PIECE_BYTES: usize = 1 << 20;
+
+/// Lines that end there in pieces of so many rows and bytes, with the rows of each.
+pub fn pieces(ends: &[usize]) -> Vec<(Range<usize>, u64)> {
+    let (mut pieces, mut begun, mut rows) = (Vec::new(), 0, 0);
+    for (number, end) in ends.iter().enumerate() {
+        rows += 1;
+        let next = ends.get(number + 1);
+        if rows as usize == PIECE_ROWS || next.is_none_or(|next| next - begun > PIECE_BYTES) {
+            pieces.push((begun..*end, rows));
+            (begun, rows) = (*end, 0);
+        }
+    }
+    pieces
+}
+
+/// The two sides of an inference, which both carry its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    pub id: String,
+    pub side: Side,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Request,
+    Response,
+}
+
+impl Side {
+    /// As SQL has it.
+    pub fn code(self) -> i64 {
+        match self {
+            Side::Request => 0,
+            Side::Response => 1,
+        }
+    }
+
+    pub fn other(self) -> Side {
+        match self {
+            Side::Request => Side::Response,
+            Side::Response => Side::Request,
+        }
+    }
 }
 
 /// The rows of one event, which are kept together or not at all.
@@ -61,6 +127,8 @@ impl Entry {
 pub struct SpoolEvent {
     /// One that was seen is not kept again.
     pub id: Option<String>,
+    /// It waits for its other side, and has one entry.
+    pub exchange: Option<Exchange>,
     pub entries: Vec<Entry>,
 }
 

@@ -226,5 +226,8 @@ impl Source for SpoolSource {
         self.beside.update_gauges(now);
         let waiting = &self.telemetry.waiting_bytes;
         waiting.set(waiting.get() + self.spool.bytes() as i64);
+        let (unanswered, unmatched) = self.spool.take_unmet();
+        self.telemetry.errors(ErrorReason::Unanswered).add(unanswered);
+        self.telemetry.errors(ErrorReason::Unmatched).add(unmatched);
     }
 }

@@ -1,17 +1,32 @@
 //! The thread that writes a spool: whatever waits is one transaction.
 
+use super::exchanges::{self, Released};
 use super::spool_entry::{Entry, PreparedRows, SpoolEvent, Spooled, Unsettled, failure};
 use crate::error::{Error, Result};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Requests that are written together, at most.
 const GROUP_MAX: usize = 256;
+
+/// How often it is looked whether something has waited for long enough.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is set of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolLimits {
+    pub bytes_max: u64,
+    /// How long an id is remembered.
+    pub dedupe: Duration,
+    /// How long a request waits for its response.
+    pub response_wait: Duration,
+}
 
 /// What the writer and all others know.
 #[derive(Default)]
@@ -19,11 +34,23 @@ pub struct WriterState {
     pub bytes: AtomicU64,
     pub bytes_max: AtomicU64,
     pub dedupe_seconds: AtomicU64,
+    pub response_seconds: AtomicU64,
+    /// Something waits for its other side.
+    pub has_waiting: AtomicBool,
+    /// Requests that were not answered, and responses to nothing.
+    pub unanswered: AtomicU64,
+    pub unmatched: AtomicU64,
     /// The last position that is in use or was, besides what is not settled.
     pub last: AtomicU64,
 }
 
 impl WriterState {
+    pub fn set_limits(&self, limits: SpoolLimits) {
+        self.bytes_max.store(limits.bytes_max, Ordering::Relaxed);
+        self.dedupe_seconds.store(limits.dedupe.as_secs(), Ordering::Relaxed);
+        self.response_seconds.store(limits.response_wait.as_secs(), Ordering::Relaxed);
+    }
+
     /// As the file has it.
     pub fn of(connection: &Connection) -> rusqlite::Result<WriterState> {
         let state = WriterState::default();
@@ -32,7 +59,9 @@ impl WriterState {
             [],
             |row| row.get(0),
         )?;
-        state.bytes.store(bytes as u64, Ordering::Relaxed);
+        let waiting = exchanges::bytes(connection)?;
+        state.bytes.store(bytes as u64 + waiting, Ordering::Relaxed);
+        state.has_waiting.store(waiting > 0, Ordering::Relaxed);
         let first = prepared(connection)?.iter().map(|own| own.first).min();
         let last = match first {
             Some(first) => first - 1,
@@ -84,10 +113,10 @@ pub struct SpoolWriter {
 impl SpoolWriter {
     /// Writes what is ordered, until nobody can order anything.
     pub fn run(mut self, waiting: &Receiver<Order>, on_rows: impl Fn()) {
-        while let Ok(first) = waiting.recv() {
+        while let Some(first) = self.next(waiting) {
             let (mut appends, mut rooms) = (Vec::new(), Vec::new());
             let rest = waiting.try_iter().take(GROUP_MAX);
-            for order in std::iter::once(first).chain(rest) {
+            for order in first.into_iter().chain(rest) {
                 match order {
                     Order::Append(events, room, answer) => {
                         rooms.push(room);
@@ -126,18 +155,39 @@ impl SpoolWriter {
         }
     }
 
+    /// What is ordered next; nothing when it is time to look at what waits. None when nobody can
+    /// order anything.
+    fn next(&self, waiting: &Receiver<Order>) -> Option<Option<Order>> {
+        if !self.shared.has_waiting.load(Ordering::Relaxed) {
+            return waiting.recv().ok().map(Some);
+        }
+        match waiting.recv_timeout(LOOK_EVERY) {
+            Ok(order) => Some(Some(order)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
     /// One transaction. Nothing of it is there when it fails.
     fn write(&mut self, requests: &[Vec<SpoolEvent>]) -> rusqlite::Result<Vec<Spooled>> {
         let SpoolWriter { connection, shared, counted, .. } = self;
-        let (mut bytes, bytes_max) =
-            (shared.bytes.load(Ordering::Relaxed), shared.bytes_max.load(Ordering::Relaxed));
-        let mut last = shared.last.load(Ordering::Relaxed);
+        let bytes_max = shared.bytes_max.load(Ordering::Relaxed);
         let transaction = connection.transaction()?;
+        let mut disk = Disk {
+            bytes: shared.bytes.load(Ordering::Relaxed),
+            last: shared.last.load(Ordering::Relaxed),
+            unanswered: 0,
+            unmatched: 0,
+        };
         if let Some(position) = *counted {
-            bytes = forget(&transaction, position, bytes)?;
+            disk.bytes = forget(&transaction, position, disk.bytes)?;
         }
         let seconds = shared.dedupe_seconds.load(Ordering::Relaxed) as i64;
         transaction.execute("DELETE FROM seen WHERE at < unixepoch() - ?1", [seconds])?;
+        if shared.has_waiting.load(Ordering::Relaxed) {
+            let seconds = shared.response_seconds.load(Ordering::Relaxed);
+            disk.release(&transaction, exchanges::overdue(&transaction, seconds)?)?;
+        }
         let mut kept = Vec::new();
         for events in requests {
             let entries = || events.iter().flat_map(|event| &event.entries);
@@ -146,7 +196,7 @@ impl SpoolWriter {
                 kept.push(Spooled::TooLarge);
                 continue;
             }
-            if bytes + own > bytes_max {
+            if disk.bytes + own > bytes_max {
                 kept.push(Spooled::Full);
                 continue;
             }
@@ -154,16 +204,20 @@ impl SpoolWriter {
             for event in events {
                 let is_new = note(&transaction, event)?;
                 are_new.push(is_new);
-                for entry in event.entries.iter().filter(|_| is_new) {
-                    last = insert(&transaction, entry)?;
-                    bytes += entry.size();
+                if is_new {
+                    disk.keep(&transaction, event)?;
                 }
             }
             kept.push(Spooled::Written(are_new));
         }
+        let has_waiting = "SELECT EXISTS (SELECT * FROM waiting)";
+        let has_waiting = transaction.query_row(has_waiting, [], |row| row.get(0))?;
         transaction.commit()?;
-        shared.bytes.store(bytes, Ordering::Relaxed);
-        shared.last.store(last, Ordering::Release);
+        shared.has_waiting.store(has_waiting, Ordering::Relaxed);
+        shared.bytes.store(disk.bytes, Ordering::Relaxed);
+        shared.unanswered.fetch_add(disk.unanswered, Ordering::Relaxed);
+        shared.unmatched.fetch_add(disk.unmatched, Ordering::Relaxed);
+        shared.last.store(disk.last, Ordering::Release);
         Ok(kept)
     }
 }
@@ -223,6 +277,46 @@ impl SpoolWriter {
     }
 }
 
+/// What a transaction makes of the disk.
+struct Disk {
+    bytes: u64,
+    last: u64,
+    unanswered: u64,
+    unmatched: u64,
+}
+
+impl Disk {
+    fn keep(&mut self, transaction: &Connection, event: &SpoolEvent) -> rusqlite::Result<()> {
+        for entry in &event.entries {
+            match &event.exchange {
+                Some(exchange) => {
+                    let released = exchanges::meet(transaction, exchange, entry)?;
+                    if !released.has_met {
+                        self.bytes += entry.size();
+                    }
+                    self.release(transaction, released)?;
+                }
+                None => self.insert(transaction, entry)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that waited are to be read.
+    fn release(&mut self, transaction: &Connection, released: Released) -> rusqlite::Result<()> {
+        self.bytes -= released.bytes.min(self.bytes);
+        self.unanswered += released.unanswered;
+        self.unmatched += released.unmatched;
+        released.entries.iter().try_for_each(|entry| self.insert(transaction, entry))
+    }
+
+    fn insert(&mut self, transaction: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+        self.last = insert(transaction, entry)?;
+        self.bytes += entry.size();
+        Ok(())
+    }
+}
+
 /// Deletes what is counted up to a position. Bytes that are left of so many.
 fn forget(transaction: &Connection, position: u64, bytes: u64) -> rusqlite::Result<u64> {
     let own: i64 = transaction.query_row(
@@ -232,7 +326,8 @@ fn forget(transaction: &Connection, position: u64, bytes: u64) -> rusqlite::Resu
     )?;
     transaction.execute("DELETE FROM entry WHERE position <= ?1", [position as i64])?;
     // Whoever wrote to it before may have deleted some of them.
-    let is_empty = "SELECT NOT EXISTS (SELECT * FROM entry)";
+    let is_empty = "SELECT NOT EXISTS (SELECT * FROM entry)
+                    AND NOT EXISTS (SELECT * FROM waiting)";
     match transaction.query_row(is_empty, [], |row| row.get(0))? {
         true => Ok(0),
         false => Ok(bytes.saturating_sub(own as u64)),
