@@ -6,7 +6,11 @@ use arrow_array::{
 use arrow_schema::{Field, Schema};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use driftd::feature::Kind;
 use driftd::format::arrow::RecordBatchTable;
+use driftd::format::line_schema::{LineFeature, LineSchema};
+use driftd::format::ndjson::{BatchBuilder, LineOrigin};
+use driftd::format::payload::{BodyContext, EventRows, ValueNames, events};
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::profile::Accumulator;
 use driftd::profile::block::Block;
@@ -17,7 +21,9 @@ use driftd::profile::distinct::Distinct;
 use driftd::profile::feature::{FeatureInput, FeatureProfile, Scratch};
 use driftd::profile::grid_build::SortedReference;
 use driftd::profile::moments::{Moments, MomentsFrame};
+use driftd::schema::columns::ColumnsConfig;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -162,6 +168,44 @@ fn categories(bencher: Bencher<'_, '_>, distinct: usize) {
     bencher
         .counter(ItemsCount::new(VALUES))
         .bench_local(|| texts.iter().for_each(|text| counts.update((&grid, text, 1))));
+}
+
+/// Rows of 20 numbers, a message each: parsed and dropped, told what they are, and read besides.
+#[divan::bench(args = ["parsed", "told", "read"])]
+fn messages(bencher: Bencher<'_, '_>, what: &str) {
+    const FEATURES: usize = 20;
+    const MESSAGES: usize = 1_024;
+    let mut random = StdRng::seed_from_u64(7);
+    let mut row = || {
+        let values = (0..FEATURES).map(|n| format!("\"x{n}\":{}", random.random::<f64>()));
+        format!("{{{}}}", values.collect::<Vec<_>>().join(","))
+    };
+    let bodies: Vec<Vec<u8>> = (0..MESSAGES).map(|_| row().into_bytes()).collect();
+    let features = (0..FEATURES).map(|n| LineFeature {
+        name: format!("x{n}"),
+        kind: Kind::Numeric,
+        declared: false,
+    });
+    let schema = Arc::new(LineSchema::new(features.collect(), ColumnsConfig::default()));
+    let context = BodyContext::new(&ValueNames::default(), 1 << 20, 1 << 30);
+    let bencher = bencher.counter(ItemsCount::new(MESSAGES));
+    bencher.bench_local(|| {
+        let mut builder = BatchBuilder::new(Arc::clone(&schema));
+        for body in &bodies {
+            if what == "parsed" {
+                serde_json::from_slice::<IgnoredAny>(body).expect("it is JSON");
+                continue;
+            }
+            let rows =
+                events(body.clone(), &context.renewed()).expect("it is a row").remove(0).rows;
+            let EventRows::Lines(lines) = rows else { unreachable!("it is a row") };
+            if what == "read" {
+                let line = lines.lines.trim_ascii();
+                builder.push(line, &LineOrigin::default()).expect("it was looked at");
+            }
+        }
+        builder.finish()
+    });
 }
 
 /// A table of one column.

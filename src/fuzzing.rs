@@ -300,6 +300,8 @@ mod tests {
     use crate::profile::codec::append;
     use crate::source::inputs::open;
     use crate::window::WindowKind;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
     use rand::rngs::StdRng;
     use rand::seq::IndexedRandom;
     use rand::{RngExt, SeedableRng};
@@ -331,8 +333,12 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/payloads/documented.json");
         let cases: Vec<serde_json::Value> =
             serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-        let body = |case: &serde_json::Value| case["body"].as_str().unwrap().as_bytes().to_vec();
-        let called = |body: Vec<u8>| [0, 2, 5, 36].map(|choice| [&[choice], &body[..]].concat());
+        let body = |case: &serde_json::Value| match case["body"].as_str() {
+            Some(text) => text.as_bytes().to_vec(),
+            None => BASE64_STANDARD.decode(case["body_base64"].as_str().unwrap()).unwrap(),
+        };
+        let called =
+            |body: Vec<u8>| [0, 2, 5, 36, 73].map(|choice| [&[choice], &body[..]].concat());
         cases.iter().map(body).flat_map(called).collect()
     }
 

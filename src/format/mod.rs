@@ -4,6 +4,7 @@ pub mod arrow;
 mod arrow_file;
 mod extent_hashes;
 pub mod file_format;
+mod flat_row;
 pub mod ipc_stream;
 mod json_check;
 mod json_value;

@@ -74,7 +74,7 @@ impl<R: BufRead> CsvRows<R> {
                 let text = format!("CSV without a header; give names with the source's key {key}");
                 return Err(BodyFault::Malformed(text));
             }
-            false => context.names.clone(),
+            false => context.names.to_vec(),
             true if !reader.read_byte_record(&mut record).map_err(fault)? => {
                 return Err(BodyFault::Malformed("CSV without a header".to_owned()));
             }

@@ -40,6 +40,13 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
+    /// Whether an object with this key may be more than a row.
+    pub fn has(key: &str) -> bool {
+        let dresses = ["instances", "inputs", "dataframe_split", "dataframe_records"];
+        let others = ["predictions", "outputs", "data", "specversion"];
+        dresses.contains(&key) || others.contains(&key)
+    }
+
     /// Of an object. One that has one of the keys twice is a row like any other.
     pub fn of(value: &'a RawValue) -> Envelope<'a> {
         serde_json::from_str(value.get()).unwrap_or_default()

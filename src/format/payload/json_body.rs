@@ -7,6 +7,7 @@ use super::raw_json::elements;
 use super::row_lines::RowLines;
 use super::tensors::{Tensors, are_tensors, has_binary_tensors, open_inference};
 use super::{BodyContext, BodyFault, Event, EventRows};
+use crate::format::flat_row::is_flat_row;
 use crate::format::line_split::full_lines;
 use crate::telemetry::RejectReason;
 use serde_json::Deserializer;
@@ -14,6 +15,11 @@ use serde_json::value::RawValue;
 
 /// The events of a body that begins as an object or an array of JSON.
 pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFault> {
+    if let Some(row) = plain_row(body, context) {
+        let mut rows = RowLines::new(context);
+        rows.push_checked(row)?;
+        return Ok(vec![Event::of(EventRows::Lines(rows))]);
+    }
     let json = &body[..context.json_bytes.unwrap_or(body.len()).min(body.len())];
     let text = match std::str::from_utf8(json) {
         Ok(text) => text,
@@ -42,6 +48,14 @@ pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFaul
         }
         _ => Ok(vec![Event::of(EventRows::Lines(lines(body, context)?))]),
     }
+}
+
+/// A body that is one row and nothing else, as most messages are: it is looked at once.
+fn plain_row<'a>(body: &'a [u8], context: &BodyContext) -> Option<&'a [u8]> {
+    let row = body.trim_ascii();
+    let may_be = context.json_bytes.is_none() && row.len() <= context.line_bytes_max;
+    let text = std::str::from_utf8(row).ok().filter(|_| may_be && row.starts_with(b"{"))?;
+    is_flat_row(text, Envelope::has).then_some(row)
 }
 
 /// The tensors of an object of which bytes follow it.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Rows of KServe's V1 and of whoever sends as it does: objects, lists of values, or single ones.
 pub fn instances(all: &[&RawValue], context: &BodyContext) -> Result<RowLines, BodyFault> {
-    let names = QuotedName::all(&context.names);
+    let names = QuotedName::all(&*context.names);
     let mut rows = RowLines::new(context);
     for own in all {
         match own.get().as_bytes().first() {

@@ -50,6 +50,7 @@ use crate::monitor::table::{Table, rows};
 use crate::telemetry::RejectReason;
 use budget::Budget;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Names of values that come without, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,9 +64,9 @@ pub struct ValueNames {
 #[derive(Debug, Clone, Default)]
 pub struct BodyContext {
     /// Names of values that come without, in their order.
-    pub names: Vec<String>,
+    pub names: Arc<[String]>,
     /// The same of what a model answers; none where its responses are left out.
-    pub response_names: Option<Vec<String>>,
+    pub response_names: Option<Arc<[String]>>,
     /// Bytes of a row, at most.
     pub line_bytes_max: usize,
     budget: Budget,
@@ -90,8 +91,8 @@ impl BodyContext {
     pub fn new(names: &ValueNames, line_bytes_max: usize, bytes_max: usize) -> BodyContext {
         let ValueNames { requests, responses } = names.clone();
         BodyContext {
-            names: requests,
-            response_names: responses,
+            names: requests.into(),
+            response_names: responses.map(Into::into),
             line_bytes_max,
             budget: Budget::new(bytes_max),
             ..BodyContext::default()
