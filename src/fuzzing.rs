@@ -2,6 +2,8 @@
 //! than some memory. `fuzz/` drives them with libFuzzer, the test below with plain mutations.
 
 mod bodies;
+#[cfg(test)]
+mod corpus;
 
 use crate::config;
 use crate::drift::MEASURES;
@@ -294,60 +296,17 @@ pub fn partition_paths(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::corpus::{fixtures, logs, payloads};
     use super::*;
     use crate::judge::drift_config::DriftConfig;
     use crate::monitor::score::{WindowLabel, score};
     use crate::profile::codec::append;
     use crate::source::inputs::open;
     use crate::window::WindowKind;
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
     use rand::rngs::StdRng;
     use rand::seq::IndexedRandom;
     use rand::{RngExt, SeedableRng};
     use std::time::{Duration, Instant};
-
-    fn fixtures(ending: &str) -> Vec<Vec<u8>> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut folders = vec![root.join("fixtures"), root.join("config")];
-        let mut found = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false if path.extension().is_some_and(|own| own == ending) => {
-                        found.push(std::fs::read(path).unwrap());
-                    }
-                    false => {}
-                }
-            }
-        }
-        found.retain(|bytes| bytes.len() < 40_000);
-        assert!(!found.is_empty());
-        found
-    }
-
-    /// Bodies of the protocols, each called in several ways.
-    fn payloads() -> Vec<Vec<u8>> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/payloads/documented.json");
-        let cases: Vec<serde_json::Value> =
-            serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-        let body = |case: &serde_json::Value| match case["body"].as_str() {
-            Some(text) => text.as_bytes().to_vec(),
-            None => BASE64_STANDARD.decode(case["body_base64"].as_str().unwrap()).unwrap(),
-        };
-        let called =
-            |body: Vec<u8>| [0, 2, 5, 36, 73].map(|choice| [&[choice], &body[..]].concat());
-        cases.iter().map(body).flat_map(called).collect()
-    }
-
-    /// Files of every format, each opened as all of them.
-    fn logs() -> Vec<Vec<u8>> {
-        let found = ["log", "jsonl", "json", "arrows"].into_iter().flat_map(fixtures);
-        let opened = |file: Vec<u8>| (0..7).map(move |choice| [&[choice], &file[..]].concat());
-        found.flat_map(opened).collect()
-    }
 
     /// What a target starts from.
     fn corpus(target: &str) -> Vec<Vec<u8>> {
