@@ -96,6 +96,7 @@ impl ReferenceLoader<'_> {
         if reference.features.is_empty() {
             return Err(Error::new("no column of the reference is a feature; see model.columns"));
         }
+        reference.check_predictions(&model.reference.columns)?;
         Ok(Some(loaded))
     }
 

@@ -42,6 +42,7 @@ pub fn payloads() -> Vec<Vec<u8>> {
 /// Files of every format, each opened as all of them.
 pub fn logs() -> Vec<Vec<u8>> {
     let found = ["log", "jsonl", "json", "csv", "arrows"].into_iter().flat_map(fixtures);
-    let opened = |file: Vec<u8>| (0..7).map(move |choice| [&[choice], &file[..]].concat());
+    let opened =
+        |file: Vec<u8>| (0..7).chain(16..23).map(move |choice| [&[choice], &file[..]].concat());
     found.flat_map(opened).collect()
 }

@@ -234,6 +234,18 @@ impl Reference {
         Ok(Reference { rows, features: parts.into_iter().flat_map(|part| part.features).collect() })
     }
 
+    /// Whether all that is named as a prediction is a feature of it.
+    pub fn check_predictions(&self, columns: &ColumnsConfig) -> Result<()> {
+        let is_feature = |name: &&String| self.features.iter().any(|own| own.grid.name == **name);
+        match columns.predictions.iter().find(|name| !is_feature(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::new(format!(
+                "columns.prediction: {name:?} is no feature of the reference; add what the model \
+                 answers for it, or leave the key out"
+            ))),
+        }
+    }
+
     /// A reference that was profiled before may know less than the configuration asks for.
     pub fn select(mut self, config: &ReferenceConfig) -> Result<Reference> {
         self.features.retain(|feature| {

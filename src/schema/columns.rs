@@ -85,12 +85,6 @@ impl ColumnsConfig {
                 )));
             }
         }
-        if let Some(name) = self.predictions.iter().find(|own| !names.contains(own.as_str())) {
-            return Err(Error::new(format!(
-                "columns.prediction: the reference has no column {name:?}; add what \
-                 the model predicts for it, or leave the key out"
-            )));
-        }
         for pattern in self.include.iter().flatten() {
             if !names.iter().any(|n| pattern.matches(n)) {
                 return Err(Error::new(format!(

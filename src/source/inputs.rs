@@ -250,7 +250,7 @@ pub fn reference(
     step: &(dyn Fn(usize) + Sync),
 ) -> Result<Reference> {
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
-    match resolve(path).map_err(context)? {
+    let found = match resolve(path).map_err(context)? {
         Input::Profile(file) => match read_profile(&file)? {
             Profile::Reference(reference) => reference.select(config).map_err(context),
             Profile::Current(_) => Err(context(Error::new(
@@ -263,7 +263,9 @@ pub fn reference(
             let tables = tables.collect::<Result<Vec<_>>>()?;
             build(&tables, config, step).map_err(context)
         }
-    }
+    }?;
+    found.check_predictions(&config.columns).map_err(context)?;
+    Ok(found)
 }
 
 /// Profiles files as one reference; `step` as in [`reference`](fn@reference).

@@ -89,7 +89,7 @@ fn a_request_and_its_response_are_a_row() {
     let missing = 5.0 / ROWS as f64;
     daemon.wait_for_sample(&["driftd_feature_missing_ratio", "\"score\""], missing);
     daemon.wait_for_sample(&["driftd_feature_missing_ratio", "\"x\""], 0.0);
-    daemon.wait_for_sample(&["driftd_source_errors_total", "unanswered"], 4.0);
+    daemon.wait_for_sample(&["driftd_source_errors_total", "unanswered"], 5.0);
     daemon.wait_for_sample(&["driftd_source_errors_total", "unmatched"], 4.0);
     let own = figures(&daemon);
     let mean = own.iter().find(|(name, _)| name == "score").unwrap().1["mean"].as_f64().unwrap();

@@ -1,6 +1,7 @@
 //! Who may send lines to a source: tokens, and certificates of clients.
 
 use crate::support::daemon::{Daemon, PATIENCE, config};
+use crate::support::streamed::{self, ROWS};
 use crate::support::table::{floats, write};
 use crate::support::{repository, run};
 use std::fs;
@@ -125,7 +126,7 @@ fn a_reload_asks_for_a_token() {
 
 /// A client in Python, with these certificates of its own; it closes as Python does, without
 /// telling TLS.
-fn python(address: &str, arguments: &str, text: &str) -> bool {
+fn python(address: &str, arguments: &str, sent: impl AsRef<[u8]>) -> bool {
     let program = format!(
         "import socket, ssl, sys\n\
          context = ssl.create_default_context(cafile='tls-ca-chain.pem')\n\
@@ -148,7 +149,7 @@ fn python(address: &str, arguments: &str, text: &str) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let _ = client.stdin.take().unwrap().write_all(text.as_bytes());
+    let _ = client.stdin.take().unwrap().write_all(sent.as_ref());
     client.wait().unwrap().success()
 }
 
@@ -178,7 +179,7 @@ fn a_connection_has_a_certificate() {
         assert!(!python(&address, arguments, &text), "{arguments}");
     }
     // No token, and no TLS.
-    python(&address, own, &lines(3));
+    python(&address, own, lines(3));
     send(&daemon, &text);
     daemon.wait_for("four are refused", |daemon| refused(daemon) == 4.0);
     assert_eq!(counted(&daemon), 10.0);
@@ -191,9 +192,13 @@ fn a_connection_has_a_certificate() {
         daemon.log().iter().any(|line| line.contains("configuration reloaded"))
     });
     assert!(!python(&address, "pass", &text));
-    assert!(python(&address, own, &[OPENING, &lines(2)].concat()));
+    assert!(python(&address, own, [OPENING, &lines(2)].concat()));
     daemon.wait_for("two rows more", |daemon| counted(daemon) == 12.0);
     daemon.wait_for("five are refused", |daemon| refused(daemon) == 5.0);
+    // Arrow as well, behind the token.
+    let stream = [OPENING.as_bytes(), &streamed::bytes("plain.arrows")].concat();
+    assert!(python(&address, own, stream));
+    daemon.wait_for("its rows", |daemon| counted(daemon) == 12.0 + f64::from(ROWS));
     daemon.stop();
 }
 

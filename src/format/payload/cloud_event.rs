@@ -17,8 +17,8 @@ const TIME_BYTES_MAX: usize = 64;
 pub struct CloudEvent {
     source: String,
     id: String,
-    /// Seldon names what a request and its response have in common, KServe gives them one id.
-    request: Option<String>,
+    /// What it has in common with its other side.
+    exchange: String,
     kind: String,
     time: Option<String>,
 }
@@ -28,15 +28,25 @@ fn is_time(text: &str) -> bool {
     text.len() <= TIME_BYTES_MAX && instants::parse(text, None).is_some()
 }
 
+/// What a request and its response have in common. KServe gives both one id, and Seldon that of the
+/// request; the nodes of a graph, which log the same, are told apart by what they are.
+fn exchange(source: &str, id: &str, attribute: impl Fn(&str) -> Option<String>) -> String {
+    let own = |name: &str| attribute(name).filter(|own| !own.is_empty());
+    let request = own("requestid").unwrap_or_else(|| id.to_owned());
+    let place = ["modelid", "component", "endpoint"].map(|name| own(name).unwrap_or_default());
+    serde_json::to_string(&(source, request, place)).expect("texts can be written")
+}
+
 impl CloudEvent {
     /// Of a binary event, whose context is in headers; none where there is none.
     pub fn binary(header: impl Fn(&str) -> Option<String>) -> Option<CloudEvent> {
         let (id, source) = (header("ce-id")?, header("ce-source").unwrap_or_default());
-        let (kind, request) = (header("ce-type").unwrap_or_default(), header("ce-requestid"));
+        let kind = header("ce-type").unwrap_or_default();
+        let exchange = exchange(&source, &id, |name| header(&format!("ce-{name}")));
         Some(CloudEvent {
             source,
             id,
-            request,
+            exchange,
             kind,
             time: header("ce-time").filter(|own: &String| is_time(own)),
         })
@@ -48,11 +58,19 @@ impl CloudEvent {
         let (id, source) = (string(envelope.id)?, string(envelope.source)?);
         let (kind, time) = (string(envelope.kind)?, string(envelope.time));
         let (id, source, kind) = (id.into_owned(), source.into_owned(), kind.into_owned());
-        let request = string(envelope.requestid).map(Into::into);
+        let exchange = exchange(&source, &id, |name| {
+            let value = match name {
+                "requestid" => envelope.requestid,
+                "modelid" => envelope.modelid,
+                "component" => envelope.component,
+                _ => envelope.endpoint,
+            };
+            string(value).map(Into::into)
+        });
         Some(CloudEvent {
             source,
             id,
-            request,
+            exchange,
             kind,
             time: time.map(Into::into).filter(|own: &String| is_time(own)),
         })
@@ -63,14 +81,9 @@ impl CloudEvent {
         serde_json::to_string(&[&self.source, &self.id, &self.kind]).expect("texts can be written")
     }
 
-    /// What a request and its response are both known by.
-    fn exchange(&self) -> String {
-        self.request.clone().unwrap_or_else(|| self.id.clone())
-    }
-
-    /// Whether it carries what a model answered.
-    fn is_response(&self) -> bool {
-        self.kind.rsplit('.').next() == Some("response")
+    /// Which side of an inference it is, as the end of its type says.
+    fn is(&self, side: &str) -> bool {
+        self.kind.rsplit('.').next() == Some(side)
     }
 
     /// The event with the rows that it carries.
@@ -98,10 +111,9 @@ impl CloudEvent {
     /// The event with the rows of these bytes.
     pub fn carry(self, carried: Vec<u8>, context: &BodyContext) -> Result<Event, BodyFault> {
         let (id, happened) = (Some(self.key()), self.time.clone());
-        let exchange = Some(self.exchange());
-        if self.is_response() {
+        if self.is("response") {
             let rows = EventRows::Response(response_rows(carried, context));
-            return Ok(Event { id, exchange, happened, rows });
+            return Ok(Event { id, exchange: Some(self.exchange), happened, rows });
         }
         let first = context.first_of(happened.as_deref());
         let context = BodyContext { is_inside_event: true, first, ..context.clone() };
@@ -110,6 +122,9 @@ impl CloudEvent {
             [_] => carried.remove(0).rows,
             _ => EventRows::Lines(lines_of(carried, &context)?),
         };
-        Ok(Event { id, exchange, happened, rows })
+        // Of what was answered already nothing is to come.
+        let is_answered = matches!(&rows, EventRows::Lines(lines) if lines.are_answered);
+        let waits = !is_answered && self.is("request");
+        Ok(Event { id, exchange: waits.then_some(self.exchange), happened, rows })
     }
 }

@@ -37,6 +37,12 @@ pub struct Envelope<'a> {
     pub time: Option<&'a RawValue>,
     #[serde(borrow)]
     pub requestid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub modelid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub component: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub endpoint: Option<&'a RawValue>,
 }
 
 impl<'a> Envelope<'a> {

@@ -189,12 +189,12 @@ fn of_object(
     };
     let is_response = context.is_response || context.response_names.is_some();
     let answered = match is_response {
-        true => answered(envelope, context)?,
+        true => answered(envelope, context).or_else(|fault| unread(&fault, context))?,
         false => None,
     };
     if let Some(rows) = asked {
         return Ok(EventRows::Lines(match answered {
-            Some(answered) => rows.with_response(&answered),
+            Some(answered) => rows.with_response(answered.all_or_none()),
             None => rows,
         }));
     }
@@ -208,6 +208,13 @@ fn of_object(
     let mut rows = RowLines::new(context);
     rows.push(value.get().as_bytes())?;
     Ok(EventRows::Lines(rows))
+}
+
+/// What was answered and cannot be read: the rows that it was answered for count without.
+fn unread(fault: &BodyFault, context: &BodyContext) -> Result<Option<RowLines>, BodyFault> {
+    let mut none = RowLines::new(context);
+    none.reject(RejectReason::Malformed, fault.text().as_bytes());
+    Ok(Some(none))
 }
 
 fn is_array(own: &RawValue) -> bool {

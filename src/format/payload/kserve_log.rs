@@ -23,6 +23,9 @@ use std::collections::HashMap;
 /// The names of what is read of a record; only JSON has the time.
 const COLUMNS: [&str; 4] = ["bytes", "reqType", "id", "occurrenceTime"];
 
+/// Bytes of the texts of a column in a row group, at most.
+const TEXTS_BYTES_MAX: usize = 256 << 20;
+
 /// A request or a response.
 struct Record {
     bytes: Option<String>,
@@ -120,13 +123,21 @@ fn read_texts(
     column: usize,
     texts: &mut Vec<Option<String>>,
 ) -> Result<(), BodyFault> {
+    let mut bytes = 0;
     for block in table.read(row_group, column).map_err(malformed)? {
         let values = block.map_err(malformed)?.by_row();
         let begun = texts.len();
         texts.resize(begun + values.len(), None);
         names(&*values, &mut |row, name| {
+            bytes += name.map_or(0, <[u8]>::len);
+            // What is one text in the file may be that of every row.
+            let name = name.filter(|_| bytes <= TEXTS_BYTES_MAX);
             texts[begun + row] = name.map(|own| String::from_utf8_lossy(own).into_owned());
         });
+        if bytes > TEXTS_BYTES_MAX {
+            let text = format!("a row group of more than {TEXTS_BYTES_MAX} bytes of text");
+            return Err(BodyFault::TooLarge(text));
+        }
     }
     Ok(())
 }
@@ -172,7 +183,7 @@ fn request(own: &Record, response: Option<&Record>, context: &BodyContext) -> Ro
     let context = BodyContext { first, ..context.clone() };
     match events(body, &context).and_then(|events| lines_of(events, &context)) {
         Ok(rows) => match response.and_then(Record::body) {
-            Some(body) => rows.with_response(&response_rows(body, &context)),
+            Some(body) => rows.with_response(response_rows(body, &context)),
             None => rows,
         },
         Err(fault) => rejected(RejectReason::Malformed, fault.text(), &context),

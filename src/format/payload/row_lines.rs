@@ -30,6 +30,8 @@ pub struct RowLines {
     pub ends: Vec<usize>,
     /// Every value is a string, as in CSV.
     pub are_texts: bool,
+    /// What was answered came with them, fitting or not.
+    pub are_answered: bool,
     /// The first rows that do not count.
     pub rejected: Vec<RejectedRow>,
     /// All of them.
@@ -161,24 +163,29 @@ impl RowLines {
         Ok(())
     }
 
-    /// These rows, each with the values of a response beside its own.
+    /// These rows, each with the values of a response beside its own. Where that has other rows,
+    /// they count without, and why it could not be read is told.
     #[must_use]
-    pub fn with_response(mut self, response: &RowLines) -> RowLines {
-        if self.n_rows() == 0 || response.n_rows() + response.n_rejected.sum() == 0 {
-            return self;
+    pub fn with_response(mut self, response: RowLines) -> RowLines {
+        self.are_answered = true;
+        if let Some(lines) = joined(&self.lines, &response.lines).filter(|own| !own.is_empty()) {
+            self.ends = memchr_iter(b'\n', &lines).map(|end| end + 1).collect();
+            self.lines = lines;
         }
-        match joined(&self.lines, &response.lines) {
-            Some(lines) => {
-                let ends = memchr_iter(b'\n', &lines).map(|end| end + 1);
-                self.ends = ends.collect();
-                self.lines = lines;
-                self.are_texts |= response.are_texts;
-            }
-            // The rows count without it.
-            None => match &response.first_rejected {
-                Some((reason, text)) => self.reject(*reason, text.as_bytes()),
-                None => self.reject(RejectReason::WrongShape, b"a response of other rows"),
-            },
+        if let Some((reason, text)) = response.first_rejected {
+            self.n_rejected.add(reason, 1);
+            self.first_rejected.get_or_insert((reason, text));
+        }
+        self
+    }
+
+    /// These rows, or none of them where one of them is none: a response says of each row which it
+    /// belongs to by its number alone.
+    #[must_use]
+    pub fn all_or_none(mut self) -> RowLines {
+        if self.n_rejected.sum() > 0 {
+            self.lines.clear();
+            self.ends.clear();
         }
         self
     }
@@ -189,6 +196,7 @@ impl RowLines {
         self.lines.extend(other.lines);
         self.ends.extend(other.ends.into_iter().map(|end| begun + end));
         self.are_texts = if begun == 0 { other.are_texts } else { self.are_texts };
+        self.are_answered |= other.are_answered;
         let rejected = other.rejected.into_iter();
         self.rejected.extend(rejected.map(|own| RejectedRow { row: row + own.row, ..own }));
         other.n_rejected.iter().for_each(|(reason, n)| self.n_rejected.add(reason, n));

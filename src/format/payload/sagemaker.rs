@@ -28,7 +28,7 @@ struct Sides<'a> {
     #[serde(borrow)]
     endpoint_input: Option<Side<'a>>,
     #[serde(borrow)]
-    endpoint_output: Option<Side<'a>>,
+    endpoint_output: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -64,8 +64,10 @@ pub fn captured(line: &[u8], context: &BodyContext) -> Result<RowLines, BodyFaul
     let happened = string(own.event_metadata.and_then(|own| own.inference_time));
     let context = BodyContext { first: context.first_of(happened.as_deref()), ..context.clone() };
     let rows = rows(&side, &context).map(|rows| match sides.endpoint_output {
-        Some(output) => rows.with_response(&answered(&output, &context)),
-        None => rows,
+        Some(output) if context.response_names.is_some() => {
+            rows.with_response(answered(output, &context))
+        }
+        _ => rows,
     });
     Ok(rows.unwrap_or_else(|fault| {
         none.reject(RejectReason::Malformed, fault.text().as_bytes());
@@ -73,24 +75,25 @@ pub fn captured(line: &[u8], context: &BodyContext) -> Result<RowLines, BodyFaul
     }))
 }
 
-/// What the endpoint answered; nothing where responses are left out.
-fn answered(side: &Side<'_>, context: &BodyContext) -> RowLines {
-    let mut none = RowLines::new(context);
-    if context.response_names.is_none() {
-        return none;
-    }
-    let (body, context) = match opened(side, context) {
-        Ok(opened) => opened,
-        Err(fault) => {
-            none.reject(RejectReason::Malformed, fault.text().as_bytes());
-            return none;
+/// What the endpoint answered.
+fn answered(side: &RawValue, context: &BodyContext) -> RowLines {
+    let side = serde_json::from_str::<Side<'_>>(side.get());
+    let opened = side.ok().and_then(|side| opened(&side, context).ok());
+    match opened {
+        Some((body, context)) => response_rows(body, &context),
+        None => {
+            let mut none = RowLines::new(context);
+            none.reject(RejectReason::Malformed, b"endpointOutput");
+            none
         }
-    };
-    response_rows(body, &context)
+    }
 }
 
 fn rows(side: &Side<'_>, context: &BodyContext) -> Result<RowLines, BodyFault> {
     let (body, context) = opened(side, context)?;
+    if csv_body::is_csv(&context.content_type) {
+        return csv_body::rows(&body, &context);
+    }
     lines_of(events(body, &context)?, &context)
 }
 

@@ -15,7 +15,9 @@ pub struct Released {
     pub has_met: bool,
     /// Bytes that it took while it waited.
     pub bytes: u64,
-    /// Requests that were not answered, and responses to nothing.
+    /// There may be more of it.
+    pub are_more: bool,
+    /// Requests that were not answered, or not row by row, and responses to nothing.
     pub unanswered: u64,
     pub unmatched: u64,
 }
@@ -54,7 +56,9 @@ pub fn meet(
             Side::Request => (entry.clone(), &other),
             Side::Response => (other, entry),
         };
-        released.entries = together(request, response).split();
+        let (own, is_answered) = together(request, response);
+        released.unanswered = u64::from(!is_answered);
+        released.entries = own.split();
         return Ok(released);
     }
     // Another use of the same id.
@@ -68,23 +72,43 @@ pub fn meet(
     Ok(released)
 }
 
-/// What has waited for longer than so many seconds.
+/// Whether the other side of an exchange waits.
+pub fn is_awaited(connection: &Connection, exchange: &Exchange) -> rusqlite::Result<bool> {
+    let (id, side) = (xxh3_128(exchange.id.as_bytes()).to_be_bytes(), exchange.side.other());
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM waiting WHERE exchange = ?1 AND side = ?2")?;
+    statement.query_row(params![id, side.code()], |_| Ok(())).optional().map(|own| own.is_some())
+}
+
+/// What has waited for longer than so many seconds, as much as is read at a time, oldest first.
 pub fn overdue(connection: &Connection, seconds: u64) -> rusqlite::Result<Released> {
-    let before = "at < unixepoch() - ?1";
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT side, form, happened, rows, bytes FROM waiting WHERE {before} ORDER BY at, rowid"
-    ))?;
-    let mut rows = statement.query([seconds as i64])?;
     let mut released = Released::default();
+    let mut places = Vec::new();
+    let mut statement = connection.prepare_cached(
+        "SELECT rowid, side, form, happened, rows, bytes FROM waiting
+         WHERE at < unixepoch() - ?1 ORDER BY at, rowid LIMIT ?2",
+    )?;
+    let mut rows = statement.query([seconds as i64, OVERDUE_MAX as i64])?;
     while let Some(row) = rows.next()? {
-        let side = if row.get::<_, i64>(0)? == 0 { Side::Request } else { Side::Response };
-        released.let_go(side, entry(row, 1)?);
+        let side = if row.get::<_, i64>(1)? == 0 { Side::Request } else { Side::Response };
+        places.push(row.get::<_, i64>(0)?);
+        released.let_go(side, entry(row, 2)?);
+        if released.bytes >= OVERDUE_BYTES_MAX {
+            break;
+        }
     }
     drop(rows);
-    let mut delete = connection.prepare_cached(&format!("DELETE FROM waiting WHERE {before}"))?;
-    delete.execute([seconds as i64])?;
+    released.are_more = places.len() == OVERDUE_MAX || released.bytes >= OVERDUE_BYTES_MAX;
+    let mut delete = connection.prepare_cached("DELETE FROM waiting WHERE rowid = ?1")?;
+    for place in places {
+        delete.execute([place])?;
+    }
     Ok(released)
 }
+
+/// What is overdue and let go at a time.
+const OVERDUE_MAX: usize = 4_096;
+const OVERDUE_BYTES_MAX: u64 = 32 << 20;
 
 impl Released {
     /// A request counts by itself, and a response does not.
@@ -100,12 +124,13 @@ impl Released {
     }
 }
 
-/// The rows of a request with what was answered; without, where that has other rows.
-fn together(request: Entry, response: &Entry) -> Entry {
-    let Some(bytes) = joined(&request.bytes, &response.bytes) else { return request };
-    let are_texts = [request.form, response.form].contains(&EntryForm::Texts);
-    let form = if are_texts { EntryForm::Texts } else { EntryForm::Lines };
-    Entry { form, bytes, ..request }
+/// The rows of a request with what was answered, and whether they have it: an answer of other rows
+/// is none.
+fn together(request: Entry, response: &Entry) -> (Entry, bool) {
+    match joined(&request.bytes, &response.bytes) {
+        Some(bytes) => (Entry { bytes, ..request }, true),
+        None => (request, false),
+    }
 }
 
 fn take(connection: &Connection, id: &[u8], side: Side) -> rusqlite::Result<Option<Entry>> {
@@ -124,3 +149,37 @@ fn entry(row: &Row<'_>, first: usize) -> rusqlite::Result<Entry> {
 }
 
 const _: () = assert!(ENTRY_BYTES == 64, "SQL says so");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However much is due, all of it is let go, and each once.
+    #[test]
+    fn what_is_overdue_is_let_go_part_by_part() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let entry = |n: usize| Entry {
+            form: EntryForm::Lines,
+            happened: None,
+            rows: 1,
+            bytes: format!("{{\"x\":{n}}}\n").into_bytes(),
+        };
+        let all = OVERDUE_MAX + 100;
+        for n in 0..all {
+            let exchange = Exchange { id: n.to_string(), side: Side::Request };
+            assert!(!meet(&connection, &exchange, &entry(n)).unwrap().has_met);
+        }
+        assert!(overdue(&connection, 60).unwrap().entries.is_empty());
+        connection.execute("UPDATE waiting SET at = at - 100", []).unwrap();
+        let (first, second) =
+            (overdue(&connection, 60).unwrap(), overdue(&connection, 60).unwrap());
+        assert_eq!((first.entries.len(), first.are_more), (OVERDUE_MAX, true));
+        assert_eq!((second.entries.len(), second.are_more), (100, false));
+        assert_eq!(first.unanswered + second.unanswered, all as u64);
+        let found: Vec<Entry> = first.entries.into_iter().chain(second.entries).collect();
+        assert_eq!(found, (0..all).map(entry).collect::<Vec<_>>());
+        assert_eq!(bytes(&connection).unwrap(), 0);
+        assert_eq!(first.bytes + second.bytes, found.iter().map(Entry::size).sum::<u64>());
+    }
+}

@@ -61,7 +61,13 @@ impl Spool {
         let (orders, waiting) = unbounded();
         let reader = Mutex::new(connect(path).map_err(failed)?);
         let (counted, own) = (None, Arc::clone(&shared));
-        let writer = SpoolWriter { connection, counted, shared: own, path: path.to_owned() };
+        let writer = SpoolWriter {
+            connection,
+            counted,
+            shared: own,
+            path: path.to_owned(),
+            are_overdue: false,
+        };
         let writer = std::thread::Builder::new()
             .name("driftd-spool".into())
             .spawn(move || writer.run(&waiting, on_rows))
@@ -215,7 +221,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spool_entry::ENTRY_BYTES;
+    use super::super::spool_entry::{ENTRY_BYTES, Exchange, Side};
     use super::*;
 
     const LIMITS: SpoolLimits = SpoolLimits {
@@ -267,6 +273,32 @@ mod tests {
         let all = [(1, "1"), (2, "2"), (3, "3"), (4, "4")];
         assert_eq!(texts(&spool, 0), all.map(|(at, text)| (at, text.to_owned())));
         assert_eq!(spool.read(1, |_| true).unwrap().len(), 1);
+    }
+
+    /// A spool that is full of requests takes what was answered to them, and nothing else.
+    #[tokio::test]
+    async fn responses_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(&folder.path().join("rows.db"), LIMITS, || ()).unwrap();
+        let side = |id: &str, side, text: &str| {
+            let exchange = Some(Exchange { id: id.to_owned(), side });
+            vec![SpoolEvent { exchange, ..event(None, &[text]) }]
+        };
+        let request = format!("{{\"x\":\"{}\"}}\n", "a".repeat(800));
+        let kept = spool.append(side("1", Side::Request, &request), room()).await.unwrap();
+        assert_eq!((kept, spool.last()), (Spooled::Written(vec![true]), 0));
+        let waiting = spool.bytes();
+        let other = spool.append(side("2", Side::Response, &request), room()).await.unwrap();
+        assert_eq!(other, Spooled::Full);
+        let response = format!("{{\"p\":\"{}\"}}\n", "b".repeat(200));
+        let kept = spool.append(side("1", Side::Response, &response), room()).await.unwrap();
+        assert_eq!((kept, spool.last()), (Spooled::Written(vec![true]), 1));
+        let row = format!("{},{}", &response[..response.len() - 2], &request[1..]);
+        assert_eq!(texts(&spool, 0), [(1, row)]);
+        assert_eq!(spool.bytes(), waiting + response.len() as u64 - 2);
+        spool.forget(1);
+        assert_eq!(spool.append(vec![], room()).await.unwrap(), Spooled::Written(vec![]));
+        assert_eq!(spool.bytes(), 0);
     }
 
     #[tokio::test]

@@ -108,6 +108,8 @@ pub struct SpoolWriter {
     pub counted: Option<u64>,
     pub shared: Arc<WriterState>,
     pub path: PathBuf,
+    /// More has waited for long enough than was let go.
+    pub are_overdue: bool,
 }
 
 impl SpoolWriter {
@@ -161,7 +163,8 @@ impl SpoolWriter {
         if !self.shared.has_waiting.load(Ordering::Relaxed) {
             return waiting.recv().ok().map(Some);
         }
-        match waiting.recv_timeout(LOOK_EVERY) {
+        let pause = if self.are_overdue { Duration::ZERO } else { LOOK_EVERY };
+        match waiting.recv_timeout(pause) {
             Ok(order) => Some(Some(order)),
             Err(RecvTimeoutError::Timeout) => Some(None),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -170,7 +173,7 @@ impl SpoolWriter {
 
     /// One transaction. Nothing of it is there when it fails.
     fn write(&mut self, requests: &[Vec<SpoolEvent>]) -> rusqlite::Result<Vec<Spooled>> {
-        let SpoolWriter { connection, shared, counted, .. } = self;
+        let SpoolWriter { connection, shared, counted, are_overdue, .. } = self;
         let bytes_max = shared.bytes_max.load(Ordering::Relaxed);
         let transaction = connection.transaction()?;
         let mut disk = Disk {
@@ -186,7 +189,9 @@ impl SpoolWriter {
         transaction.execute("DELETE FROM seen WHERE at < unixepoch() - ?1", [seconds])?;
         if shared.has_waiting.load(Ordering::Relaxed) {
             let seconds = shared.response_seconds.load(Ordering::Relaxed);
-            disk.release(&transaction, exchanges::overdue(&transaction, seconds)?)?;
+            let overdue = exchanges::overdue(&transaction, seconds)?;
+            *are_overdue = overdue.are_more;
+            disk.release(&transaction, overdue)?;
         }
         let mut kept = Vec::new();
         for events in requests {
@@ -196,7 +201,7 @@ impl SpoolWriter {
                 kept.push(Spooled::TooLarge);
                 continue;
             }
-            if disk.bytes + own > bytes_max {
+            if disk.bytes + own > bytes_max && !make_room(&transaction, events)? {
                 kept.push(Spooled::Full);
                 continue;
             }
@@ -275,6 +280,16 @@ impl SpoolWriter {
         shared.last.store(last, Ordering::Release);
         Ok(())
     }
+}
+
+/// Whether what is sent is awaited by what waits, which then need wait no longer.
+fn make_room(transaction: &Connection, events: &[SpoolEvent]) -> rusqlite::Result<bool> {
+    let mut all = !events.is_empty();
+    for event in events {
+        let Some(exchange) = &event.exchange else { return Ok(false) };
+        all &= exchanges::is_awaited(transaction, exchange)?;
+    }
+    Ok(all)
 }
 
 /// What a transaction makes of the disk.
