@@ -105,7 +105,11 @@ fn configuration(
 
 /// What is said of a directory without Parquet files.
 fn format_of_logs(logs: &Path) -> Result<String> {
-    let ignored = inputs::list(logs, FileFormat::Parquet)?.ignored;
+    let listing = inputs::list(logs, FileFormat::Parquet)?;
+    if !listing.files.is_empty() {
+        return Ok(String::new());
+    }
+    let ignored = listing.ignored;
     Ok(match ignored.likely_format() {
         Some(format) => format!("format = \"{}\" # by the endings of its files\n", format.name()),
         None if ignored.files > 0 => {

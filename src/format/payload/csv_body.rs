@@ -123,16 +123,21 @@ fn header(record: &ByteRecord) -> Result<Vec<String>, BodyFault> {
     }
 }
 
+/// A record as it may have stood there.
+fn as_line(record: &ByteRecord) -> Vec<u8> {
+    record.iter().collect::<Vec<_>>().join(&b',')
+}
+
 fn push(rows: &mut RowLines, names: &[QuotedName], record: &ByteRecord) -> Result<(), BodyFault> {
     if record.len() != names.len() {
-        rows.reject(RejectReason::WrongShape, record.as_slice());
+        rows.reject(RejectReason::WrongShape, &as_line(record));
         return Ok(());
     }
     let texts: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
     match texts {
         Ok(texts) => rows.push_texts(names, &texts),
         Err(_) => {
-            rows.reject(RejectReason::NotUtf8, record.as_slice());
+            rows.reject(RejectReason::NotUtf8, &as_line(record));
             Ok(())
         }
     }

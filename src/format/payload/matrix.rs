@@ -123,9 +123,11 @@ pub fn seldon(data: &RawValue, context: &BodyContext) -> Result<Option<RowLines>
     }
 }
 
-/// The names that came, or those that are configured.
+/// The names that came, or those that are configured: of a response these, where there are as many,
+/// since a server calls its outputs as it likes.
 fn names_for(names: &[String], context: &BodyContext) -> Vec<QuotedName> {
-    QuotedName::all(if names.is_empty() { &context.names } else { names })
+    let is_renamed = context.is_response && context.names.len() == names.len();
+    QuotedName::all(if names.is_empty() || is_renamed { &context.names } else { names })
 }
 
 fn lists(
@@ -150,7 +152,12 @@ fn one_list(
     context: &BodyContext,
 ) -> Result<RowLines, BodyFault> {
     let mut rows = RowLines::new(context);
-    push_row(&mut rows, &names_for(names, context), values)?;
+    let names = names_for(names, context);
+    // What was answered by one value is so for each row.
+    let width = if context.is_response && names.len() == 1 { 1 } else { values.len().max(1) };
+    for row in values.chunks(width) {
+        push_row(&mut rows, &names, row)?;
+    }
     Ok(rows)
 }
 

@@ -135,7 +135,9 @@ pub fn open_inference(tensors: Tensors<'_>, context: &BodyContext) -> Result<Row
         return Ok(rows);
     }
     let width: usize = flat.iter().map(|own| own.width).sum();
-    let names: Vec<&str> = match flat.iter().all(|own| own.width == 1) {
+    // What a model answers has names that its server chose, which are those of nothing else.
+    let is_named = context.is_response && context.names.len() == width;
+    let names: Vec<&str> = match flat.iter().all(|own| own.width == 1) && !is_named {
         true => flat.iter().map(|own| &*own.name).collect(),
         false => context.names.iter().map(String::as_str).collect(),
     };

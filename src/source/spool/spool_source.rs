@@ -12,6 +12,7 @@ use crate::monitor::table::{Table, rows};
 use crate::net::stop::Stop;
 use crate::position::{Position, PositionRange};
 use crate::profile::instants;
+use crate::source::stream::LineLog;
 use crate::source::stream::parse::{BATCH_CELLS, BATCH_ROWS};
 use crate::source::{Delivery, DeliveryId, Fate, Poll, Rows, Source, SourceContext};
 use crate::telemetry::{ErrorReason, RejectReason, SourceTelemetry};
@@ -26,6 +27,9 @@ const OF_SPOOL: u64 = 1 << 63;
 
 /// Bytes of rows that are read at a time.
 const READ_BYTES_MAX: usize = 8 << 20;
+
+/// How often it is said that sides of exchanges lack each other.
+const UNMET_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long to wait after the disk failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,6 +60,8 @@ pub struct SpoolSource {
     /// Where each delivery ends whose fate is not known yet.
     ends: BTreeMap<DeliveryId, u64>,
     deliveries: u64,
+    log: LineLog,
+    unmet_said: Option<Timestamp>,
 }
 
 /// Entries of one form as a table.
@@ -96,6 +102,8 @@ impl SpoolSource {
             empty_at: 0,
             ends: BTreeMap::new(),
             deliveries: 0,
+            log: LineLog::default(),
+            unmet_said: None,
         }
     }
 
@@ -150,6 +158,21 @@ impl SpoolSource {
         Ok(Read { table: Box::new(batch), faults, bytes, end, happened: None })
     }
 
+    /// Counts requests that were not answered, and responses to nothing, and says so now and then.
+    fn note_unmet(&mut self, now: Timestamp) {
+        let (unanswered, unmatched) = self.spool.take_unmet();
+        if unanswered + unmatched == 0 {
+            return;
+        }
+        self.telemetry.errors(ErrorReason::Unanswered).add(unanswered);
+        self.telemetry.errors(ErrorReason::Unmatched).add(unmatched);
+        if self.unmet_said.is_none_or(|said| now.since(said) >= UNMET_LOG_INTERVAL) {
+            self.unmet_said = Some(now);
+            let source = &self.name;
+            warn!(source, unanswered, unmatched, "requests without a response, or the other way");
+        }
+    }
+
     /// Says what is left on the disk.
     fn ended(&self, beside: Poll) -> Poll {
         let bytes = self.spool.bytes();
@@ -163,6 +186,7 @@ impl SpoolSource {
     fn deliver(&mut self, read: Read, now: Timestamp) -> Poll {
         let Read { table, faults, bytes, end, happened } = read;
         self.telemetry.last_success.set(now.0);
+        self.log.note(&self.name, &faults, None, now);
         self.deliveries += 1;
         let id = DeliveryId(OF_SPOOL | self.deliveries);
         let (from, to) = (Position(self.delivered), Position(end));
@@ -177,6 +201,7 @@ impl SpoolSource {
 
 impl Source for SpoolSource {
     fn poll(&mut self, now: Timestamp) -> Poll {
+        self.note_unmet(now);
         let beside = self.beside.poll(now);
         if let Poll::Ready(delivery) = beside {
             return Poll::Ready(delivery);
@@ -226,8 +251,5 @@ impl Source for SpoolSource {
         self.beside.update_gauges(now);
         let waiting = &self.telemetry.waiting_bytes;
         waiting.set(waiting.get() + self.spool.bytes() as i64);
-        let (unanswered, unmatched) = self.spool.take_unmet();
-        self.telemetry.errors(ErrorReason::Unanswered).add(unanswered);
-        self.telemetry.errors(ErrorReason::Unmatched).add(unmatched);
     }
 }
