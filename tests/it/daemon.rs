@@ -333,15 +333,19 @@ fn a_torn_file_is_never_counted() {
     let path = folder.path().join("logs/torn.parquet");
     std::fs::write(&path, &versions[0]).unwrap();
     let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let counted = |daemon: &Daemon| daemon.sample(&["driftd_source_rows_total"]).unwrap_or(0.0);
     for round in 1..40usize {
-        let bytes = &versions[round % 2];
+        let (bytes, before) = (&versions[round % 2], counted(&daemon));
         for (part, bytes) in bytes.chunks(bytes.len() / 4 + 1).enumerate() {
             let offset = part * (versions[0].len() / 4 + 1);
             file.write_all_at(bytes, offset as u64).unwrap();
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Long enough, now and then, to be taken for complete.
-        std::thread::sleep(Duration::from_millis(if round % 3 == 0 { 400 } else { 20 }));
+        std::thread::sleep(Duration::from_millis(20));
+        // Now and then until it is taken for complete.
+        if round % 3 == 0 {
+            daemon.wait_for("a version is counted", |daemon| counted(daemon) > before);
+        }
     }
     daemon.wait_for_sample(&["driftd_source_files", "state=\"pending\""], 0.0);
     let (_, body) = daemon.get("/api/v1/models/m/features/x?limit=1000");
