@@ -1,12 +1,10 @@
 //! Requests and responses that come by themselves, and are one row.
 
-use crate::support::daemon::{Daemon, send_signal};
+use crate::support::daemon::{Daemon, send_through_kills};
 use crate::support::features;
 use crate::support::table::{floats, write};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 const PATH: &str = "/api/v1/models/m/events";
 
@@ -103,25 +101,11 @@ fn a_request_and_its_response_are_a_row() {
 fn sides_find_each_other_after_sigkill() {
     let folder = tempfile::tempdir().unwrap();
     let path = prepare(folder.path(), "1h", 1_000_000);
-    let mut sent = 0_u64;
     let next = |daemon: &Daemon, sent: u64| {
         let (id, side) = (sent / 2, ["request", "response"][(sent % 2) as usize]);
         daemon.try_post(&daemon.address, PATH, "", &event(id, side, &[0.5]))
     };
-    for kill in 0..4 {
-        let daemon = Daemon::start(&path);
-        thread::scope(|scope| {
-            let id = daemon.id();
-            scope.spawn(move || {
-                thread::sleep(Duration::from_millis(20 + kill * 37 % 400));
-                send_signal(id, "KILL");
-            });
-            while let Ok((status, answer)) = next(&daemon, sent) {
-                assert_eq!(status, 202, "{answer}");
-                sent += 1;
-            }
-        });
-    }
+    let mut sent = send_through_kills(&path, 4, next);
     let mut daemon = Daemon::start(&path);
     // What was not answered last may have been taken.
     let end = (sent / 2 + 10) * 2;

@@ -2,13 +2,12 @@
 //! must not get through does not.
 
 use crate::support::check_json;
-use crate::support::daemon::{Daemon, PATIENCE, send_signal};
+use crate::support::daemon::{Daemon, PATIENCE, send_through_kills};
 use crate::support::streamed::{self, ROWS, array, assert_same, bytes, csv, fixture, gzip};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 const PATH: &str = "/api/v1/models/m/events";
@@ -147,27 +146,12 @@ fn kept_rows_survive_sigkill() {
     let kills = std::env::var("DRIFTD_POST_KILLS").map_or(4, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = prepare(folder.path(), "durable = true\ndedupe = \"1h\"");
-    let mut sent = 0_u64;
     let next = |daemon: &Daemon, sent: u64| {
         let body = format!("{{\"number\":{}}}", sent % 100);
         let head = format!("Idempotency-Key: row {sent}\r\n");
         daemon.try_post(&daemon.address, PATH, &head, body.as_bytes())
     };
-    for kill in 0..kills {
-        let daemon = Daemon::start(&path);
-        thread::scope(|scope| {
-            let id = daemon.id();
-            scope.spawn(move || {
-                thread::sleep(Duration::from_millis(20 + kill * 37 % 400));
-                send_signal(id, "KILL");
-            });
-            // A sender that tries again with the same id until it is told that its row is taken.
-            while let Ok((status, answer)) = next(&daemon, sent) {
-                assert_eq!(status, 202, "{answer}");
-                sent += 1;
-            }
-        });
-    }
+    let sent = send_through_kills(&path, kills, next);
     let mut daemon = Daemon::start(&path);
     assert_eq!(next(&daemon, sent).unwrap().0, 202);
     daemon.wait_for_sample(&["driftd_source_rows_total"], (sent + 1) as f64);

@@ -76,7 +76,8 @@ impl CloudEvent {
         })
     }
 
-    /// What tells it from all others. KServe gives a question and its answer one id, and two types.
+    /// What tells it from all others. KServe gives a request and its response one id and two
+    /// types.
     fn key(&self) -> String {
         serde_json::to_string(&[&self.source, &self.id, &self.kind]).expect("texts can be written")
     }

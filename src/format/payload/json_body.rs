@@ -34,15 +34,15 @@ pub fn events(body: &[u8], context: &BodyContext) -> Result<Vec<Event>, BodyFaul
     let is_blank = context.json_bytes.is_none() && rest.trim_ascii().is_empty();
     match first {
         Ok(Some(value)) if rest.is_empty() || is_blank => of_value(value, context),
-        Ok(Some(value)) if tensors_before(value, context).is_some() => {
-            let all = tensors_before(value, context).expect("it was seen");
-            let rows = open_inference(Tensors { all, tail: rest }, context)?;
-            Ok(vec![Event::of(EventRows::Lines(rows))])
-        }
-        // What the first line is, the others are.
-        Ok(Some(value)) if value.get().starts_with('{') && is_dressed(value) => {
-            each_value(body, context)
-        }
+        Ok(Some(value)) => match tensors_before(value, context) {
+            Some(all) => {
+                let rows = open_inference(Tensors { all, tail: rest }, context)?;
+                Ok(vec![Event::of(EventRows::Lines(rows))])
+            }
+            // What the first line is, the others are.
+            None if value.get().starts_with('{') && is_dressed(value) => each_value(body, context),
+            None => Ok(vec![Event::of(EventRows::Lines(lines(body, context)?))]),
+        },
         Err(error) if body.trim_ascii_start().starts_with(b"[") => {
             Err(BodyFault::Malformed(format!("the array of JSON is broken: {error}")))
         }

@@ -3,7 +3,7 @@
 //! Whatever is JSON becomes lines of JSON, one object for each row, so that all that follows
 //! knows one form. CSV becomes lines whose values are strings. Arrow and Parquet are tables as
 //! they are. What a body is, its first bytes tell, since senders name it wrongly: KServe logs an
-//! answer under the content type of its question, and `curl -d` calls everything a form.
+//! response under the content type of its request, and `curl -d` calls everything a form.
 //!
 //! | body | rows |
 //! |---|---|

@@ -201,7 +201,7 @@ impl SpoolWriter {
                 kept.push(Spooled::TooLarge);
                 continue;
             }
-            if disk.bytes + own > bytes_max && !make_room(&transaction, events)? {
+            if disk.bytes + own > bytes_max && !are_awaited(&transaction, events)? {
                 kept.push(Spooled::Full);
                 continue;
             }
@@ -282,8 +282,8 @@ impl SpoolWriter {
     }
 }
 
-/// Whether what is sent is awaited by what waits, which then need wait no longer.
-fn make_room(transaction: &Connection, events: &[SpoolEvent]) -> rusqlite::Result<bool> {
+/// Whether the other sides of all events wait, and would make room.
+fn are_awaited(transaction: &Connection, events: &[SpoolEvent]) -> rusqlite::Result<bool> {
     let mut all = !events.is_empty();
     for event in events {
         let Some(exchange) = &event.exchange else { return Ok(false) };

@@ -295,6 +295,31 @@ pub fn send_signal(id: u32, name: &str) {
     assert!(status.unwrap().success());
 }
 
+/// Sends one after the other to a daemon that is killed again and again at some moment; what was
+/// not answered is sent again. How many were answered.
+pub fn send_through_kills(
+    config: &Path,
+    kills: u64,
+    send: impl Fn(&Daemon, u64) -> std::io::Result<(u16, Value)>,
+) -> u64 {
+    let mut sent = 0;
+    for kill in 0..kills {
+        let daemon = Daemon::start(config);
+        std::thread::scope(|scope| {
+            let id = daemon.id();
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(20 + kill * 37 % 400));
+                send_signal(id, "KILL");
+            });
+            while let Ok((status, answer)) = send(&daemon, sent) {
+                assert_eq!(status, 202, "{answer}");
+                sent += 1;
+            }
+        });
+    }
+    sent
+}
+
 /// A configuration of one model that watches `logs` beside it, with more sections after it.
 pub fn config(folder: &Path, more: &str) -> std::path::PathBuf {
     std::fs::create_dir_all(folder.join("logs")).unwrap();
