@@ -187,4 +187,11 @@ pub struct ProcessTelemetry {
     pub reload_successful: Gauge,
     /// Microseconds since 1970 when the configuration in force was read.
     pub reload_success: Gauge,
+    /// 1 while samples are sent somewhere.
+    pub remote_write_is_on: Gauge,
+    /// Samples that a receiver has taken, and that were given up.
+    pub remote_write_sent: Counter,
+    pub remote_write_failed: Counter,
+    /// Microseconds since 1970 when a receiver last took samples; 0 when none has.
+    pub remote_write_success: Gauge,
 }

@@ -1,35 +1,28 @@
 //! `driftd check`: compare once.
 
+use super::counting::{Counting, pane};
 use super::judging::JudgingArguments;
 use super::options::{CheckOptions, ConfigChoice, load_reference};
-use super::progress::bar;
 use super::{DRIFT, FAILURE, UNJUDGED, output};
-use crate::export::page::openmetrics;
-use crate::format::file_format::OpenedTable;
-use crate::format::line_schema::LineSchema;
+use crate::export::exposition;
+use crate::export::page::page;
+use crate::export::push::{group_url, push};
 use crate::judge::drift_config::VariationConfig;
-use crate::monitor::clustered_table::ClusteredTable;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
-use crate::monitor::reference::{Profile, Reference};
-use crate::monitor::renamed_table::RenamedTable;
+use crate::monitor::reference::Reference;
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
-use crate::monitor::table::{ProgressTable, Table, rows};
-use crate::monitor::whole::count_whole;
-use crate::profile::feature::FeatureGrid;
 use crate::report::Report;
 use crate::report::html::html;
 use crate::report::json::json;
 use crate::report::table::table;
 use crate::schema::column_changes::ColumnChanges;
-use crate::schema::columns::ColumnsConfig;
 use crate::source::inputs::{self, Input};
 use crate::totals::Totals;
 use crate::window::pane::Pane;
-use crate::window::sampling::SamplingConfig;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -53,6 +46,11 @@ pub struct CheckArguments {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Push what was found to this Pushgateway too, such as http://localhost:9091: in place of what
+    /// the group of the model held; an address that ends with a group, /metrics/job/…, is taken as
+    /// it is
+    #[arg(long, value_name = "URL")]
+    push: Option<String>,
     /// Exit with status 3 when nothing could be judged
     #[arg(long)]
     strict: bool,
@@ -69,7 +67,9 @@ enum Format {
     Json,
     /// A page to look at, in one file
     Html,
-    /// For promtool and textfile collectors
+    /// Prometheus' text format 0.0.4, for the textfile collector of node_exporter
+    Prometheus,
+    /// OpenMetrics 1.0, for promtool
     Openmetrics,
 }
 
@@ -80,6 +80,8 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     if settings.drift.variation == VariationConfig::Learned {
         settings.drift.variation = VariationConfig::Rows;
     }
+    let push = arguments.push.as_ref();
+    let group = push.map(|url| group_url(url, &settings.model, &settings.version)).transpose()?;
     let path = arguments.reference.as_ref().or(settings.reference_path.as_ref());
     let path = path.context("name the reference with --reference")?;
     let inputs = std::iter::once(path).chain(&arguments.current);
@@ -108,6 +110,10 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
             predictions: &settings.reference.columns.predictions,
         })
         .collect();
+    let samples = |format: exposition::Format| {
+        let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
+        page(&snapshot, &settings.export, format)
+    };
     let text = match arguments.format {
         Format::Table => {
             let for_terminal = arguments.output.is_none() && wants_colour();
@@ -116,12 +122,13 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         }
         Format::Json => json(&reports).into_bytes(),
         Format::Html => html(&reports).into_bytes(),
-        Format::Openmetrics => {
-            let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
-            openmetrics(&snapshot, &settings.export)
-        }
+        Format::Prometheus => samples(exposition::Format::Text),
+        Format::Openmetrics => samples(exposition::Format::OpenMetrics),
     };
     output::write(arguments.output.as_deref(), &text)?;
+    if let Some(group) = &group {
+        push_samples(group, samples(exposition::Format::Text))?;
+    }
     unreadable.iter().for_each(|error| eprintln!("driftd: {error:#}"));
     let any = |verdict| windows.iter().any(|window| window.verdict() == verdict);
     Ok(match () {
@@ -130,6 +137,13 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         () if arguments.strict && !any(WindowVerdict::Ok) => ExitCode::from(UNJUDGED),
         () => ExitCode::SUCCESS,
     })
+}
+
+fn push_samples(group: &str, page: Vec<u8>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(push(group, page))?;
+    eprintln!("pushed; to remove it: curl -X DELETE '{group}'");
+    Ok(())
 }
 
 /// The rows of all inputs as one window; or a window per file, and what could not be read.
@@ -181,95 +195,6 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
-}
-
-/// How files are counted: what is sampled, of how large a window, how large pages may be, and what
-/// names clusters.
-pub struct Counting<'a> {
-    sampling: Option<&'a SamplingConfig>,
-    /// None where each file is a window.
-    window_rows: Option<u64>,
-    page_bytes_max: u64,
-    /// The column that names the cluster of each row.
-    cluster: Option<&'a str>,
-    /// The columns of files that are features.
-    columns: ColumnsConfig,
-    /// What rows without types are read for.
-    lines: Arc<LineSchema>,
-}
-
-impl Counting<'_> {
-    /// The rows of all `files` are one window, unless `each` is one.
-    pub fn new<'a>(
-        reference: &Reference,
-        settings: &'a CheckOptions,
-        files: &[PathBuf],
-        each: bool,
-    ) -> Result<Counting<'a>> {
-        let CheckOptions { sampling, page_bytes_max, .. } = settings;
-        let (sampling, page_bytes_max) = (sampling.as_ref(), *page_bytes_max);
-        let columns = &settings.reference.columns;
-        let key = sampling.and_then(|config| config.key.as_ref());
-        let lines = Arc::new(inputs::line_schema(reference, columns, key));
-        let is_capped = sampling.is_some_and(|config| config.rows_max.is_some());
-        let mut window_rows = None;
-        if is_capped && !each {
-            for path in files {
-                if let Input::Files(_) = inputs::resolve(path)? {
-                    let opened = inputs::open_rows(path, page_bytes_max, &lines)?;
-                    *window_rows.get_or_insert(0) += rows(&*opened.table);
-                }
-            }
-        }
-        let cluster = settings.reference.columns.cluster.as_deref();
-        let columns = settings.reference.columns_of_logs(sampling);
-        Ok(Counting { sampling, window_rows, page_bytes_max, cluster, columns, lines })
-    }
-}
-
-/// The counts of one file or profile.
-pub fn pane(
-    reference: &Reference,
-    path: &Path,
-    counting: &Counting<'_>,
-    changes: &mut ColumnChanges,
-) -> Result<Pane> {
-    if let Input::Profile(path) = inputs::resolve(path)? {
-        return match inputs::read_profile(&path)? {
-            Profile::Current(current) => {
-                current.check(reference).map_err(|error| error.context(path.display()))?;
-                Ok(current.pane)
-            }
-            Profile::Reference(_) => Err(anyhow!(
-                "{}: a reference profile cannot be the current data; count it with \
-                 driftd profile --grid REFERENCE",
-                path.display()
-            )),
-        };
-    }
-    let opened = inputs::open_rows(path, counting.page_bytes_max, &counting.lines)?;
-    tell_rejected(path, &opened);
-    let table = RenamedTable::new(&*opened.table, &counting.columns.renaming, reference);
-    let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
-    changes.add(ColumnChanges::of(table.schema(), &wanted, &counting.columns));
-    let bar = bar("current", table.row_groups().len() * reference.features.len());
-    let on_read = || {
-        bar.inc(1);
-        Ok(())
-    };
-    let table = ProgressTable { table: &table, on_read: &on_read };
-    let counted = ClusteredTable::new(&table, counting.cluster)
-        .and_then(|table| count_whole(reference, &table, counting.sampling, counting.window_rows));
-    bar.finish_and_clear();
-    Ok(counted.map_err(|fault| fault.context(path.display()))?)
-}
-
-/// Says which lines of a file are no rows.
-fn tell_rejected(path: &Path, opened: &OpenedTable) {
-    if let Some((reason, line)) = &opened.first_rejected {
-        let (path, lines, reason) = (path.display(), opened.rejected.sum(), reason.name());
-        eprintln!("driftd: {path}: {lines} lines are no rows; the first is {reason}: {line}");
-    }
 }
 
 fn snapshot(

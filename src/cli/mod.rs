@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod counting;
 mod dashboards;
 mod guessed_columns;
 mod history;
@@ -17,6 +18,7 @@ mod metrics;
 mod options;
 mod output;
 mod profile;
+mod profile_pipe;
 mod progress;
 mod reset_history;
 mod rules;
@@ -96,7 +98,7 @@ enum Command {
     Config(config::ConfigArguments),
     /// List all metrics: name, type, labels, help
     Metrics,
-    /// Write the alerting rules for the windows of a configuration
+    /// Write the alerting rules for the windows of a configuration, or the rules of a fleet
     Rules(rules::RulesArguments),
     /// Write dashboards for Grafana, and how it finds them
     Dashboards(dashboards::DashboardsArguments),

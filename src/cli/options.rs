@@ -70,7 +70,11 @@ impl ConfigChoice {
         if self.exclude.is_empty() && self.cluster.is_none() {
             return Ok(());
         }
-        let names = inputs.map(inputs::column_names).collect::<Result<Vec<_>, _>>()?.concat();
+        self.check_names(&inputs.map(inputs::column_names).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// The same with the names of all columns.
+    pub fn check_names(&self, names: &[String]) -> Result<()> {
         if let Some(cluster) = self.cluster.as_ref().filter(|own| !names.contains(own)) {
             bail!("--cluster {cluster:?} names no column");
         }

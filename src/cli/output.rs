@@ -4,10 +4,13 @@ use anyhow::{Context, Result};
 use std::io::Write;
 use std::path::Path;
 
+/// The name of standard output.
+const PIPE: &str = "-";
+
 /// Writes all of it. A file is replaced as a whole, so that a reader never sees half of one; what
 /// is no file, such as a pipe or a device, is written to as it is.
 pub fn write(output: Option<&Path>, bytes: &[u8]) -> Result<()> {
-    let Some(path) = output else {
+    let Some(path) = output.filter(|path| path.as_os_str() != PIPE) else {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(bytes)?;
         return Ok(stdout.flush()?);

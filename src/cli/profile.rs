@@ -1,23 +1,28 @@
 //! `driftd profile`: a reference profile, or counts on the grid of one.
 
-use super::check::{Counting, pane};
+use super::counting::{Counting, current_profile, grids, pane};
 use super::options::{CheckOptions, ConfigChoice, load_reference};
 use super::output;
-use crate::monitor::reference::{CurrentProfile, Profile, Reference};
+use super::profile_pipe::profile_pipe;
+use crate::monitor::reference::{Profile, Reference};
 use crate::monitor::table::Table;
 use crate::schema::column_changes::ColumnChanges;
-use crate::source::inputs::{self, Input, read_profile};
+use crate::source::inputs::{self, Input};
 use crate::window::pane::Pane;
 use anyhow::{Result, anyhow, bail};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// The name of standard input.
+const PIPE: &str = "-";
+
 #[derive(clap::Args)]
 pub struct ProfileArguments {
-    /// Parquet files, directories or globs
+    /// Parquet files, directories or globs; with --grid files of other formats too; or - alone for
+    /// an Arrow IPC stream on standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Where the profile goes
+    /// Where the profile goes; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Count on the grid of this reference profile, so that the result merges with others
@@ -28,8 +33,16 @@ pub struct ProfileArguments {
 }
 
 pub fn run(arguments: ProfileArguments) -> Result<ExitCode> {
-    let files = files_of(&arguments.inputs)?;
     let settings = arguments.config.settings()?;
+    if arguments.inputs.iter().any(|path| path.as_os_str() == PIPE) {
+        if arguments.inputs.len() > 1 {
+            bail!("- is standard input, and stands alone");
+        }
+        let profile = profile_pipe(arguments.grid.as_deref(), &settings, &arguments.config)?;
+        output::write(Some(&arguments.output), &profile.to_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let files = files_of(&arguments.inputs)?;
     arguments.config.check_columns(files.iter().map(PathBuf::as_path))?;
     let profile = match &arguments.grid {
         Some(grid) => current(grid, &files, &settings)?,
@@ -60,10 +73,7 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Profile> {
-    let Profile::Reference(reference) = read_profile(grid)? else {
-        bail!("{}: only a reference profile has a grid", grid.display());
-    };
-    let reference = reference.select(&settings.reference)?;
+    let reference = grids(grid, settings)?;
     let counting = Counting::new(&reference, settings, files, false)?;
     let (mut all, mut changes) = (Pane::new(reference.grids()), ColumnChanges::default());
     for file in files {
@@ -73,6 +83,5 @@ fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Pr
     if !changes.is_empty() {
         eprintln!("driftd: {changes}");
     }
-    let names = reference.grids().map(|grid| grid.name.clone()).collect();
-    Ok(Profile::Current(CurrentProfile { names, pane: all }))
+    Ok(current_profile(&reference, all))
 }

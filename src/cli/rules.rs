@@ -1,4 +1,5 @@
-//! `driftd rules`: the shipped alerting rules for a configuration at hand.
+//! `driftd rules`: the shipped alerting rules for a configuration at hand, and the recording rules
+//! of a fleet.
 
 use super::output;
 use crate::config::{Config, Importance, Model, load};
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const SHIPPED: &str = include_str!("../../config/alerts.yml");
+const FLEET: &str = include_str!("../../config/fleet.yml");
 
 /// The alert that is written for each window, and how long it waits as it is shipped.
 const PER_WINDOW: &str = "NoWindowClosed";
@@ -28,15 +30,22 @@ const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
 #[derive(clap::Args)]
 pub struct RulesArguments {
     /// The configuration whose models and windows they are for
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "fleet")]
+    config: Option<PathBuf>,
+    /// The recording rules instead that compute scores of all that several daemons have counted,
+    /// from the rows by cell that export.cells has them export
+    #[arg(long, conflicts_with = "config")]
+    fleet: bool,
     /// Where they go [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub fn run(arguments: &RulesArguments) -> Result<ExitCode> {
-    let text = rules(&load(&arguments.config)?)?;
+    let text = match &arguments.config {
+        Some(config) => rules(&load(config)?)?,
+        None => FLEET.to_owned(),
+    };
     output::write(arguments.output.as_deref(), text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,12 @@
 //! From what was written to values that can be used, with defaults.
 
 use super::drift_settings::{JudgedFeatures, drift, features};
-use super::raw::{Section, unknown};
+use super::export::export;
+use super::raw::Section;
 use super::sampling::sampling;
 use super::sources::{check_resources, sources};
 use super::windows::{baselines, windows};
 use super::{Config, Model, Purpose, ReferenceSource};
-use crate::explain::phrases::ShownValues;
 use crate::export::ExportConfig;
 use crate::export::metric::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
@@ -44,7 +44,7 @@ const SERVER_DEFAULT: ServerConfig = ServerConfig {
 pub(super) fn config(root: &Section<'_>, folder: &Path, purpose: Purpose) -> Option<Config> {
     let server = server(root);
     let state = state(root, folder);
-    let export = export(root);
+    let export = export(root, folder);
     let sections = root.sections("model");
     if sections.is_empty() {
         root.fault("model", "is missing: nothing to watch without a [[model]]");
@@ -147,32 +147,6 @@ fn state(root: &Section<'_>, folder: &Path) -> StateConfig {
     config
 }
 
-fn export(root: &Section<'_>) -> ExportConfig {
-    let mut config = ExportConfig::default();
-    let Some(section) = root.section("export") else { return config };
-    if let Some(names) = section.strings("families") {
-        config.families = names
-            .iter()
-            .filter_map(|name| {
-                let family = Family::ALL.into_iter().find(|family| family.name() == name);
-                if family.is_none() {
-                    let known = Family::ALL.iter().map(|family| family.name());
-                    section.fault("families", unknown(name, known));
-                }
-                family
-            })
-            .collect();
-    }
-    if let Some(series_max) = section.integer("series_max", 0) {
-        config.series_max = series_max as usize;
-    }
-    config.values = section
-        .choice("values", &ShownValues::ALL.map(|own| (own.name(), own)))
-        .unwrap_or(config.values);
-    section.finish();
-    config
-}
-
 fn model(
     section: &Section<'_>,
     (features, judged): (BTreeMap<String, FeatureConfig>, JudgedFeatures),
@@ -204,6 +178,7 @@ fn model(
             cluster,
             predictions: columns.predictions.clone(),
             distributions: export.families.contains(&Family::Distributions),
+            cells: export.cells.clone(),
             // Nobody could read those of a state that ends with the process.
             profiles: state.path.is_some() && state.profiles_max > 0,
         },

@@ -9,6 +9,7 @@
 
 mod check;
 mod drift_settings;
+mod export;
 mod raw;
 mod sampling;
 mod show;

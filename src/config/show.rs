@@ -1,6 +1,7 @@
 //! The effective configuration, as TOML that loads to the same.
 
 use super::{Config, Importance, Model, ReferenceSource};
+use crate::export::ExportConfig;
 use crate::position::Arrival;
 use crate::schema::NamePattern;
 use crate::settings::Setting;
@@ -45,20 +46,34 @@ pub fn show(config: &Config) -> String {
     state.extend(age);
     state.extend(config.state.path.as_ref().map(|path| ("path", path_text(path))));
     root.insert("state".into(), table(state));
-    let families = config.export.families.iter().map(|family| text(family.name())).collect();
-    let series_max = integer(config.export.series_max as u64);
-    root.insert(
-        "export".into(),
-        table([
-            ("families", Value::Array(families)),
-            ("series_max", series_max),
-            ("values", text(config.export.values.name())),
-        ]),
-    );
+    root.insert("export".into(), export(&config.export));
     let models = config.models.iter().zip(&config.importance);
     let models = models.map(|(own, importance)| model(own, importance));
     root.insert("model".into(), Value::Array(models.collect()));
     toml::to_string(&root).expect("plain data has a TOML form")
+}
+
+fn export(export: &ExportConfig) -> Value {
+    let families = export.families.iter().map(|family| text(family.name())).collect();
+    let cells = export.cells.iter().map(|own| text(own.as_str())).collect();
+    let mut shown = vec![
+        ("families", Value::Array(families)),
+        ("series_max", integer(export.series_max as u64)),
+        ("values", text(export.values.name())),
+        ("cells", Value::Array(cells)),
+    ];
+    if let Some(remote) = &export.remote_write {
+        let labels = remote.labels.iter().map(|(name, own)| (name.as_str(), text(own)));
+        let mut keys = vec![
+            ("url", text(&remote.url)),
+            ("interval", text(duration_text(remote.interval))),
+            ("version", text(remote.version.name())),
+            ("labels", table(labels)),
+        ];
+        keys.extend(remote.headers_file.as_ref().map(|file| ("headers_file", path_text(file))));
+        shown.push(("remote_write", table(keys)));
+    }
+    table(shown)
 }
 
 fn model(model: &Model, importance: &BTreeMap<String, Importance>) -> Value {

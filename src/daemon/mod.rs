@@ -32,6 +32,7 @@ use crate::config::{Config, Model};
 use crate::error::{Error, Result};
 use crate::export::live::{Live, LiveModels};
 use crate::export::page::Pages;
+use crate::export::remote_write::{self, Sent};
 use crate::monitor::snapshot::Published;
 use crate::net;
 use crate::net::connections::Connections;
@@ -55,7 +56,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use supervisor::{Parts, Supervisor, WatchedModels};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info, warn};
 use turns::Turns;
@@ -128,9 +129,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
         .map_err(|error| Error::new(format!("cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr().map_err(|error| Error::new(error.to_string()))?;
     info!(%address, "listening");
-    // A file that may grow no further is an error that can be told, and not the end.
-    let _file_size = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))
-        .map_err(|error| Error::new(format!("no signal can be waited for: {error}")))?;
+    let _file_size = survive_full_files()?;
     let store = Arc::new(Store::open(&config.state)?);
     let kept = Arc::clone(&store);
     check_sources(&config.models, Some(&store))?;
@@ -144,6 +143,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     let external_url = config.server.external_url.clone();
     let shown = Live { models: live.clone(), published, process, external_url };
     let pages = Arc::new(Pages::new(shown, config.export.clone()));
+    let sent = sent(&pages, &shared);
     let (reload, reloads) = mpsc::channel(RELOADS_MAX);
     let descriptors = Descriptors::raise();
     let sources = Arc::new(shared_sources(&config, descriptors));
@@ -171,6 +171,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
             .map_err(|error| Error::new(format!("the HTTP server cannot be started: {error}")))?;
     bound.into_iter().for_each(|bound| supervisor.start(bound));
     let watchdog = tokio::spawn(health::feed_watchdog(health));
+    tokio::spawn(remote_write::run(sent, stop.clone()));
     let outcome = tokio::select! {
         outcome = supervisor.supervise(address, reloads) => outcome,
         () = server.ended_unasked() => Err(Error::new("the HTTP server failed")),
@@ -185,6 +186,18 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     }
     info!("stopped");
     outcome.and(ended)
+}
+
+/// A file that may grow no further is an error that can be told, and not the end.
+fn survive_full_files() -> Result<Signal> {
+    signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))
+        .map_err(|error| Error::new(format!("no signal can be waited for: {error}")))
+}
+
+/// What remote write sends, and what is told of it.
+fn sent(pages: &Arc<Pages>, shared: &Shared) -> Sent {
+    let (process, clock) = (Arc::clone(&shared.process), Arc::clone(&shared.clock));
+    Sent { pages: Arc::clone(pages), process, clock }
 }
 
 /// What sources have together before there are any.

@@ -96,6 +96,7 @@ impl Live {
         samples.add(&metrics::RELOAD_SUCCESSFUL, &[], reload as f64);
         let reloaded = self.process.reload_success.get();
         samples.add(&metrics::RELOAD_SUCCESS_TIME, &[], reloaded as f64 / 1e6);
+        add_remote_write(&mut samples, &self.process);
         let none = Totals::default();
         for model in models.iter() {
             let labels = [model.name.as_str(), &model.version];
@@ -122,6 +123,21 @@ impl Live {
         }
         add_process(&mut samples);
         write(&samples)
+    }
+}
+
+fn add_remote_write(samples: &mut Samples<'_>, process: &ProcessTelemetry) {
+    if process.remote_write_is_on.get() == 0 {
+        return;
+    }
+    for (result, counter) in
+        [("sent", &process.remote_write_sent), ("failed", &process.remote_write_failed)]
+    {
+        samples.add(&metrics::REMOTE_WRITE_SAMPLES, &[result], counter.get() as f64);
+    }
+    let success = process.remote_write_success.get();
+    if success > 0 {
+        samples.add(&metrics::REMOTE_WRITE_SUCCESS, &[], success as f64 / 1e6);
     }
 }
 

@@ -30,9 +30,12 @@ pub enum Family {
     PValues,
     Evidence,
     Distributions,
+    /// What `export.cells` names.
+    Cells,
 }
 
 impl Family {
+    /// All that can be chosen by name.
     pub const ALL: [Family; 8] = [
         Family::Drift,
         Family::Quality,
@@ -54,6 +57,7 @@ impl Family {
             Family::PValues => "p_values",
             Family::Evidence => "evidence",
             Family::Distributions => "distributions",
+            Family::Cells => "cells",
         }
     }
 }
@@ -72,6 +76,8 @@ pub struct Metric {
 pub const FEATURE: &[&str] = &["model_name", "model_version", "window", "feature"];
 pub const MEASURE: &[&str] =
     &["model_name", "model_version", "window", "feature", "baseline", "measure"];
+pub const BIN: &[&str] = &["model_name", "model_version", "window", "feature", "grid", "bin"];
+pub const UP_TO: &[&str] = &["model_name", "model_version", "window", "feature", "grid", "le"];
 pub const WINDOW: &[&str] = &["model_name", "model_version", "window"];
 pub const BASELINE: &[&str] = &["model_name", "model_version", "window", "baseline"];
 pub const SOURCE: &[&str] = &["model_name", "model_version", "source"];
@@ -91,6 +97,15 @@ pub const fn counter(
     help: &'static str,
 ) -> Metric {
     Metric { name, kind: MetricKind::Counter, family: None, labels, help }
+}
+
+/// Rows of one side by cell.
+pub const fn cells(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    gauge(name, Some(Family::Cells), labels, help)
 }
 
 /// Of a feature's values; always by the labels of a feature.

@@ -1,7 +1,8 @@
 //! The table of metrics. `driftd metrics`, pages, dashboards and the README read it.
 
 use super::metric::{
-    BASELINE, FEATURE, Family, MEASURE, Metric, SOURCE, WINDOW, counter, gauge, histogram,
+    BASELINE, BIN, FEATURE, Family, MEASURE, Metric, SOURCE, UP_TO, WINDOW, cells, counter, gauge,
+    histogram,
 };
 use crate::monitor::figures::Statistics;
 
@@ -105,6 +106,26 @@ pub const FEATURE_DISTRIBUTION: Metric = histogram(
 pub const REFERENCE_DISTRIBUTION: Metric = histogram(
     "driftd_reference_distribution",
     "Values of the reference, of numeric features, in the buckets of the windows.",
+);
+
+pub const FEATURE_BIN_ROWS: Metric = cells(
+    "driftd_feature_bin_rows",
+    BIN,
+    "Rows with a value in each bin of psi; those of several daemons add, bin by bin, where the \
+     grid is the same.",
+);
+pub const REFERENCE_BIN_ROWS: Metric =
+    cells("driftd_reference_bin_rows", BIN, "Rows of the reference in each bin of psi.");
+pub const FEATURE_CUMULATIVE_ROWS: Metric = cells(
+    "driftd_feature_cumulative_rows",
+    UP_TO,
+    "Rows of a number up to and with each value at which ks can be greatest; those of several \
+     daemons add where the grid is the same.",
+);
+pub const REFERENCE_CUMULATIVE_ROWS: Metric = cells(
+    "driftd_reference_cumulative_rows",
+    UP_TO,
+    "Rows of the reference up to and with each of these values.",
 );
 
 pub const WINDOW_ROWS: Metric =
@@ -304,6 +325,19 @@ pub const RELOAD_SUCCESS_TIME: Metric = gauge(
     "Wall-clock time at which the configuration in force was read.",
 );
 
+pub const REMOTE_WRITE_SAMPLES: Metric = counter(
+    "driftd_remote_write_samples_total",
+    &["result"],
+    "Samples that the receiver took (sent), and that were given up (failed); only with \
+     export.remote_write.",
+);
+pub const REMOTE_WRITE_SUCCESS: Metric = gauge(
+    "driftd_remote_write_last_success_timestamp_seconds",
+    None,
+    &[],
+    "Wall-clock time at which the receiver last took samples; absent before the first time.",
+);
+
 /// A statistic of a feature, on both sides.
 pub struct StatisticMetric {
     pub feature: Metric,
@@ -372,6 +406,10 @@ const WINDOWS: &[&Metric] = &[
     &REFERENCE_PERCENTILE,
     &FEATURE_DISTRIBUTION,
     &REFERENCE_DISTRIBUTION,
+    &FEATURE_BIN_ROWS,
+    &REFERENCE_BIN_ROWS,
+    &FEATURE_CUMULATIVE_ROWS,
+    &REFERENCE_CUMULATIVE_ROWS,
     &BASELINE_DECIDES,
     &WINDOW_ROWS,
     &WINDOW_ROWS_KEPT,
@@ -415,6 +453,8 @@ pub const LIVE: &[&Metric] = &[
     &STATE_WRITE_ERRORS,
     &RELOAD_SUCCESSFUL,
     &RELOAD_SUCCESS_TIME,
+    &REMOTE_WRITE_SAMPLES,
+    &REMOTE_WRITE_SUCCESS,
 ];
 
 /// Metrics of the process, under the names that every client library gives them.

@@ -13,8 +13,9 @@ use crate::explain::phrases::ShownValues;
 use crate::monitor::snapshot::Snapshot;
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The two encodings of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum Encoding {
 /// Makes `/metrics`.
 pub struct Pages {
     live: Live,
-    config: RwLock<ExportConfig>,
+    config: watch::Sender<ExportConfig>,
     /// By format, in the order of [`Format::ALL`].
     caches: [Cache; Format::ALL.len()],
 }
@@ -68,17 +69,29 @@ struct Deflated {
 
 impl Pages {
     pub fn new(live: Live, config: ExportConfig) -> Pages {
-        Pages { live, config: RwLock::new(config), caches: Default::default() }
+        Pages { live, config: watch::Sender::new(config), caches: Default::default() }
+    }
+
+    /// Tells when the configuration is another.
+    pub fn subscribe(&self) -> watch::Receiver<ExportConfig> {
+        self.config.subscribe()
+    }
+
+    /// Hands over all samples as they are now: those of the snapshot, and what is live.
+    pub fn collect(&self, mut take: impl FnMut(&Samples<'_>)) {
+        let snapshot = self.live.published.load();
+        take(&samples(&snapshot, &self.config.borrow().clone()));
+        self.live.write(take);
     }
 
     /// How values of categories are told.
     pub fn values(&self) -> ShownValues {
-        self.config.read().expect("no writer panics").values
+        self.config.borrow().values
     }
 
     /// Takes another configuration, for every page from now on.
     pub fn configure(&self, config: ExportConfig) {
-        *self.config.write().expect("no writer panics") = config;
+        self.config.send_replace(config);
         for cache in &self.caches {
             *cache.plain.lock().expect("encoding does not panic") = None;
             *cache.deflated.lock().expect("encoding does not panic") = None;
@@ -89,7 +102,7 @@ impl Pages {
     /// The whole page in parts. Those of the snapshot are shared by all who read them.
     pub fn render(&self, format: Format, encoding: Encoding) -> Vec<Bytes> {
         let snapshot = self.live.published.load();
-        let config = self.config.read().expect("no writer panics").clone();
+        let config = self.config.borrow().clone();
         let live = self.live.write(|samples| last_part(samples, format));
         let cache = &self.caches[format as usize];
         match encoding {
@@ -170,11 +183,11 @@ fn gzip(parts: &[Arc<Deflated>]) -> Vec<Bytes> {
     header.chain(bodies).chain([trailer.into()]).collect()
 }
 
-/// A snapshot as OpenMetrics, without the counters, which are of a running daemon.
-pub fn openmetrics(snapshot: &Snapshot, config: &ExportConfig) -> Vec<u8> {
+/// A snapshot as a page, without the counters, which are of a running daemon.
+pub fn page(snapshot: &Snapshot, config: &ExportConfig, format: Format) -> Vec<u8> {
     let mut samples = samples(snapshot, config);
     samples.retain(|metric| metric.kind != MetricKind::Counter);
-    last_part(&samples, Format::OpenMetrics)
+    last_part(&samples, format)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::distribution::Distribution;
 use super::metric::{Family, Metric};
 use super::metrics::{self, STATISTICS};
 use super::sample::{Sample, Samples, Value};
+use crate::monitor::cell_rows::CellRows;
 use crate::monitor::figures::{
     BaselineFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures, Statistics,
     VariationFigures, WindowFigures, WindowVerdict,
@@ -79,7 +80,9 @@ fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<Featu
             }));
         }
     }
-    let exports = |metric: &Metric| metric.family.is_none_or(|f| config.families.contains(&f));
+    // What cells there are has been chosen by feature.
+    let is_chosen = |f: Family| f == Family::Cells || config.families.contains(&f);
+    let exports = |metric: &Metric| metric.family.is_none_or(is_chosen);
     features.iter_mut().for_each(|f| f.samples.retain(|sample| exports(sample.metric)));
     features
 }
@@ -119,6 +122,22 @@ impl<'a> FeatureSamples<'a> {
             }
         }
         self.add_percentiles(&metrics::FEATURE_PERCENTILE, window, &feature.statistics);
+        if let Some(cells) = &feature.cells {
+            self.add_cells(window, cells);
+        }
+    }
+
+    fn add_cells(&mut self, window: [&'a str; 3], cells: &'a CellRows) {
+        for (of_window, of_reference, rows) in [
+            (&metrics::FEATURE_BIN_ROWS, &metrics::REFERENCE_BIN_ROWS, &cells.bins),
+            (&metrics::FEATURE_CUMULATIVE_ROWS, &metrics::REFERENCE_CUMULATIVE_ROWS, &cells.up_to),
+        ] {
+            for (label, rows) in rows {
+                let labels = [cells.grid.as_str(), label];
+                self.push(of_window, window, &labels, rows.window as f64);
+                self.push(of_reference, window, &labels, rows.reference as f64);
+            }
+        }
     }
 
     fn add_variation(&mut self, window: [&'a str; 3], variation: &VariationFigures) {

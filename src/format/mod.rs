@@ -5,6 +5,7 @@ mod arrow_file;
 mod extent_hashes;
 pub mod file_format;
 mod flat_row;
+pub mod ipc_reader;
 pub mod ipc_stream;
 mod json_check;
 mod json_value;

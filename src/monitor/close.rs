@@ -1,11 +1,13 @@
 //! Closing windows: which are due, their panes merged, scored against their baselines.
 
+use super::cell_rows::CellRows;
 use super::figures::{ReferenceFigures, WindowFigures};
 use super::merge::merged;
 use super::model::Monitor;
 use super::reference::CurrentProfile;
 use super::score::{Baseline, ScoredWindow, WindowLabel, score};
 use super::window_history::Remembered;
+use crate::drift::Comparison;
 use crate::error::{Result, StateError};
 use crate::feature::Status;
 use crate::time::Timestamp;
@@ -276,6 +278,9 @@ impl Monitor {
         if self.config.distributions {
             self.add_histograms(&mut scored.figures, &pane);
         }
+        if !self.config.cells.is_empty() {
+            self.add_cells(&mut scored.figures, &pane);
+        }
         scored.pane = (self.config.profiles && pane.rows > 0).then_some(pane);
         Ok(scored)
     }
@@ -286,5 +291,18 @@ impl Monitor {
         features.for_each(|((figures, reference), profile)| {
             figures.histogram = profile.histogram(&reference.grid).map(Box::new);
         });
+    }
+
+    fn add_cells(&self, figures: &mut WindowFigures, pane: &Pane) {
+        let grids = &self.reference.features;
+        let features = figures.features.par_iter_mut().zip(grids).zip(&pane.features);
+        let is_wanted = |name: &str| self.config.cells.iter().any(|own| own.matches(name));
+        features.filter(|((figures, _), _)| is_wanted(&figures.name)).for_each(
+            |((figures, reference), profile)| {
+                let compared = Comparison::new(&reference.grid, &reference.profile, profile);
+                let compared = compared.expect("panes are counted on the model's reference");
+                figures.cells = CellRows::of(&compared).map(Box::new);
+            },
+        );
     }
 }

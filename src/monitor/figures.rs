@@ -3,6 +3,7 @@
 //! One shape for the report, the state, the API and the metrics. A figure that does not exist is
 //! `None`, and never NaN.
 
+use super::cell_rows::CellRows;
 use super::reference::{Reference, ReferenceFeature};
 use crate::drift::Comparison;
 use crate::explain::Explanation;
@@ -102,6 +103,8 @@ pub struct FeatureFigures {
     pub bins: Vec<u64>,
     /// Of numbers, where distributions are exported.
     pub histogram: Option<Box<ExponentialHistogram>>,
+    /// Where rows by cell are exported.
+    pub cells: Option<Box<CellRows>>,
     /// What moved; of drifted features that have values.
     pub explanation: Option<Box<Explanation>>,
 }
@@ -363,6 +366,7 @@ impl FeatureFigures {
             decided_by: None,
             bins: comparison.bins().map(|bins| bins.row(1).to_vec()).unwrap_or_default(),
             histogram: None,
+            cells: None,
             explanation: is_told.then(|| Box::new(Explanation::of(comparison))),
         }
     }

@@ -142,6 +142,7 @@ impl<M: Into<MeasureFigures>> From<FeatureFiguresBefore<M>> for FeatureFigures {
             variation: None,
             bins: Vec::new(),
             histogram: None,
+            cells: None,
             explanation: None,
         }
     }

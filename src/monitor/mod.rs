@@ -4,6 +4,7 @@
 //! "now" is an argument, and the only thread pool of the crate works here.
 
 mod build;
+pub mod cell_rows;
 pub mod close;
 pub mod clustered_table;
 pub mod count;

@@ -18,6 +18,7 @@ use crate::judge::drift_config::DriftConfig;
 use crate::judge::evidence::WindowEvidence;
 use crate::judge::persistence::RecentVerdicts;
 use crate::position::Arrival;
+use crate::schema::NamePattern;
 use crate::schema::columns::TimeColumn;
 use crate::time::Timestamp;
 use crate::totals::Totals;
@@ -49,6 +50,8 @@ pub struct ModelConfig {
     pub predictions: Vec<String>,
     /// Whether windows leave histograms.
     pub distributions: bool,
+    /// Features of which windows leave their rows by cell.
+    pub cells: Vec<NamePattern>,
     /// Whether windows leave their counts.
     pub profiles: bool,
 }

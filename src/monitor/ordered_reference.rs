@@ -52,6 +52,7 @@ pub fn evidence(
         time: None,
         cluster: None,
         distributions: false,
+        cells: Vec::new(),
         profiles: false,
         ..config.clone()
     };

@@ -5,6 +5,7 @@ pub mod connections;
 pub mod descriptors;
 pub mod guard;
 pub mod http;
+pub mod http_client;
 pub mod http_thread;
 pub mod listener;
 mod passwords;

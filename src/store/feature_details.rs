@@ -1,7 +1,8 @@
 //! What the row of a feature and a window has besides its columns, as bytes.
 //!
 //! ```text
-//! version, 1 byte │ postcard(details) │ postcard(noise) │ postcard(histogram)
+//! version, 1 byte │ postcard(details) │ postcard(noise) │ postcard(histogram) │
+//! postcard(cells)
 //! ```
 //!
 //! Whoever knows fewer parts leaves the rest unread; rows of before have fewer.
@@ -9,6 +10,7 @@
 use crate::error::Fault;
 use crate::explain::Explanation;
 use crate::explain::bin::Bin;
+use crate::monitor::cell_rows::CellRows;
 use crate::monitor::figures::{
     ComparisonFigures, FeatureFigures, MeasureFigures, ReferenceFeatureFigures, Statistics,
     VariationFigures,
@@ -48,6 +50,8 @@ pub struct FeatureDetails {
     pub noise: Vec<Option<f64>>,
     #[serde(skip)]
     pub histogram: Option<Box<ExponentialHistogram>>,
+    #[serde(skip)]
+    pub cells: Option<Box<CellRows>>,
 }
 
 /// The same, to be written.
@@ -86,6 +90,7 @@ impl FeatureDetails {
         let noise: Vec<_> = figures.measures.iter().chain(others).map(|own| own.noise).collect();
         append(&noise, &mut bytes);
         append(&figures.histogram, &mut bytes);
+        append(&figures.cells, &mut bytes);
         bytes
     }
 
@@ -95,7 +100,10 @@ impl FeatureDetails {
             (details.noise, rest) = postcard::take_from_bytes(rest).map_err(damaged)?;
         }
         if !rest.is_empty() {
-            details.histogram = postcard::from_bytes(rest).map_err(damaged)?;
+            (details.histogram, rest) = postcard::take_from_bytes(rest).map_err(damaged)?;
+        }
+        if !rest.is_empty() {
+            (details.cells, _) = postcard::take_from_bytes(rest).map_err(damaged)?;
         }
         Ok(details)
     }

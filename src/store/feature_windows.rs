@@ -204,7 +204,7 @@ impl FeatureWindows {
             return Ok(Err(Fault::unreadable("a status, measure or baseline that is not known")));
         };
         let FeatureDetails { persistent, others, decided_by, .. } = details;
-        let FeatureDetails { variation, bins, histogram, explanation, .. } = details;
+        let FeatureDetails { variation, bins, histogram, cells, explanation, .. } = details;
         Ok(Ok(FeatureFigures {
             name,
             kind,
@@ -218,6 +218,7 @@ impl FeatureWindows {
             variation,
             bins,
             histogram,
+            cells,
             explanation,
         }))
     }

@@ -288,6 +288,7 @@ fn claimed_rows_are_checked() {
         cluster: None,
         predictions: Vec::new(),
         distributions: false,
+        cells: Vec::new(),
         profiles: false,
         drift: DriftConfig::default(),
     };

@@ -118,6 +118,7 @@ fn model() -> ModelConfig {
         cluster: None,
         predictions: Vec::new(),
         distributions: false,
+        cells: Vec::new(),
         profiles: false,
     }
 }

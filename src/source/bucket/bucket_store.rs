@@ -5,6 +5,7 @@ use crate::error::{Error, Fault, FaultKind, Result};
 use crate::format::OpenFile;
 use crate::format::file_format::FileFormat;
 use crate::identity::Stat;
+use crate::net::http_client::install_tls;
 use crate::source::files::listing::{
     ICEBERG, ICEBERG_ENDING, Listed, Listing, TABLE_FORMATS, is_hidden, refuse_table,
 };
@@ -17,9 +18,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio_rustls::rustls::crypto::ring;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// An object comes in ranges of this size, several at once.
@@ -83,9 +83,7 @@ macro_rules! built {
 impl BucketStore {
     /// Sends nothing yet. Credentials come from the environment, as each cloud's tools take them.
     pub fn open(url: &BucketUrl) -> Result<BucketStore> {
-        static PROVIDER: Once = Once::new();
-        // Another one that is installed does as well.
-        PROVIDER.call_once(|| _ = ring::default_provider().install_default());
+        install_tls();
         // Before anybody waits for it.
         Key::parse(&url.key).map_err(|error| key_fault(&url.bucket, &url.key, &error))?;
         let (bucket, variables) = (url.bucket.trim_end_matches('/'), variables(url.kind));

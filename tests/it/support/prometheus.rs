@@ -37,6 +37,12 @@ impl Prometheus {
         Prometheus::spawn(folder, target, rules, alertmanager, None)
     }
 
+    /// One that is written to, and scrapes nobody.
+    pub fn receiving(program: &str, folder: &Path) -> Prometheus {
+        std::fs::write(folder.join("prometheus.yml"), "global: {}\n").unwrap();
+        Prometheus::launch(program, folder, Some("--web.enable-remote-write-receiver"))
+    }
+
     fn spawn(
         folder: &Path,
         target: &str,
@@ -54,9 +60,13 @@ impl Prometheus {
             text += &format!("{address}\"]\n");
         }
         std::fs::write(folder.join("prometheus.yml"), text).unwrap();
+        Prometheus::launch("prometheus", folder, flag)
+    }
+
+    fn launch(program: &str, folder: &Path, flag: Option<&str>) -> Prometheus {
         // Freed at once, and unlikely to be given to another so soon.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = Command::new("prometheus")
+        let child = Command::new(program)
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("tsdb").display()))
             .arg(format!("--web.listen-address={free}"))
