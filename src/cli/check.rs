@@ -211,6 +211,7 @@ fn snapshot(
         reference: Some(reference),
         windows: windows.collect(),
         predictions: Vec::new(),
+        accepted: None,
         totals: Totals::default(),
     };
     Snapshot { generation: 0, models: vec![Arc::new(model)] }

@@ -2,11 +2,11 @@
 
 use super::{options, output};
 use crate::config::load;
-use crate::monitor::reference::CurrentProfile;
+use crate::store::added_windows::AddedWindows;
 use crate::store::closed_windows::Query;
 use crate::store::{ModelStore, Store};
 use crate::time::Timestamp;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,7 +53,9 @@ pub fn run(arguments: &HistoryProfileArguments) -> Result<ExitCode> {
     let window = only("window", "--window", windows, Clone::clone)?;
     let limit = arguments.from.is_none().then_some(1);
     let query = Query { from: arguments.from, to: arguments.to, limit };
-    let profile = added(&store, &window, &query)?;
+    let AddedWindows { profile, windows, end, .. } = store.added_windows(&window, &query)?;
+    let ended = end.map(|end| format!(", the last of which ended {end}")).unwrap_or_default();
+    eprintln!("{windows} windows {window:?}, {} rows{ended}", profile.pane.rows);
     output::write(Some(&arguments.output), &profile.to_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -68,37 +70,4 @@ fn only<T>(what: &str, how: &str, mut all: Vec<T>, name: impl Fn(&T) -> String) 
             bail!("which {what}? Say it with {how}; there are: {names}")
         }
     }
-}
-
-/// The sum of windows that have no rows in common, on one grid.
-fn added(store: &ModelStore, window: &str, query: &Query) -> Result<CurrentProfile> {
-    let windows = store.windows_with_profile(window, query)?;
-    let mut sum: Option<CurrentProfile> = None;
-    let (mut end, mut n) = (None, 0);
-    for (figures, id) in windows {
-        // A daemon that closes a window meanwhile may drop the oldest.
-        let Some(profile) = store.window_profile(id, window)? else { continue };
-        n += 1;
-        if figures.start.is_some() && figures.start < end {
-            bail!("windows {window:?} overlap, and rows would count twice; say fewer of them");
-        }
-        end = figures.end;
-        match &mut sum {
-            None => sum = Some(profile),
-            Some(sum) if sum.names == profile.names => {
-                let other = |_| anyhow!("the reference has changed between windows {window:?}");
-                sum.pane.merge(&profile.pane).map_err(other)?;
-            }
-            Some(_) => bail!("the features have changed between windows {window:?}"),
-        }
-    }
-    let sum = sum.with_context(|| {
-        format!(
-            "no window {window:?} of that time has a profile; the last state.profiles_max have \
-             one, of those that closed since that is set"
-        )
-    })?;
-    let ended = end.map(|end| format!(", the last of which ended {end}"));
-    eprintln!("{n} windows {window:?}, {} rows{}", sum.pane.rows, ended.unwrap_or_default());
-    Ok(sum)
 }

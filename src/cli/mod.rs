@@ -4,11 +4,14 @@
 //! 0 done and no drift, 1 drift found, 2 could not do it, 3 nothing could be judged and
 //! `--strict` was given.
 
+mod accept;
 mod check;
 mod config;
 mod counting;
+mod daemon_client;
 mod dashboards;
 mod guessed_columns;
+mod healthy;
 mod history;
 mod history_profile;
 mod init;
@@ -20,7 +23,7 @@ mod output;
 mod profile;
 mod profile_pipe;
 mod progress;
-mod reset_history;
+mod reference_command;
 mod rules;
 mod run;
 mod state;
@@ -90,8 +93,10 @@ enum Command {
     History(history::HistoryArguments),
     /// Run the files of the sources through the same engine again, and write the windows
     Replay(history::ReplayArguments),
-    /// Forget how much features vary
-    Reference(reset_history::ReferenceArguments),
+    /// Accept a window as the reference of a model, or forget how much its features vary
+    Reference(reference_command::ReferenceArguments),
+    /// Ask whether a daemon answers and makes progress; exit status 1 when it does not
+    Healthy(healthy::HealthyArguments),
     /// Check or copy the state of a daemon
     State(state::StateArguments),
     /// Check a configuration, or show it with all defaults
@@ -125,7 +130,8 @@ pub fn main() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments),
         Command::History(arguments) => history::run(arguments),
         Command::Replay(arguments) => history::run_replay(arguments),
-        Command::Reference(arguments) => reset_history::run(arguments),
+        Command::Reference(arguments) => reference_command::run(arguments),
+        Command::Healthy(arguments) => healthy::run(&arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Metrics => metrics::run(),

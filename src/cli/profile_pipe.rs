@@ -14,8 +14,8 @@ use anyhow::{Result, anyhow};
 use std::io::Read;
 use std::path::Path;
 
-/// Counts on the grid of a reference, stretch by stretch, or makes a reference, for which all rows
-/// are held.
+/// Counts on the grid of a reference, some batches at a time, or makes a reference, for which all
+/// rows are held.
 pub fn profile_pipe(
     grid: Option<&Path>,
     settings: &CheckOptions,
@@ -23,7 +23,7 @@ pub fn profile_pipe(
 ) -> Result<Profile> {
     // Locked by each read, as its buffer is.
     let mut input = IpcReader::new(std::io::stdin());
-    let first = input.row_group().map_err(in_pipe)?;
+    let first = input.table().map_err(in_pipe)?;
     let names = first.iter().flat_map(|table| table.schema().fields());
     choice.check_names(&names.map(|field| field.name().clone()).collect::<Vec<_>>())?;
     match grid {
@@ -44,7 +44,7 @@ fn current(
     while let Some(table) = next {
         let pane = pane_of_table(reference, &table, &counting, &mut changes).map_err(in_pipe)?;
         all.merge(&pane).map_err(|error| anyhow!("standard input: {error}"))?;
-        next = input.row_group().map_err(in_pipe)?;
+        next = input.table().map_err(in_pipe)?;
     }
     if !changes.is_empty() {
         eprintln!("driftd: {changes}");
@@ -58,7 +58,7 @@ fn reference(
     settings: &CheckOptions,
 ) -> Result<Profile> {
     let mut tables = Vec::from_iter(first);
-    while let Some(table) = input.row_group().map_err(in_pipe)? {
+    while let Some(table) = input.table().map_err(in_pipe)? {
         tables.push(table);
     }
     let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();

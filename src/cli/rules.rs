@@ -81,8 +81,13 @@ fn no_window_closed(shipped: &Value, model: &Model, window: &WindowConfig) -> Va
     };
     let mut rule = shipped.clone();
     let matchers = matchers(model, &[("window", &window.name)]);
+    let of_model = self::matchers(model, &[]);
     rule["expr"] = Value::String(format!(
-        "time() - (driftd_window_closed_timestamp_seconds{{{matchers}}} > 0) > {}",
+        "time() - (\n  driftd_window_closed_timestamp_seconds{{{matchers}}} > 0\n  \
+         or on (job, instance, model_name, model_version, window)\n    \
+         0 * driftd_open_window_rows{{{matchers}}}\n      \
+         + on (job, instance, model_name, model_version) group_left () \
+         driftd_reference_accepted_timestamp_seconds{{{of_model}}}\n) > {}\n",
         wait.as_secs()
     ));
     let description = &mut rule["annotations"]["description"];

@@ -81,7 +81,9 @@ impl BoundModel {
         let (name, version) = self.label();
         let totals = self.store.totals()?;
         let predictions = self.model.model.predictions.clone();
-        Ok(ModelSnapshot { name, version, reference: None, windows, predictions, totals })
+        let accepted = self.store.acceptance()?.map(Arc::new);
+        let reference = None;
+        Ok(ModelSnapshot { name, version, reference, windows, predictions, accepted, totals })
     }
 
     /// What is live of the model.

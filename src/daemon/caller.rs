@@ -19,6 +19,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The user, where there are users.
+    pub fn name(&self) -> Option<String> {
+        self.user.0.as_deref().map(str::to_owned)
+    }
+
     pub fn has(&self, role: Role) -> bool {
         self.roles.may(&self.user, role)
     }

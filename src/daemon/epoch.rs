@@ -42,7 +42,8 @@ pub fn resume(
     let before = store.known_windows()?;
     let record_before = store.reference_record()?;
     let is_stored = |before: &ReferenceRecord| {
-        before.settings == record.settings && contents(&before.files).eq(contents(&record.files))
+        (before.settings, &before.accepted) == (record.settings, &record.accepted)
+            && contents(&before.files).eq(contents(&record.files))
     };
     let is_stored = record_before.as_ref().is_some_and(is_stored);
     let profile = (!is_stored).then(|| reference.to_chunks());
@@ -59,7 +60,8 @@ pub fn resume(
             (renamed, left) = change.note(store, now, &mut commit)?;
         }
         let windows = config.windows.clone();
-        commit.epoch = Some(Epoch { windows, reference: record, profile, renamed, left });
+        let begun = now;
+        commit.epoch = Some(Epoch { windows, reference: record, begun, profile, renamed, left });
         store.commit(&commit)?;
     }
     let mut restored = restored(config, &reference, store)?;
@@ -82,7 +84,8 @@ fn restored(
     reference: &Reference,
     store: &ModelStore,
 ) -> Result<Restored, StateError> {
-    let mut restored = Restored { panes: store.panes()?, ..Restored::default() };
+    let accepted = store.acceptance()?.map(Arc::new);
+    let mut restored = Restored { panes: store.panes()?, accepted, ..Restored::default() };
     let figures = config.drift.persistence.map(|_| ReferenceFigures::of(reference, false));
     for window in &config.windows {
         restored.places.push(store.place(&window.name)?);

@@ -7,6 +7,7 @@ use crate::error::{Error, Fault, Result, StateError};
 use crate::format::parquet::ParquetTable;
 use crate::format::{FileTable, OpenFile};
 use crate::judge::evidence::WindowEvidence;
+use crate::monitor::acceptance::Acceptance;
 use crate::monitor::ordered_reference::evidence;
 use crate::monitor::reference::Reference;
 use crate::monitor::table::{ProgressTable, Table};
@@ -33,6 +34,8 @@ enum Origin {
     State,
     /// It has the same.
     OtherModel,
+    /// A window that was made the reference.
+    Accepted,
 }
 
 impl Origin {
@@ -43,6 +46,7 @@ impl Origin {
             Origin::Profile => "profile",
             Origin::State => "state",
             Origin::OtherModel => "another model",
+            Origin::Accepted => "an accepted window",
         }
     }
 }
@@ -73,6 +77,7 @@ impl ReferenceLoader<'_> {
     pub fn load(&self, model: &Model, store: &ModelStore) -> Result<Option<LoadedReference>> {
         let started = Instant::now();
         let found = match &model.reference_source {
+            _ if self.is_accepted(model, store)? => Some(accepted_before(model, store)?),
             ReferenceSource::Path(path) => Some(self.find(model, path, store)?),
             ReferenceSource::WarmUp(warm_up) => self.warm(model, warm_up, store)?,
         };
@@ -106,12 +111,34 @@ impl ReferenceLoader<'_> {
     pub fn is_another(&self, model: &Model, store: &ModelStore) -> Result<bool> {
         let ReferenceSource::Path(path) = &model.reference_source else { return Ok(false) };
         let Some(kept) = store.reference_record()? else { return Ok(false) };
+        if kept.accepted.is_some() {
+            return Ok(!self.is_accepted(model, store)?);
+        }
         let input = inputs::resolve(path).map_err(in_reference(path))?;
         Ok(match input {
             Input::Profile(file) => profile_settings(model, &file)? != kept.settings,
             Input::Files(files) => {
                 !is_untouched(&files, &kept.files)
                     && contents_differ(&files, &kept.files).map_err(in_reference(path))?
+            }
+        })
+    }
+
+    /// Whether a window is the reference: one was accepted, and what is configured holds the same
+    /// as then, or cannot be read.
+    fn is_accepted(&self, model: &Model, store: &ModelStore) -> Result<bool> {
+        let Some(kept) = store.reference_record()? else { return Ok(false) };
+        let Some(accepted) = &kept.accepted else { return Ok(false) };
+        let now = match &model.reference_source {
+            ReferenceSource::WarmUp(_) => return Ok(true),
+            ReferenceSource::Path(path) => held(path, &kept.files),
+        };
+        Ok(match now {
+            Ok(now) => now == accepted.in_place_of,
+            Err(error) => {
+                let model = &model.model.name;
+                warn!(model, %error, "the accepted window stays the reference");
+                true
             }
         })
     }
@@ -135,7 +162,8 @@ impl ReferenceLoader<'_> {
         let (files, tables): (Vec<_>, Vec<_>) = gathered.files.into_iter().unzip();
         let reference = Arc::new(self.build(model, &tables)?);
         files.iter().try_for_each(OpenFile::check_untouched)?;
-        let record = ReferenceRecord { files: identify(&files, &tables)?, settings };
+        let record =
+            ReferenceRecord { files: identify(&files, &tables)?, accepted: None, settings };
         Ok(Some((LoadedReference { reference, record }, Origin::WarmUp)))
     }
 
@@ -177,7 +205,8 @@ impl ReferenceLoader<'_> {
         let tables = hashing(files, model.page_bytes_max)?;
         // Another place or time, such as that of a new container, and maybe the same content.
         if kept.is_some() || !similar.is_empty() {
-            let record = ReferenceRecord { files: identify(files, &tables)?, settings };
+            let record =
+                ReferenceRecord { files: identify(files, &tables)?, accepted: None, settings };
             if kept.is_some_and(|kept| contents(&kept.files).eq(contents(&record.files))) {
                 return from_state(store, record, similar);
             }
@@ -187,7 +216,7 @@ impl ReferenceLoader<'_> {
         }
         let reference = self.build(model, &tables)?;
         files.iter().try_for_each(OpenFile::check_untouched)?;
-        let record = ReferenceRecord { files: identify(files, &tables)?, settings };
+        let record = ReferenceRecord { files: identify(files, &tables)?, accepted: None, settings };
         let reference = Arc::new(on_known_grids(reference, &record, model, store)?);
         similar.add(&record, &reference);
         Ok((LoadedReference { reference, record }, Origin::Files))
@@ -203,7 +232,7 @@ impl ReferenceLoader<'_> {
         store: &ModelStore,
     ) -> Result<(LoadedReference, Origin)> {
         let settings = profile_settings(model, file)?;
-        let record = ReferenceRecord { files: Vec::new(), settings };
+        let record = ReferenceRecord { files: Vec::new(), accepted: None, settings };
         let shape = ReferenceShape { settings, sizes: Vec::new() };
         self.references.with_similar(shape, |similar| {
             if let Some(reference) = same_content(similar, &record) {
@@ -230,6 +259,61 @@ impl ReferenceLoader<'_> {
             tables.iter().map(|table| ProgressTable { table, on_read: &on_read }).collect();
         inputs::build(&tables, &model.reference, &|_| {})
     }
+}
+
+/// The accepted window that the state has. What has changed of the configuration leaves out
+/// features, and adds none.
+fn accepted_before(model: &Model, store: &ModelStore) -> Result<(LoadedReference, Origin)> {
+    let kept = store.reference_record()?;
+    let kept = kept.ok_or_else(|| Error::new("the state has no reference any more"))?;
+    let record = ReferenceRecord { settings: settings(model), ..kept };
+    let reference = stored(store)?.select(&model.reference).map_err(|error| {
+        error
+            .context("a window was accepted as the reference, which the configuration does not fit")
+    })?;
+    Ok((LoadedReference { reference: Arc::new(reference), record }, Origin::Accepted))
+}
+
+/// A window as the reference from now on, in place of what the configuration names, as long as that
+/// holds what it holds now.
+pub fn accepted_now(
+    model: &Model,
+    store: &ModelStore,
+    reference: Reference,
+    accepted: Acceptance,
+) -> Result<LoadedReference> {
+    let kept = store.reference_record()?;
+    let files = kept.map(|kept| kept.files).unwrap_or_default();
+    let in_place_of = match &model.reference_source {
+        ReferenceSource::WarmUp(_) => String::new(),
+        ReferenceSource::Path(path) => held(path, &files)?,
+    };
+    let accepted = Some(Acceptance { in_place_of, ..accepted });
+    let record = ReferenceRecord { files, accepted, settings: settings(model) };
+    Ok(LoadedReference { reference: Arc::new(reference), record })
+}
+
+/// A hash of what a path of a reference holds; files that are as they are known to be are not read.
+fn held(path: &Path, known: &[ReferenceFile]) -> Result<String> {
+    let hash = match inputs::resolve(path).map_err(in_reference(path))? {
+        Input::Profile(file) => xxh3_128(&inputs::read_bytes(&file)?),
+        Input::Files(files) => {
+            let of = |files: &[ReferenceFile]| {
+                xxh3_128(contents(files).collect::<Vec<_>>().join(" ").as_bytes())
+            };
+            match is_untouched(&files, known) {
+                true => of(known),
+                false => {
+                    let read = || -> Result<Vec<ReferenceFile>> {
+                        let files = open_all(&files)?;
+                        identify(&files, &hashing(&files, u64::MAX)?)
+                    };
+                    of(&read().map_err(in_reference(path))?)
+                }
+            }
+        }
+    };
+    Ok(format!("{hash:032x}"))
 }
 
 /// What stretches of a reference in the order of time leave for judging windows; none where that

@@ -1,5 +1,6 @@
 //! The daemon: binds, loads, watches, answers, reloads, stops.
 
+mod accept_request;
 mod bound;
 mod caller;
 mod clock;
@@ -14,6 +15,7 @@ mod page_tag;
 mod past_routes;
 mod pipeline;
 mod readiness;
+mod reference_routes;
 mod references;
 mod reload;
 mod reloading;
@@ -61,8 +63,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, info, warn};
 use turns::Turns;
 
-/// Requests to reload that wait; more are answered when there is room.
-const RELOADS_MAX: usize = 8;
+/// Requests to change what is watched that wait; more are answered when there is room.
+const REQUESTS_MAX: usize = 8;
 
 /// Models that work at a time at least, however many there are. Counting fans out to the cores
 /// beside them; who works here mostly waits for the disk.
@@ -144,7 +146,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     let shown = Live { models: live.clone(), published, process, external_url };
     let pages = Arc::new(Pages::new(shown, config.export.clone()));
     let sent = sent(&pages, &shared);
-    let (reload, reloads) = mpsc::channel(RELOADS_MAX);
+    let (changes, requests) = mpsc::channel(REQUESTS_MAX);
     let descriptors = Descriptors::raise();
     let sources = Arc::new(shared_sources(&config, descriptors));
     let state = ServerState {
@@ -155,7 +157,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
         models: Arc::clone(&watched),
         state_reads: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
         renders: Arc::new(Semaphore::new(ANSWERS_MAX / 2)),
-        reload: config.server.reload.then_some(reload),
+        changes: config.server.reload.then_some(changes),
         roles: Arc::new(config.server.roles.clone()),
         endpoints: Arc::clone(&sources.endpoints),
     };
@@ -173,7 +175,7 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
     let watchdog = tokio::spawn(health::feed_watchdog(health));
     tokio::spawn(remote_write::run(sent, stop.clone()));
     let outcome = tokio::select! {
-        outcome = supervisor.supervise(address, reloads) => outcome,
+        outcome = supervisor.supervise(address, requests) => outcome,
         () = server.ended_unasked() => Err(Error::new("the HTTP server failed")),
     };
     stop.trigger();

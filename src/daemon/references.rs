@@ -72,7 +72,7 @@ mod tests {
     fn what_nobody_needs_is_forgotten() {
         let references = References::default();
         let shape = |size: u64| ReferenceShape { settings: 1, sizes: vec![size] };
-        let record = ReferenceRecord { files: Vec::new(), settings: 1 };
+        let record = ReferenceRecord { files: Vec::new(), accepted: None, settings: 1 };
         let load = |size: u64| {
             references.with_similar(shape(size), |similar| match similar.find(|_| true) {
                 Some((_, reference)) => (reference, false),

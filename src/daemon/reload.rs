@@ -1,6 +1,7 @@
-//! What a reload is going to change. Everything that can fail is tried here, before anything is
-//! stopped.
+//! What a reload, or a window that becomes a reference, is going to change. Everything that can
+//! fail is tried here, before anything is stopped.
 
+use super::accept_request::AcceptRequest;
 use super::bound::{ModelLabel, label, owner};
 use super::check_sources;
 use super::loaded_reference::{LoadedReference, ReferenceLoader};
@@ -31,7 +32,8 @@ pub struct InForce {
 
 /// A configuration that was found to be good, against what is in force.
 pub struct Change {
-    pub export: ExportConfig,
+    /// None where it stays as it is.
+    pub export: Option<ExportConfig>,
     /// How many models there will be.
     pub n_models: usize,
     pub gone: Vec<ModelLabel>,
@@ -70,7 +72,27 @@ impl InForce {
             let named = |error: Error| error.context(format_args!("model {:?}", model.model.name));
             changed.extend(self.changed(&model, wanted).map_err(named)?);
         }
+        let export = Some(export);
         Ok(Change { export, n_models, gone, changed, listeners, gates })
+    }
+
+    /// One of the models in force, with a window for its reference.
+    pub fn accept(self, request: AcceptRequest) -> Result<Change> {
+        let label = request.label.clone();
+        let named = || format!("model {:?} version {:?}", label.0, label.1);
+        let model = self.models.get(&label);
+        let model = model.ok_or_else(|| Error::new(format!("{} is not watched", named())))?.clone();
+        let store = self.store.model(&label.0, &label.1)?;
+        let reference = request.load(&model, &store).map_err(|error| error.context(named()))?;
+        let models: Vec<Model> = self.models.into_values().collect();
+        Ok(Change {
+            export: None,
+            n_models: models.len(),
+            gone: Vec::new(),
+            changed: vec![ChangedModel { model, reference: Some(reference) }],
+            listeners: listeners(&models),
+            gates: Vec::new(),
+        })
     }
 
     /// The model with its reference, if it or the reference is another than before.

@@ -1,9 +1,11 @@
-//! Where a reload stands: asked for, being compared with what is in force, being carried out.
+//! Where a change of what is watched stands: asked for, being compared with what is in force, being
+//! carried out. A change is a reload of the configuration, or a window that becomes a reference.
 
+use super::accept_request::AcceptRequest;
 use super::bound::ModelLabel;
 use super::reload::Change;
 use crate::error::{Error, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -12,17 +14,28 @@ use tokio::time::Instant;
 /// A reference takes its time to load; one that takes longer than this may not answer at all.
 const COMPARE_MAX: Duration = Duration::from_secs(600);
 
-/// Where the answer to a request to reload goes.
-pub type ReloadRequest = oneshot::Sender<std::result::Result<(), String>>;
+/// Where the answer to whoever asked goes.
+pub type ChangeAnswer = oneshot::Sender<std::result::Result<(), String>>;
 
-/// The reload that is under way, and what is asked for meanwhile.
+/// A change that is asked for.
+pub enum ChangeRequest {
+    /// To what the configuration says now.
+    Reload(ChangeAnswer),
+    /// A window becomes a reference.
+    Accept(AcceptRequest, ChangeAnswer),
+}
+
+/// The change that is under way, and what is asked for meanwhile.
 #[derive(Default)]
 pub struct Reloading {
     /// Where the answers to what was asked for go; a signal needs none.
-    waiting: Vec<ReloadRequest>,
+    waiting: Vec<ChangeAnswer>,
     is_asked: bool,
+    to_accept: VecDeque<(AcceptRequest, ChangeAnswer)>,
     step: Option<Step>,
-    answers: Vec<ReloadRequest>,
+    /// Whether the step is one of a reload.
+    is_reload: bool,
+    answers: Vec<ChangeAnswer>,
 }
 
 enum Step {
@@ -45,26 +58,54 @@ struct Exchange {
 }
 
 impl Reloading {
-    /// Takes a request. All that came before a reload begins are done by it.
-    pub fn ask(&mut self, request: Option<ReloadRequest>) {
-        self.is_asked = true;
-        self.waiting.extend(request);
+    /// Takes a request; a signal asks for a reload without waiting for an answer. All requests to
+    /// reload that came before one begins are done by it.
+    pub fn ask(&mut self, request: Option<ChangeRequest>) {
+        match request {
+            None => self.is_asked = true,
+            Some(ChangeRequest::Reload(answer)) => {
+                self.is_asked = true;
+                self.waiting.push(answer);
+            }
+            Some(ChangeRequest::Accept(request, answer)) => {
+                self.to_accept.push_back((request, answer));
+            }
+        }
     }
 
-    /// Whether the next reload is to begin; it is then under way with `compare`.
-    pub fn begin(&mut self, compare: impl FnOnce() -> JoinHandle<Result<Change>>) {
+    /// Whether what is under way is a reload of the configuration.
+    pub fn is_reload(&self) -> bool {
+        self.is_reload
+    }
+
+    /// Whether the next change is to begin; it is then under way with `compare`.
+    pub fn begin(
+        &mut self,
+        compare: impl FnOnce(Option<AcceptRequest>) -> JoinHandle<Result<Change>>,
+    ) {
         let is_busy = match &self.step {
             None => false,
             // What hangs must not keep the configuration as it is for ever.
             Some(Step::Comparing { is_overdue, .. }) => !*is_overdue,
             Some(Step::Exchanging(exchange)) => !exchange.is_overdue,
         };
-        if is_busy || !self.is_asked {
+        if is_busy {
             return;
         }
-        self.is_asked = false;
-        self.answers = std::mem::take(&mut self.waiting);
-        let (comparing, until) = (compare(), Instant::now() + COMPARE_MAX);
+        let request = match self.to_accept.pop_front() {
+            Some((request, answer)) => {
+                self.answers = vec![answer];
+                Some(request)
+            }
+            None if self.is_asked => {
+                self.is_asked = false;
+                self.answers = std::mem::take(&mut self.waiting);
+                None
+            }
+            None => return,
+        };
+        self.is_reload = request.is_none();
+        let (comparing, until) = (compare(request), Instant::now() + COMPARE_MAX);
         self.step = Some(Step::Comparing { comparing, until, is_overdue: false });
     }
 
@@ -104,6 +145,7 @@ impl Reloading {
 
     /// What the exchange came to, once it has ended; before that, once, that a step takes too long.
     pub fn outcome(&mut self) -> Option<Result<()>> {
+        let done = self.done();
         let exchange = match &mut self.step {
             None => return None,
             Some(Step::Comparing { until, is_overdue, .. }) => {
@@ -111,7 +153,7 @@ impl Reloading {
                     return None;
                 }
                 *is_overdue = true;
-                let text = "not reloaded yet: a reference or a directory does not answer";
+                let text = format!("not {done} yet: a reference or a directory does not answer");
                 return Some(Err(Error::new(text)));
             }
             Some(Step::Exchanging(exchange)) => exchange,
@@ -119,8 +161,8 @@ impl Reloading {
         if exchange.left.is_empty() {
             let fault = exchange.faults.first().cloned();
             self.step = None;
-            let text = "reloaded, but a model failed and will be started again";
-            return Some(fault.map_or(Ok(()), |fault| Err(fault.context(text))));
+            let text = format!("{done}, but a model failed and will be started again");
+            return Some(fault.map_or(Ok(()), |fault| Err(fault.context(&text))));
         }
         if exchange.is_overdue || Instant::now() < exchange.until {
             return None;
@@ -128,7 +170,12 @@ impl Reloading {
         exchange.is_overdue = true;
         let names: Vec<_> = exchange.left.iter().map(|(name, _)| format!("{name:?}")).collect();
         let names = names.join(", ");
-        Some(Err(Error::new(format!("not reloaded yet: what was before of {names} does not end"))))
+        Some(Err(Error::new(format!("not {done} yet: what was before of {names} does not end"))))
+    }
+
+    /// What is being done, when it is done.
+    fn done(&self) -> &'static str {
+        if self.is_reload { "reloaded" } else { "accepted" }
     }
 
     /// Tells whoever asked.

@@ -4,6 +4,8 @@ use super::caller::{Caller, require};
 use super::metrics_route::metrics;
 use super::page_routes::{nameless_feature_page, one_feature_page, overview_page, window_page};
 use super::past_routes::{models, past_feature, past_windows};
+use super::reference_routes::{accept, acceptances};
+use super::reloading::ChangeRequest;
 use super::runbooks::{runbook, runbooks};
 use super::server_state::{ServerState, in_turn, read_state};
 use crate::net::roles::Role;
@@ -34,7 +36,9 @@ pub fn routes(state: ServerState) -> Router {
         .route("/-/ready", get(ready))
         .route("/runbooks", get(runbooks))
         .route("/runbooks/{alert}", get(runbook));
-    let of_reload = Router::new().route("/-/reload", post(reload).put(reload));
+    let of_reload = Router::new()
+        .route("/-/reload", post(reload).put(reload))
+        .route("/api/v1/models/{model}/reference", post(accept));
     let of_read = Router::new()
         .route("/models/{model}", get(window_page))
         .route("/models/{model}/features/{feature}", get(one_feature_page))
@@ -44,6 +48,7 @@ pub fn routes(state: ServerState) -> Router {
         .route("/api/v1/state", get(totals))
         .route("/api/v1/models", get(models))
         .route("/api/v1/models/{model}/windows", get(past_windows))
+        .route("/api/v1/models/{model}/reference", get(acceptances))
         .route("/api/v1/models/{model}/features/{feature}", get(past_feature));
     let of_write = Router::new().route("/api/v1/models/{model}/events", post(events));
     of(Role::Metrics, of_metrics)
@@ -73,12 +78,12 @@ async fn ready(State(state): State<Arc<ServerState>>) -> (StatusCode, String) {
 /// Answers when the new configuration is in force, or with why it is not.
 async fn reload(State(state): State<Arc<ServerState>>, caller: Caller) -> (StatusCode, String) {
     caller.note("reload", "configuration");
-    let Some(reloads) = &state.reload else {
+    let Some(changes) = &state.changes else {
         let text = "reload over HTTP is not enabled; set server.reload, or send SIGHUP\n";
         return (StatusCode::FORBIDDEN, text.to_owned());
     };
     let (answer, outcome) = oneshot::channel();
-    let is_sent = reloads.send(answer).await.is_ok();
+    let is_sent = changes.send(ChangeRequest::Reload(answer)).await.is_ok();
     match outcome.await {
         Ok(Ok(())) => (StatusCode::OK, "configuration reloaded\n".to_owned()),
         Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

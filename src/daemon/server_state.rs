@@ -2,7 +2,7 @@
 
 use super::health::Health;
 use super::readiness::Readiness;
-use super::reloading::ReloadRequest;
+use super::reloading::ChangeRequest;
 use super::supervisor::WatchedModels;
 use crate::export::page::Pages;
 use crate::monitor::snapshot::Published;
@@ -24,8 +24,8 @@ pub struct ServerState {
     pub state_reads: Arc<Semaphore>,
     /// Pages that are made at a time.
     pub renders: Arc<Semaphore>,
-    /// Where requests to reload go; none when those are refused.
-    pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// Where requests to change what is watched go; none when those are refused.
+    pub changes: Option<mpsc::Sender<ChangeRequest>>,
     pub roles: Arc<Roles>,
     /// Where rows are posted to.
     pub endpoints: Arc<Endpoints>,

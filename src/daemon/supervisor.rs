@@ -13,7 +13,7 @@ mod faulty_models;
 use super::bound::{BoundModel, ModelLabel, label};
 use super::managed_model::{AfterStop, Ended, ManagedModel, ModelState};
 use super::reload::{Change, ChangedModel, InForce, gates, listeners};
-use super::reloading::{ReloadRequest, Reloading};
+use super::reloading::{ChangeRequest, Reloading};
 use super::{Shared, tell_systemd};
 use crate::config::{Config, Model};
 use crate::error::{Error, Result};
@@ -278,7 +278,7 @@ impl Supervisor {
     pub async fn supervise(
         &mut self,
         address: SocketAddr,
-        mut reloads: mpsc::Receiver<ReloadRequest>,
+        mut requests: mpsc::Receiver<ChangeRequest>,
     ) -> Result<()> {
         let mut hangup = signal(SignalKind::hangup())
             .map_err(|error| Error::new(format!("cannot listen for signals: {error}")))?;
@@ -288,7 +288,7 @@ impl Supervisor {
         loop {
             self.begin_reload();
             if let Some(outcome) = self.reloading.outcome() {
-                self.tell_reloaded(&outcome);
+                self.tell_changed(&outcome);
                 continue;
             }
             let next = self.next_restart().into_iter().chain(self.reloading.until()).min();
@@ -303,13 +303,16 @@ impl Supervisor {
                     self.restart_due();
                 }
                 _ = hangup.recv() => self.reloading.ask(None),
-                Some(answer) = reloads.recv() => self.reloading.ask(Some(answer)),
+                Some(request) = requests.recv() => self.reloading.ask(Some(request)),
                 compared = self.reloading.compared() => match compared {
                     Ok(change) => self.apply(change),
                     Err(error) => {
                         self.keep_listeners();
-                        let kept = "not reloaded; the configuration before stays in force";
-                        self.tell_reloaded(&Err(error.context(kept)));
+                        let kept = match self.reloading.is_reload() {
+                            true => "not reloaded; the configuration before stays in force",
+                            false => "not accepted; the reference before stays in force",
+                        };
+                        self.tell_changed(&Err(error.context(kept)));
                     }
                 },
                 _ = look.tick(), if has_to_look => {
@@ -343,15 +346,20 @@ impl Supervisor {
             references: Arc::clone(&self.shared.references),
             stop: self.shared.stop.clone(),
         };
-        self.reloading.begin(|| {
+        self.reloading.begin(|request| {
             let in_force = in_force();
-            spawn_blocking(move || in_force.compare())
+            spawn_blocking(move || match request {
+                None => in_force.compare(),
+                Some(request) => in_force.accept(request),
+            })
         });
     }
 
-    fn tell_reloaded(&mut self, outcome: &Result<()>) {
+    fn tell_changed(&mut self, outcome: &Result<()>) {
         let process = &self.shared.process;
         match outcome {
+            Ok(()) if !self.reloading.is_reload() => info!("a window is the reference"),
+            Err(error) if !self.reloading.is_reload() => error!(%error, "no window was accepted"),
             Ok(()) => {
                 process.reload_success.set(self.shared.clock.now().0);
                 process.reload_successful.set(1);
@@ -383,7 +391,9 @@ impl Supervisor {
         let labels = changed.iter().map(|own| label(&own.model)).chain(gone.iter().cloned());
         let labels = labels.chain(under_way).collect();
         self.reloading.exchange(labels, now + self.server.stop_timeout);
-        self.pages.configure(export);
+        if let Some(export) = export {
+            self.pages.configure(export);
+        }
         for label in gone {
             let model = self.models.get_mut(&label);
             if !model.is_some_and(|model| model.stop(AfterStop::Remove)) {

@@ -129,7 +129,9 @@ pub fn open(
     let BoundModel { model, store, sources, .. } = bound;
     let now = shared.clock.now();
     let read = |reference: &Arc<Reference>| ordered(&model, reference);
-    let in_order: Option<&epoch::OrderedReference<'_>> = model.is_ordered.then_some(&read);
+    // The order of an accepted window is not known.
+    let is_ordered = model.is_ordered && loaded.record.accepted.is_none();
+    let in_order: Option<&epoch::OrderedReference<'_>> = is_ordered.then_some(&read);
     let (reference, restored) = epoch::resume(&model.model, loaded, in_order, &store, now)?;
     let (columns, of_logs) = (model.reference.columns.clone(), model.columns_of_logs());
     let time = model.model.time.as_ref().map(|time| time.name.clone());

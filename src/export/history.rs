@@ -45,6 +45,7 @@ impl History {
                 reference: None,
                 windows: vec![window],
                 predictions: Vec::new(),
+                accepted: None,
                 totals: Totals::default(),
             };
             let snapshot = Snapshot { generation: 0, models: vec![Arc::new(model)] };

@@ -128,6 +128,14 @@ pub const REFERENCE_CUMULATIVE_ROWS: Metric = cells(
     "Rows of the reference up to and with each of these values.",
 );
 
+pub const REFERENCE_ACCEPTED: Metric = gauge(
+    "driftd_reference_accepted_timestamp_seconds",
+    None,
+    &["model_name", "model_version"],
+    "Wall-clock time at which a window was made the reference; absent where that is what is \
+     configured.",
+);
+
 pub const WINDOW_ROWS: Metric =
     gauge("driftd_window_rows", None, WINDOW, "Rows of the latest closed window.");
 pub const WINDOW_ROWS_KEPT: Metric = gauge(
@@ -411,6 +419,7 @@ const WINDOWS: &[&Metric] = &[
     &FEATURE_CUMULATIVE_ROWS,
     &REFERENCE_CUMULATIVE_ROWS,
     &BASELINE_DECIDES,
+    &REFERENCE_ACCEPTED,
     &WINDOW_ROWS,
     &WINDOW_ROWS_KEPT,
     &WINDOW_START,

@@ -102,7 +102,7 @@ pub async fn run(sent: Sent, stop: Stop) {
                 Ok(writer) => writer.run().await,
                 Err(error) => {
                     warn!(%error, "remote write cannot begin");
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };

@@ -35,6 +35,10 @@ pub fn samples<'a>(snapshot: &'a Snapshot, config: &ExportConfig) -> Samples<'a>
     let mut samples = Samples::default();
     let mut features: Vec<FeatureSamples<'_>> = Vec::new();
     for model in &snapshot.models {
+        if let Some(own) = &model.accepted {
+            let labels = [model.name.as_str(), &model.version];
+            samples.add(&metrics::REFERENCE_ACCEPTED, &labels, own.accepted.as_seconds());
+        }
         model.windows.iter().for_each(|window| add_window(&mut samples, model, window));
         features.extend(of_features(model, config));
     }

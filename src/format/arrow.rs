@@ -7,11 +7,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Record batches of one schema; each is a row group, or all are one.
+/// Record batches of one schema; each is a row group.
 #[derive(Debug, Clone)]
 pub struct RecordBatchTable {
     schema: Schema,
-    row_groups: Vec<Vec<RecordBatch>>,
+    batches: Vec<RecordBatch>,
     rows: Vec<u64>,
 }
 
@@ -26,15 +26,7 @@ impl RecordBatchTable {
             return Err(Fault::unreadable("the record batches have different schemas"));
         }
         let rows = batches.iter().map(|batch| batch.num_rows() as u64).collect();
-        let row_groups = batches.into_iter().map(|batch| vec![batch]).collect();
-        Ok(RecordBatchTable { schema, row_groups, rows })
-    }
-
-    /// The same rows in one row group: they are counted one after the other.
-    pub fn as_one_row_group(self) -> RecordBatchTable {
-        let batches = self.row_groups.into_iter().flatten().collect();
-        let rows = vec![self.rows.iter().sum()];
-        RecordBatchTable { row_groups: vec![batches], rows, ..self }
+        Ok(RecordBatchTable { schema, batches, rows })
     }
 }
 
@@ -54,13 +46,12 @@ impl Table for RecordBatchTable {
     }
 
     fn weight(&self, row_group: usize, column: usize) -> u64 {
-        let batches = self.row_groups[row_group].iter();
-        batches.map(|batch| batch.column(column).get_array_memory_size() as u64).sum()
+        self.batches[row_group].column(column).get_array_memory_size() as u64
     }
 
     fn read(&self, row_group: usize, column: usize) -> Result<Blocks<'_>, Fault> {
-        let batches = self.row_groups[row_group].iter();
-        Ok(Box::new(batches.map(move |batch| Ok(Block::new(batch.column(column).clone())))))
+        let values = self.batches[row_group].column(column);
+        Ok(Box::new(std::iter::once(Ok(Block::new(values.clone())))))
     }
 }
 

@@ -1,13 +1,12 @@
-//! A stream of Arrow IPC out of a pipe: its record batches, a stretch of rows at a time.
+//! A stream of Arrow IPC out of a pipe: its record batches, as many at a time as fit into memory.
 
 use super::arrow::RecordBatchTable;
-use super::ipc_stream::{CONTINUATION, HEAD_BYTES_MAX, IpcStream, body_bytes, rows_of};
+use super::ipc_stream::{
+    CONTINUATION, HEAD_BYTES_MAX, IpcStream, body_bytes, rows_of, unpacked_bytes,
+};
 use crate::error::{Fault, FaultKind, Result};
 use arrow_array::RecordBatch;
 use std::io::{ErrorKind, Read};
-
-/// Rows that are counted as one row group: as many as pyarrow writes into one by default.
-const ROWS_MAX: usize = 1 << 20;
 
 /// Bytes of record batches that are held at a time, about.
 const BYTES_MAX: usize = 256 << 20;
@@ -15,48 +14,41 @@ const BYTES_MAX: usize = 256 << 20;
 /// Bytes of one message, and of all dictionaries.
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
 
+/// A batch, and its bytes without compression.
+type ReadBatch = (RecordBatch, usize);
+
 /// Reads a stream to its end.
 pub struct IpcReader<R> {
     input: R,
     stream: IpcStream,
     has_ended: bool,
-    /// Read already, but for the next row group.
-    next: Option<RecordBatch>,
 }
 
 impl<R: Read> IpcReader<R> {
     pub fn new(input: R) -> IpcReader<R> {
-        IpcReader { input, stream: IpcStream::default(), has_ended: false, next: None }
+        IpcReader { input, stream: IpcStream::default(), has_ended: false }
     }
 
-    /// The next rows as one row group; none at the end. A stream without rows has one without.
-    pub fn row_group(&mut self) -> Result<Option<RecordBatchTable>, Fault> {
+    /// The next record batches, each a row group; none at the end. A stream without rows has one
+    /// batch without.
+    pub fn table(&mut self) -> Result<Option<RecordBatchTable>, Fault> {
         let is_first = self.stream.schema().is_none();
-        let (mut batches, mut rows, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(batch) =
-            self.next.take().map_or_else(|| self.batch(), |own| Ok(Some(own)))?
-        {
-            if !batches.is_empty() && rows + batch.num_rows() > ROWS_MAX {
-                self.next = Some(batch);
-                break;
-            }
-            rows += batch.num_rows();
-            bytes += batch.get_array_memory_size();
+        let (mut batches, mut bytes) = (Vec::new(), 0);
+        while bytes < BYTES_MAX {
+            let Some((batch, own)) = self.batch()? else { break };
+            bytes += own;
             batches.push(batch);
-            if bytes >= BYTES_MAX {
-                break;
-            }
         }
         if let Some(schema) = self.stream.schema().filter(|_| is_first && batches.is_empty()) {
             batches.push(RecordBatch::new_empty(schema.clone()));
         }
         match batches.is_empty() {
             true => Ok(None),
-            false => RecordBatchTable::new(batches).map(|own| Some(own.as_one_row_group())),
+            false => RecordBatchTable::new(batches).map(Some),
         }
     }
 
-    fn batch(&mut self) -> Result<Option<RecordBatch>, Fault> {
+    fn batch(&mut self) -> Result<Option<ReadBatch>, Fault> {
         while !self.has_ended {
             let Some(head) = self.head()? else { break };
             let length = body_bytes(&head, MESSAGE_BYTES_MAX)?;
@@ -67,9 +59,10 @@ impl<R: Read> IpcReader<R> {
                 return Err(cut());
             }
             let is_rows = rows_of(&head)?.is_some();
+            let unpacked = unpacked_bytes(&head, &body)?;
             let batch = self.stream.take(&head, body, MESSAGE_BYTES_MAX)?;
             if is_rows {
-                return Ok(batch);
+                return Ok(batch.map(|batch| (batch, unpacked)));
             }
         }
         Ok(None)
@@ -135,18 +128,16 @@ mod tests {
     fn row_groups(bytes: &[u8]) -> Result<Vec<u64>, Fault> {
         let mut reader = IpcReader::new(bytes);
         let mut rows = Vec::new();
-        while let Some(table) = reader.row_group()? {
+        while let Some(table) = reader.table()? {
             rows.extend(table.row_groups());
         }
         Ok(rows)
     }
 
     #[test]
-    fn batches_come_in_row_groups() {
-        assert_eq!(row_groups(&written(&[5, 0, 300])).unwrap(), [305]);
+    fn batches_are_row_groups() {
+        assert_eq!(row_groups(&written(&[5, 0, 300])).unwrap(), [5, 0, 300]);
         assert_eq!(row_groups(&written(&[])).unwrap(), [0]);
-        let many = row_groups(&written(&[700_000, 300_000, 200_000, 1_048_576, 1])).unwrap();
-        assert_eq!(many, [1_000_000, 200_000, 1_048_576, 1]);
     }
 
     #[test]

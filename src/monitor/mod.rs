@@ -3,6 +3,8 @@
 //! The top of the pure part: no files, no sockets, no clock. Tables come in through a trait,
 //! "now" is an argument, and the only thread pool of the crate works here.
 
+pub mod acceptance;
+pub mod accepted_reference;
 mod build;
 pub mod cell_rows;
 pub mod close;

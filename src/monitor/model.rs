@@ -1,5 +1,6 @@
 //! One model: plans and adds what arrives, knows where its windows stand.
 
+use super::acceptance::Acceptance;
 use super::clustered_table::ClusteredTable;
 use super::count::{Delta, check_rows, count, count_and_encode};
 use super::event_time::{Timing, event_times};
@@ -69,6 +70,8 @@ pub struct Restored {
     /// The same of stretches of a reference in the order of time.
     pub of_reference: Vec<WindowEvidence>,
     pub recent: Vec<RecentVerdicts>,
+    /// The window that is the reference.
+    pub accepted: Option<Arc<Acceptance>>,
 }
 
 /// How rows arrive, and the time of those that have none of their own.
@@ -111,6 +114,8 @@ pub struct Monitor {
     pub(super) histories: Vec<WindowHistory>,
     /// The same.
     pub(super) recent: Vec<RecentVerdicts>,
+    /// The window that is the reference.
+    accepted: Option<Arc<Acceptance>>,
     /// Grows with every change, since a plan holds for the windows that it was made for.
     generation: u64,
 }
@@ -144,6 +149,7 @@ impl Monitor {
             windows: windows.collect(),
             histories,
             recent,
+            accepted: restored.accepted,
             cursors,
             layout,
             open: OpenPanes::restored(horizons, restored.panes.into_iter()),
@@ -320,6 +326,7 @@ impl Monitor {
             reference: Some(Arc::clone(&self.reference_figures)),
             windows,
             predictions: self.config.predictions.clone(),
+            accepted: self.accepted.clone(),
             totals: Totals::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! What readers see: an immutable picture of every model, replaced as a whole.
 
+use super::acceptance::Acceptance;
 use super::figures::{ReferenceFigures, WindowFigures};
 use crate::totals::Totals;
 use std::sync::{Arc, RwLock};
@@ -24,6 +25,8 @@ pub struct ModelSnapshot {
     pub windows: Vec<WindowSnapshot>,
     /// Features that are what the model answered.
     pub predictions: Vec<String>,
+    /// The window that is the reference, in place of what is configured.
+    pub accepted: Option<Arc<Acceptance>>,
     /// Counters over all runs, as they are committed.
     pub totals: Totals,
 }

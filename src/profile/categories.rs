@@ -39,7 +39,7 @@ pub struct CategoryGrid {
     /// This many of `kept`, from the front, have a bin of their own.
     bins: usize,
     /// Hashes of the reference's other values, ascending; none when there are too many.
-    seen: Option<Vec<u64>>,
+    pub(super) seen: Option<Vec<u64>>,
     /// None of a reference that was profiled before they were counted.
     rare: Option<RareValues>,
     /// By the hash of the text, which needs no further hashing.
@@ -69,7 +69,7 @@ pub struct RareValues {
 }
 
 impl RareValues {
-    fn cell(&self, text: &str) -> usize {
+    pub(super) fn cell(&self, text: &str) -> usize {
         (xxh64(text.as_bytes(), 0) % self.cells as u64) as usize
     }
 }
@@ -141,10 +141,7 @@ impl CategoryGrid {
         let present: u64 = counts.values().sum();
         let mut ordered: Vec<(&str, u64)> = counts.iter().map(|(text, &n)| (&**text, n)).collect();
         ordered.sort_unstable_by(|(a, a_rows), (b, b_rows)| b_rows.cmp(a_rows).then(a.cmp(b)));
-        let is_kept = |rows: u64| rows * CELL_PARTS >= present;
-        let n_kept = ordered.iter().take(CELLS_MAX).take_while(|(_, rows)| is_kept(*rows)).count();
-        let has_bin = |rows: u64| rows >= BIN_ROWS_MIN && rows * 100 >= present * BIN_PER_CENT;
-        let bins = ordered[..n_kept].iter().take_while(|(_, rows)| has_bin(*rows)).count();
+        let (n_kept, bins, named) = CategoryGrid::places(&ordered, present);
         let (kept, rare) = ordered.split_at(n_kept);
         let seen = (rare.len() <= SEEN_MAX).then(|| {
             let mut seen: Vec<u64> =
@@ -152,13 +149,32 @@ impl CategoryGrid {
             seen.sort_unstable();
             seen
         });
-        let is_named = |rows: u64| rows >= NAMED_ROWS_MIN;
-        let named = kept.iter().take_while(|(_, rows)| is_named(*rows)).count();
         let of_hashed: u64 = ordered[named..].iter().map(|(_, rows)| rows).sum();
         let with = |rows: u64| rare.iter().chain(kept).filter(|own| own.1 == rows).count() as u64;
         let cells = (of_hashed / HASHED_ROWS).clamp(1, HASHED_MAX) as usize;
         let rare = Some(RareValues { named, cells, once: with(1), twice: with(2) });
         let kept = kept.iter().map(|(text, _)| (*text).to_owned()).collect();
+        Stored { kept, bins, seen, rare }.into()
+    }
+
+    /// How many of these values, most frequent first, are kept, have bins, and are named.
+    pub(super) fn places(ordered: &[(&str, u64)], present: u64) -> (usize, usize, usize) {
+        let is_kept = |rows: u64| rows * CELL_PARTS >= present;
+        let n_kept = ordered.iter().take(CELLS_MAX).take_while(|(_, rows)| is_kept(*rows)).count();
+        let has_bin = |rows: u64| rows >= BIN_ROWS_MIN && rows * 100 >= present * BIN_PER_CENT;
+        let bins = ordered[..n_kept].iter().take_while(|(_, rows)| has_bin(*rows)).count();
+        let is_named = |rows: u64| rows >= NAMED_ROWS_MIN;
+        let named = ordered[..n_kept].iter().take_while(|(_, rows)| is_named(*rows)).count();
+        (n_kept, bins, named)
+    }
+
+    /// Of what others have put together.
+    pub(super) fn of_parts(
+        kept: Vec<String>,
+        bins: usize,
+        seen: Option<Vec<u64>>,
+        rare: Option<RareValues>,
+    ) -> CategoryGrid {
         Stored { kept, bins, seen, rare }.into()
     }
 

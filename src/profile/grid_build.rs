@@ -26,7 +26,7 @@ const NARROWING_STEPS: usize = 2;
 const GUARDS: i32 = 64;
 
 /// A value with at least one tenth of the present rows is a bin of its own.
-const HEAVY_PARTS: u64 = 10;
+pub(super) const HEAVY_PARTS: u64 = 10;
 
 /// The present values of a reference.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +187,7 @@ fn narrowing_edges(edges: &[f64], range: (f64, f64)) -> Vec<f64> {
 }
 
 /// Edges beyond least and greatest value, each twice as far out as the one before.
-fn guard_edges(min: f64, max: f64) -> Vec<f64> {
+pub(super) fn guard_edges(min: f64, max: f64) -> Vec<f64> {
     let width = if min < max {
         // Halves first: max − min may exceed the largest double.
         (max / 8.0) - (min / 8.0)

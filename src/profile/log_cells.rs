@@ -5,6 +5,7 @@
 //! logarithm as well: 35 cells for every doubling, each 2 % wide, whose middle is within 1 % of any
 //! value in it. C. Masson, J. E. Rim and H. K. Lee, "DDSketch" (2019), give the bound.
 
+use super::extremes::without_negative_zero;
 use super::{Accumulator, Mismatch, sparse};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::HashMap;
@@ -96,15 +97,17 @@ fn cell(value: f64) -> usize {
     }
 }
 
+/// The least value of a cell above zero, by its place from there.
+fn start(place: usize) -> f64 {
+    let octave = (place / PER_OCTAVE) as u64;
+    f64::from_bits(octave << FRACTION_BITS | STARTS[place % PER_OCTAVE])
+}
+
 /// The value that stands for those of a cell.
 fn middle(cell: usize) -> f64 {
     let place = match cell.abs_diff(ZERO) {
         0 => return 0.0,
         above => above - 1,
-    };
-    let start = |place: usize| {
-        let octave = (place / PER_OCTAVE) as u64;
-        f64::from_bits(octave << FRACTION_BITS | STARTS[place % PER_OCTAVE])
     };
     let (low, high) = (start(place), start(place + 1).min(f64::MAX));
     // The harmonic mean is as far from both ends, in parts of them.
@@ -135,7 +138,46 @@ impl Hasher for CellHasher {
     }
 }
 
+/// A filled cell: its lower end, exclusive, its upper end, inclusive, and its rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogStretch {
+    pub lower: f64,
+    pub upper: f64,
+    pub rows: u64,
+}
+
+impl LogStretch {
+    fn new(cell: usize, rows: u64) -> LogStretch {
+        let least = 0f64.next_down();
+        let (lower, upper) = match cell.abs_diff(ZERO) {
+            0 => (least, 0.0),
+            above => {
+                // What is nearest to zero has the first cell.
+                let from = if above == 1 { 0f64.next_up() } else { start(above - 1) };
+                let last = if above == ZERO { f64::MAX } else { start(above).next_down() };
+                match cell > ZERO {
+                    true => (without_negative_zero(from.next_down()), last),
+                    false => ((-last).next_down(), -from),
+                }
+            }
+        };
+        LogStretch { lower, upper, rows }
+    }
+}
+
 impl LogCells {
+    /// Filled cells, ascending.
+    pub fn stretches(&self) -> Vec<LogStretch> {
+        let filled = self.filled().into_iter();
+        filled.map(|(cell, rows)| LogStretch::new(cell as usize, rows)).collect()
+    }
+
+    /// The counts of the cells that `is_wanted` says of their values.
+    pub fn filtered(&self, is_wanted: impl Fn(f64) -> bool) -> LogCells {
+        let own = self.0.iter().filter(|(cell, _)| is_wanted(middle(**cell as usize)));
+        LogCells(own.map(|(cell, rows)| (*cell, *rows)).collect())
+    }
+
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
@@ -237,6 +279,19 @@ mod tests {
             prop_assert_eq!(&merged, &whole);
             let bytes = postcard::to_stdvec(&whole).unwrap();
             prop_assert_eq!(postcard::from_bytes::<LogCells>(&bytes).unwrap(), whole);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_ends_where_the_next_begins(value in any::<f64>()) {
+            if value.is_finite() {
+                let own = LogStretch::new(cell(value), 1);
+                prop_assert!(own.lower < value && value <= own.upper, "{own:?} of {value}");
+                prop_assert_eq!(cell(own.upper), cell(value));
+                prop_assert_eq!(cell(own.lower.next_up()), cell(value));
+                prop_assert!(cell(own.lower.max(f64::MIN)) + 1 >= cell(value));
+            }
         }
     }
 

@@ -12,6 +12,7 @@
 //!
 //! Not randomised sketches in the way of a row: their answer would depend on the order of merging.
 
+pub mod accepted;
 pub mod block;
 pub mod categories;
 mod category_layout;
@@ -37,6 +38,7 @@ pub mod numeric_frame;
 mod numeric_layout;
 pub mod percentiles;
 pub mod random_groups;
+mod recut_grid;
 mod row_bins;
 pub mod row_order;
 mod sparse;

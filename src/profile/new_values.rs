@@ -39,6 +39,11 @@ impl NewValues {
         self.drop_greatest();
     }
 
+    /// Hash, name and rows of each, in the order of hashes; a long name is not whole.
+    pub fn all(&self) -> impl Iterator<Item = (u64, &str, u64)> {
+        self.by_hash.iter().map(|(hash, (text, rows))| (*hash, &**text, *rows))
+    }
+
     /// Whether every value that came is here.
     pub fn are_all(&self) -> bool {
         self.by_hash.len() < KEPT_MAX

@@ -144,7 +144,7 @@ impl NumericProfile {
         }
     }
 
-    fn cells_as<'a>(
+    pub(super) fn cells_as<'a>(
         &'a self,
         frame: &'a NumericFrame,
         width: Width,
@@ -159,7 +159,11 @@ impl NumericProfile {
         }
     }
 
-    fn narrow_cells<'a>(&'a self, frame: &NumericFrame, grid: &NumericGrid) -> Cow<'a, Cells> {
+    pub(super) fn narrow_cells<'a>(
+        &'a self,
+        frame: &NumericFrame,
+        grid: &NumericGrid,
+    ) -> Cow<'a, Cells> {
         let doubles = match (&self.native, &self.rounded) {
             (None, _) => None,
             (Some(_), Rounded::Floats(cells)) => Some(Cow::Borrowed(cells)),
@@ -208,7 +212,7 @@ impl NumericProfile {
     }
 
     /// The narrowest that values came in.
-    fn width_written(&self) -> Width {
+    pub(super) fn width_written(&self) -> Width {
         match (&self.half, &self.narrow) {
             (Some(_), _) => Width::F16,
             (None, Some(_)) => Width::F32,

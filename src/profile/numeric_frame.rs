@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// What the reference fixes for a numeric feature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(from = "FrameParts", into = "FrameParts")]
 pub struct NumericFrame {
     /// The width of the reference's values.
     pub(super) width: Width,
@@ -36,28 +36,28 @@ pub struct NumericFrame {
 
 /// The parts of a frame that others follow from.
 #[derive(Clone, Serialize, Deserialize)]
-struct Stored {
-    width: Width,
-    native: NumericGrid,
-    narrow: Option<NarrowLane>,
-    center: f64,
-    fences: Option<(f64, f64)>,
-    tracks_distinct: bool,
+pub(super) struct FrameParts {
+    pub width: Width,
+    pub native: NumericGrid,
+    pub narrow: Option<NarrowLane>,
+    pub center: f64,
+    pub fences: Option<(f64, f64)>,
+    pub tracks_distinct: bool,
 }
 
-impl From<Stored> for NumericFrame {
-    fn from(stored: Stored) -> NumericFrame {
-        let Stored { width, native, narrow, center, fences, tracks_distinct } = stored;
+impl From<FrameParts> for NumericFrame {
+    fn from(stored: FrameParts) -> NumericFrame {
+        let FrameParts { width, native, narrow, center, fences, tracks_distinct } = stored;
         let moments = MomentsFrame::new(center, native.range());
         let half = OnceLock::new();
         NumericFrame { width, native, narrow, half, center, moments, fences, tracks_distinct }
     }
 }
 
-impl From<NumericFrame> for Stored {
-    fn from(frame: NumericFrame) -> Stored {
+impl From<NumericFrame> for FrameParts {
+    fn from(frame: NumericFrame) -> FrameParts {
         let NumericFrame { width, native, narrow, center, fences, tracks_distinct, .. } = frame;
-        Stored { width, native, narrow, center, fences, tracks_distinct }
+        FrameParts { width, native, narrow, center, fences, tracks_distinct }
     }
 }
 
@@ -88,7 +88,7 @@ impl NumericFrame {
         let finite = reference.finite;
         let native = reference.grid();
         let n_distinct = finite.chunk_by(|a, b| a == b).take(ATOMS_MAX + 1).count();
-        let stored = Stored {
+        let stored = FrameParts {
             width: origin.width,
             narrow: if origin.width == Width::F64 { NarrowLane::new(reference) } else { None },
             center: finite.get(finite.len() / 2).copied().unwrap_or(0.0),

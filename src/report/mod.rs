@@ -1,6 +1,7 @@
 //! Reports for people and programs: a table for the terminal, a page to look at, JSON for all
 //! else.
 
+pub mod acceptance_entry;
 mod bar;
 mod column_chart;
 pub mod feature_page;

@@ -1,10 +1,12 @@
 //! The models that are watched, as JSON: what each is compared with, and where its windows stand.
 
+use super::acceptance_entry::acceptance;
 use super::history::Summary;
 use super::json::{SCHEMA, to_line};
 use crate::monitor::figures::WindowSummary;
 use crate::monitor::snapshot::{ModelSnapshot, WindowSnapshot};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A model that is watched.
 pub struct ListedModel<'a> {
@@ -34,6 +36,8 @@ struct Model<'a> {
 struct Reference {
     rows: u64,
     features: usize,
+    /// The window that it is; null of what is configured.
+    accepted: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -60,9 +64,11 @@ pub fn models(models: &[ListedModel<'_>]) -> String {
             model: name,
             version,
             up: model.is_up,
-            reference: reference
-                .as_ref()
-                .map(|own| Reference { rows: own.rows, features: own.features.len() }),
+            reference: reference.as_ref().map(|own| Reference {
+                rows: own.rows,
+                features: own.features.len(),
+                accepted: model.figures.accepted.as_deref().map(acceptance),
+            }),
             sources: &model.sources,
             windows: windows.collect(),
         }

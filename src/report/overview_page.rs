@@ -1,5 +1,6 @@
 //! All models: what their latest windows came to, and what their sources do.
 
+use super::acceptance_entry::accepted_words;
 use super::column_chart::shares_over_time;
 use super::feature_section::short_name;
 use super::feature_table::moment;
@@ -88,6 +89,7 @@ fn model_part(model: &WatchedModel<'_>) -> Markup {
                 " rows of the reference"
             } }
         }
+        @if let Some(accepted) = &figures.accepted { p.soft { (accepted_words(accepted)) } }
         (windows_of(model))
         (sources_of(model))
     }

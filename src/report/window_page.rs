@@ -1,6 +1,7 @@
 //! The features of one window of a model, worst first, and what the windows before it came to.
 
 use super::Report;
+use super::acceptance_entry::accepted_words;
 use super::bar::THRESHOLDS_MAX;
 use super::column_chart::{Column, ColumnChart, pitch_of, shares_over_time};
 use super::feature_section::{file_name, short_name};
@@ -130,8 +131,12 @@ impl<'a> WindowView<'a> {
                     }
                     // Another part, so that the page is loaded again once there is more to show.
                     None => { (live_part("no-window", &html! {
-                        p { "No window has closed yet; " (self.window.open_rows)
-                            " rows are counted." }
+                        @match &self.model.accepted {
+                            Some(accepted) => { p { (accepted_words(accepted))
+                                " No window has closed since." } }
+                            None => { p { "No window has closed yet." } }
+                        }
+                        p { (self.window.open_rows) " rows are counted." }
                     })) }
                 }
             }

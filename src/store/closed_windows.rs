@@ -188,10 +188,13 @@ impl ModelStore {
         })
     }
 
-    /// The closed window that is shown: greatest end, then ledger order.
+    /// The closed window that is shown: greatest end, then ledger order; none that was judged
+    /// against a reference in whose place another was accepted.
     pub fn latest(&self, window: &str) -> Result<Option<WindowFigures>, StateError> {
         let latest = Query { limit: Some(1), ..Query::default() };
-        Ok(self.windows(window, &latest)?.pop())
+        let latest = self.windows(window, &latest)?.pop();
+        let replaced = self.acceptance()?.map(|own| own.replaced);
+        Ok(latest.filter(|own| own.compared.is_none() || own.compared != replaced))
     }
 
     /// The windows that have a profile, oldest first, without their features, and their ids.

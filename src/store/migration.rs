@@ -24,7 +24,7 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
@@ -34,6 +34,7 @@ const MIGRATIONS: [Migration; 9] = [
     Migration { sql: include_str!("schema/7.sql"), convert: Some(keep_window_sums) },
     Migration { sql: include_str!("schema/8.sql"), convert: Some(spread_windows) },
     Migration { sql: include_str!("schema/9.sql"), convert: None },
+    Migration { sql: include_str!("schema/10.sql"), convert: Some(keep_acceptance_sums) },
 ];
 
 /// The version that this driftd reads and writes.
@@ -153,6 +154,10 @@ fn keep_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             "closed_window",
         ],
     )
+}
+
+fn keep_acceptance_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    row_sums::keep(transaction, &["accepted_reference"])
 }
 
 fn keep_evidence_sums(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

@@ -3,6 +3,8 @@
 //! What a file changed and the fact that it was counted are one transaction. After any crash
 //! either both are there or neither, and then the file is counted again from its start.
 
+mod accepted_references;
+pub mod added_windows;
 mod check;
 pub mod closed_windows;
 pub mod commit;

@@ -1,9 +1,11 @@
 //! What panes are counted under: the profile of the reference, for the next start, and the windows.
 
 use super::row_sums::{MODEL, REFERENCE, REFERENCE_PART};
-use super::{ModelStore, to_text};
+use super::{ModelStore, accepted_references, to_text};
 use crate::error::{Result, StateError};
 use crate::identity::Stat;
+use crate::monitor::acceptance::Acceptance;
+use crate::time::Timestamp;
 use crate::window::WindowConfig;
 use crate::window::pane::PaneKey;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -14,6 +16,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferenceRecord {
     pub files: Vec<ReferenceFile>,
+    /// The window that it was, in place of what the files hold.
+    pub accepted: Option<Acceptance>,
     /// Hash of the configuration of its columns, and of the version that made it.
     pub settings: u128,
 }
@@ -31,6 +35,8 @@ pub struct ReferenceFile {
 pub struct Epoch {
     pub windows: Vec<WindowConfig>,
     pub reference: ReferenceRecord,
+    /// Wall clock.
+    pub begun: Timestamp,
     /// Its profile in chunks, when that is another than before.
     pub profile: Option<Vec<Vec<u8>>>,
     /// What panes are called under the new windows; those without a name are dropped.
@@ -56,7 +62,8 @@ impl ModelStore {
             let what = "the list of the files of the reference";
             self.store.named(StateError::damaged(what, error))
         })?;
-        Ok(Some(ReferenceRecord { files, settings: u128::from_be_bytes(settings) }))
+        let accepted = self.acceptance()?;
+        Ok(Some(ReferenceRecord { files, accepted, settings: u128::from_be_bytes(settings) }))
     }
 
     /// The profile in the state, in chunks that are as in a `.profile` file.
@@ -94,7 +101,8 @@ pub(super) fn write(
     model: i64,
     epoch: &Epoch,
 ) -> rusqlite::Result<()> {
-    let Epoch { windows, reference, profile, .. } = epoch;
+    let Epoch { windows, reference, profile, begun, .. } = epoch;
+    accepted_references::write(transaction, model, reference.accepted.as_ref(), *begun)?;
     transaction.execute(
         "UPDATE model SET windows = ?2, sum = row_sum('model', id, name, version, ?2, created)
          WHERE id = ?1",

@@ -50,7 +50,13 @@ pub const WINDOW_EVIDENCE: SummedTable =
 pub const FEATURE: SummedTable =
     SummedTable::new("feature", "model, name, kind, content, reference");
 
-const TABLES: [SummedTable; 14] = [
+pub const ACCEPTED_REFERENCE: SummedTable = SummedTable::new(
+    "accepted_reference",
+    "model, accepted, accepted_by, window, windows, start, \"end\", rows, in_place_of, \
+     replaced, ended",
+);
+
+const TABLES: [SummedTable; 15] = [
     MODEL,
     SOURCE,
     FILE,
@@ -65,6 +71,7 @@ const TABLES: [SummedTable; 14] = [
     CLOSED_WINDOW,
     WINDOW_EVIDENCE,
     FEATURE,
+    ACCEPTED_REFERENCE,
 ];
 
 impl SummedTable {

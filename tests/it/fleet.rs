@@ -100,10 +100,9 @@ fn scores_of_a_fleet_are_those_of_all_rows() {
     let rules = repository("config/fleet.yml");
     let prometheus = Prometheus::start_with(folder.path(), &targets, &rules, None);
     let query = |text: &str| format!("/api/v1/query?query={}", text.replace('+', "%2B"));
-    let all = prometheus.wait_for("all daemons", &query("driftd_fleet:daemons==3"), |answer| {
+    prometheus.wait_for("all daemons", &query("driftd_fleet:daemons==3"), |answer| {
         answer["data"]["result"].get(0).map(|_| ())
     });
-    let () = all;
     // One daemon alone, over the thirds as files of its own.
     let alone = folder.path().join("alone");
     std::fs::create_dir(&alone).unwrap();
@@ -176,7 +175,7 @@ fn a_pair_shows_the_same() {
     let last = rows(20, 220, 0.0, 30);
     let folders = ["one", "other"].map(|name| folder.path().join(name));
     folders.iter().for_each(|own| std::fs::create_dir(own).unwrap());
-    let mut one = watching(&folders[0], &reference, &[&files[..], &[last.clone()]].concat());
+    let mut one = watching(&folders[0], &reference, &[&files[..], std::slice::from_ref(&last)].concat());
     let mut other = watching(&folders[1], &reference, &[]);
     for (number, rows) in files.iter().enumerate().rev() {
         write(&folders[1].join(format!("logs/{number}.parquet")), columns(rows, true));

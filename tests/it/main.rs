@@ -1,5 +1,6 @@
 //! All integration tests, in one binary to link once.
 
+mod accept;
 mod alerts;
 mod bombs;
 mod browser;
@@ -35,6 +36,7 @@ mod notification;
 mod oracle;
 mod past;
 mod payloads;
+mod pipe;
 mod posts;
 mod prometheus;
 mod push;

@@ -187,7 +187,7 @@ impl Simulation {
         let store = self.store();
         let loaded = LoadedReference {
             reference: Arc::clone(&self.reference),
-            record: ReferenceRecord { files: Vec::new(), settings: 0 },
+            record: ReferenceRecord { files: Vec::new(), accepted: None, settings: 0 },
         };
         let now = self.clock.now();
         let (_, restored) = epoch::resume(&self.model, loaded, None, &store, now).unwrap();

@@ -174,7 +174,7 @@ async fn a_model_whose_port_is_taken_after_all_is_not_lost() {
     let (mut supervisor, models) = supervisor(folder.path());
     let changed = models.into_iter().map(|model| ChangedModel { model, reference: None }).collect();
     let change = Change {
-        export: crate::export::ExportConfig::default(),
+        export: Some(crate::export::ExportConfig::default()),
         n_models: 1,
         gone: Vec::new(),
         changed,
@@ -213,7 +213,7 @@ async fn a_stop_amid_a_reload_counts_what_was_sent() {
     let reference = ReferenceLoader { references, stop }.load(&model, &store).unwrap();
     let changed = vec![ChangedModel { model, reference }];
     supervisor.apply(Change {
-        export,
+        export: Some(export),
         n_models: 1,
         gone: Vec::new(),
         changed,

@@ -1,5 +1,6 @@
-//! `driftd reference reset-history`: forget how much features vary.
+//! `driftd reference`: what a model is compared with, and what is known of how much that varies.
 
+use super::accept::{self, AcceptArguments};
 use super::output;
 use crate::config::load;
 use crate::monitor::reference::Reference;
@@ -17,6 +18,9 @@ pub struct ReferenceArguments {
 
 #[derive(clap::Subcommand)]
 enum ReferenceCommand {
+    /// Make a closed window the reference of a model, through the running daemon; it wins over the
+    /// configured path until that holds something else
+    Accept(AcceptArguments),
     /// Forget how much features have varied from window to window; the next windows are judged as
     /// the first ones were. The daemon must have stopped
     ResetHistory(ResetArguments),
@@ -38,7 +42,13 @@ struct ResetArguments {
 }
 
 pub fn run(arguments: ReferenceArguments) -> Result<ExitCode> {
-    let ReferenceCommand::ResetHistory(arguments) = arguments.command;
+    match arguments.command {
+        ReferenceCommand::Accept(arguments) => accept::run(&arguments),
+        ReferenceCommand::ResetHistory(arguments) => reset_history(&arguments),
+    }
+}
+
+fn reset_history(arguments: &ResetArguments) -> Result<ExitCode> {
     let mut state = load(&arguments.config)?.state;
     let path = state.path.take();
     let path = path.context("the configuration names no state; see state.path")?;

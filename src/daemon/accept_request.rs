@@ -1,0 +1,60 @@
+//! Making a window the reference of its model, while the model is watched.
+
+use super::bound::ModelLabel;
+use super::loaded_reference::{LoadedReference, accepted_now, stored};
+use crate::config::Model;
+use crate::error::{Error, Result};
+use crate::monitor::acceptance::Acceptance;
+use crate::monitor::accepted_reference::accepted_reference;
+use crate::monitor::figures::ReferenceFigures;
+use crate::store::ModelStore;
+use crate::store::added_windows::AddedWindows;
+use crate::store::closed_windows::Query;
+use crate::time::Timestamp;
+
+/// Which windows of which model become its reference.
+pub struct AcceptRequest {
+    pub label: ModelLabel,
+    pub window: String,
+    /// All windows that end at or after this time, added up; the last of the others without.
+    pub from: Option<Timestamp>,
+    /// Windows that end before this time.
+    pub to: Option<Timestamp>,
+    /// Who asks, where there are users.
+    pub by: Option<String>,
+    /// Wall clock.
+    pub at: Timestamp,
+}
+
+impl AcceptRequest {
+    /// The reference that they become; nothing is changed yet.
+    pub fn load(self, model: &Model, store: &ModelStore) -> Result<LoadedReference> {
+        if !model.model.windows.iter().any(|own| own.name == self.window) {
+            let names = model.model.windows.iter().map(|own| format!("{:?}", own.name));
+            let (window, names) = (self.window, names.collect::<Vec<_>>().join(", "));
+            return Err(Error::new(format!("no window {window:?}; there are: {names}")));
+        }
+        let limit = self.from.is_none().then_some(1);
+        let query = Query { from: self.from, to: self.to, limit };
+        let added = store.added_windows(&self.window, &query)?;
+        let AddedWindows { profile, windows, start, end } = added;
+        let before = stored(store)?;
+        let rows_min = model.model.drift.rows_min;
+        let reference = accepted_reference(&before, &profile, rows_min).map_err(|error| {
+            error.context(format_args!("window {:?} cannot be the reference", self.window))
+        })?;
+        let acceptance = Acceptance {
+            accepted: self.at,
+            by: self.by,
+            window: self.window,
+            windows,
+            start,
+            end,
+            rows: reference.rows,
+            in_place_of: String::new(),
+            replaced: ReferenceFigures::of(&before, false).content,
+            ended: None,
+        };
+        accepted_now(model, store, reference, acceptance)
+    }
+}
