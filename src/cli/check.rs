@@ -12,6 +12,7 @@ use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
 use crate::monitor::reference::Reference;
 use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
+use crate::net::http_client::without_user;
 use crate::report::Report;
 use crate::report::html::html;
 use crate::report::json::json;
@@ -22,6 +23,7 @@ use crate::totals::Totals;
 use crate::window::pane::Pane;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
+use reqwest::Url;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -139,9 +141,10 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     })
 }
 
-fn push_samples(group: &str, page: Vec<u8>) -> Result<()> {
+fn push_samples(group: &Url, page: Vec<u8>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(push(group, page))?;
+    let group = without_user(group.clone());
     eprintln!("pushed; to remove it: curl -X DELETE '{group}'");
     Ok(())
 }

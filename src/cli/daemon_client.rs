@@ -2,7 +2,7 @@
 
 use crate::config::load;
 use crate::export::remote_write::read_headers;
-use crate::net::http_client::{error_text, http_client};
+use crate::net::http_client::{Way, error_text, http_client, parse_url};
 use anyhow::{Context, Result, anyhow};
 use reqwest::{Method, StatusCode};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -33,17 +33,19 @@ impl DaemonArguments {
         timeout: Duration,
     ) -> Result<(StatusCode, String)> {
         let base = self.base()?;
-        let mut url =
-            reqwest::Url::parse(&base).with_context(|| format!("{base:?}: no address"))?;
+        let mut url = parse_url(&base)?;
         url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         let headers = read_headers(self.headers_file.as_deref())?;
-        let request = http_client(timeout)?.request(method, url).headers(headers);
+        let request = http_client(timeout, Way::Direct)?.request(method, url).headers(headers);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let failed = |error| anyhow!("{base}: no daemon answers: {}", error_text(&error));
+            let failed = |error: reqwest::Error| match error.is_timeout() {
+                true => anyhow!("{base}: no answer yet; what was asked for may still be done"),
+                false => anyhow!("{base}: no daemon answers: {}", error_text(&error.without_url())),
+            };
             let answer = request.send().await.map_err(failed)?;
             Ok((answer.status(), answer.text().await.map_err(failed)?))
         })

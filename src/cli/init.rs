@@ -76,8 +76,15 @@ fn configuration(
     let mut text =
         "# Written by driftd init. What was guessed stands beside its reason; every key is in\n\
         # config/reference.toml of driftd.\n\n[server]\nlisten = \"127.0.0.1:9797\"\n\n[state]\n\
-        path = \"driftd.db\" # what was counted, so that a restart counts nothing twice\n\n"
-            .to_owned();
+        "
+        .to_owned();
+    // Below /etc nothing is written to.
+    let is_in_etc = arguments.output.as_ref().is_some_and(|path| path.starts_with("/etc"));
+    let state = if is_in_etc { "/var/lib/driftd/driftd.db" } else { "driftd.db" };
+    writeln!(
+        text,
+        "path = {state:?} # what was counted, so that a restart counts nothing twice\n"
+    )?;
     write!(text, "[[model]]\nname = {}\n\n", quoted(&name))?;
     write!(text, "[model.reference]\npath = {}\n\n", quoted(&train.to_string_lossy()))?;
     text += "[[model.source]]\nname = \"logs\"\n";

@@ -4,8 +4,9 @@ use super::raw::{Section, unknown};
 use crate::explain::phrases::ShownValues;
 use crate::export::ExportConfig;
 use crate::export::metric::Family;
-use crate::export::remote_write::{RemoteWriteConfig, read_headers};
+use crate::export::remote_write::RemoteWriteConfig;
 use crate::export::write_request::WriteVersion;
+use crate::net::http_client::parse_url;
 use crate::schema::NamePattern;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,19 +46,19 @@ pub fn export(root: &Section<'_>, folder: &Path) -> ExportConfig {
 
 fn remote_write(section: &Section<'_>, folder: &Path) -> Option<RemoteWriteConfig> {
     let url = section.required_string("url");
-    let is_address = |url: &String| {
-        let host = url.strip_prefix("https://").or(url.strip_prefix("http://"));
-        host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
-    };
-    if url.as_ref().is_some_and(|url| !is_address(url)) {
-        let text = "is no address such as \"https://prometheus.example.com/api/v1/write\"";
-        section.fault("url", text);
+    match url.as_deref().map(parse_url) {
+        Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
+            let text = "must not hold a password, which logs would show; see headers_file";
+            section.fault("url", text);
+        }
+        Some(Err(_)) => {
+            let text = "is no address such as \"https://prometheus.example.com/api/v1/write\"";
+            section.fault("url", text);
+        }
+        Some(Ok(_)) | None => {}
     }
     let interval = section.duration("interval").unwrap_or(RemoteWriteConfig::INTERVAL);
     let headers_file = section.string("headers_file").map(|file| folder.join(file));
-    if let Err(error) = read_headers(headers_file.as_deref()) {
-        section.fault("headers_file", error.to_string());
-    }
     let versions = WriteVersion::ALL.map(|own| (own.name(), own));
     let version = section.choice("version", &versions).unwrap_or(WriteVersion::One);
     let mut labels = RemoteWriteConfig::default_labels();

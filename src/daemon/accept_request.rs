@@ -1,7 +1,7 @@
 //! Making a window the reference of its model, while the model is watched.
 
 use super::bound::ModelLabel;
-use super::loaded_reference::{LoadedReference, accepted_now, stored};
+use super::loaded_reference::{LoadedReference, ReferenceLoader, accepted_now, stored};
 use crate::config::Model;
 use crate::error::{Error, Result};
 use crate::monitor::acceptance::Acceptance;
@@ -11,6 +11,14 @@ use crate::store::ModelStore;
 use crate::store::added_windows::AddedWindows;
 use crate::store::closed_windows::Query;
 use crate::time::Timestamp;
+
+/// What becomes the reference of a model.
+pub enum ReferenceRequest {
+    /// Closed windows.
+    Accept(AcceptRequest),
+    /// What is configured, in place of a window that was accepted.
+    Undo(ModelLabel),
+}
 
 /// Which windows of which model become its reference.
 pub struct AcceptRequest {
@@ -26,9 +34,35 @@ pub struct AcceptRequest {
     pub at: Timestamp,
 }
 
+impl ReferenceRequest {
+    pub fn label(&self) -> &ModelLabel {
+        match self {
+            ReferenceRequest::Accept(request) => &request.label,
+            ReferenceRequest::Undo(label) => label,
+        }
+    }
+
+    /// The reference from now on; nothing is changed yet.
+    pub fn load(
+        self,
+        model: &Model,
+        store: &ModelStore,
+        loader: &ReferenceLoader<'_>,
+    ) -> Result<LoadedReference> {
+        match self {
+            ReferenceRequest::Accept(request) => request.load(model, store),
+            ReferenceRequest::Undo(_) if store.acceptance()?.is_none() => {
+                Err(Error::new("no window was accepted; the reference is what is configured"))
+            }
+            ReferenceRequest::Undo(_) => loader
+                .load_configured(model, store)?
+                .ok_or_else(|| Error::new("the first files, which were the reference, are gone")),
+        }
+    }
+}
+
 impl AcceptRequest {
-    /// The reference that they become; nothing is changed yet.
-    pub fn load(self, model: &Model, store: &ModelStore) -> Result<LoadedReference> {
+    fn load(self, model: &Model, store: &ModelStore) -> Result<LoadedReference> {
         if !model.model.windows.iter().any(|own| own.name == self.window) {
             let names = model.model.windows.iter().map(|own| format!("{:?}", own.name));
             let (window, names) = (self.window, names.collect::<Vec<_>>().join(", "));

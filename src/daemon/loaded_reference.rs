@@ -52,6 +52,7 @@ impl Origin {
 }
 
 /// A reference, and what the state is to remember of it.
+#[derive(Clone)]
 pub struct LoadedReference {
     pub reference: Arc<Reference>,
     pub record: ReferenceRecord,
@@ -76,11 +77,33 @@ impl ReferenceLoader<'_> {
     /// files.
     pub fn load(&self, model: &Model, store: &ModelStore) -> Result<Option<LoadedReference>> {
         let started = Instant::now();
+        match self.is_accepted(model, store)? {
+            true => self.told(model, started, Some(accepted_before(model, store)?)),
+            false => self.load_configured(model, store),
+        }
+    }
+
+    /// The same, whatever was accepted.
+    pub fn load_configured(
+        &self,
+        model: &Model,
+        store: &ModelStore,
+    ) -> Result<Option<LoadedReference>> {
+        let started = Instant::now();
         let found = match &model.reference_source {
-            _ if self.is_accepted(model, store)? => Some(accepted_before(model, store)?),
             ReferenceSource::Path(path) => Some(self.find(model, path, store)?),
             ReferenceSource::WarmUp(warm_up) => self.warm(model, warm_up, store)?,
         };
+        self.told(model, started, found)
+    }
+
+    /// Says what was loaded, and what it lacks.
+    fn told(
+        &self,
+        model: &Model,
+        started: Instant,
+        found: Option<(LoadedReference, Origin)>,
+    ) -> Result<Option<LoadedReference>> {
         let Some((loaded, origin)) = found else { return Ok(None) };
         let reference = &loaded.reference;
         info!(
@@ -151,7 +174,8 @@ impl ReferenceLoader<'_> {
         store: &ModelStore,
     ) -> Result<Option<(LoadedReference, Origin)>> {
         let settings = settings(model);
-        if let Some(record) = store.reference_record()?.filter(|kept| kept.settings == settings) {
+        let is_same = |kept: &ReferenceRecord| kept.settings == settings && kept.accepted.is_none();
+        if let Some(record) = store.reference_record()?.filter(is_same) {
             let reference = Arc::new(stored(store)?);
             return Ok(Some((LoadedReference { reference, record }, Origin::State)));
         }
@@ -420,7 +444,9 @@ fn on_known_grids(
     store: &ModelStore,
 ) -> Result<Reference> {
     let is_earlier = |kept: &ReferenceRecord| {
-        kept.settings == settings(model) && contents(&kept.files).eq(contents(&record.files))
+        kept.accepted.is_none()
+            && kept.settings == settings(model)
+            && contents(&kept.files).eq(contents(&record.files))
     };
     if !store.reference_record()?.is_some_and(|kept| is_earlier(&kept)) {
         return Ok(reference);

@@ -34,7 +34,7 @@ pub struct ManagedModel {
     /// As it is configured.
     pub model: Model,
     pub telemetry: Arc<ModelTelemetry>,
-    /// What was loaded for its next start.
+    /// What was loaded for its next start, until the state has it.
     pub reference: Option<LoadedReference>,
     /// Failures one after the other.
     failures: u32,
@@ -78,11 +78,13 @@ impl ManagedModel {
         ManagedModel { model, telemetry, reference: None, failures: 0, state }
     }
 
-    /// Starts its task. When that ends, `ended` is told.
+    /// Starts its task. When the state has what it begins with, `opened` is told, and when it ends,
+    /// `ended`.
     pub fn start(
         &mut self,
         bound: BoundModel,
         shared: &Shared,
+        opened: impl FnOnce() + Send + 'static,
         ended: impl Fn(Ended) + Send + 'static,
     ) {
         if self.failures > 0 {
@@ -90,7 +92,7 @@ impl ManagedModel {
         }
         self.telemetry.last_progress.set(0);
         self.telemetry.up.set(1);
-        let task = ModelTask::start(bound, shared, Arc::clone(&self.telemetry), ended);
+        let task = ModelTask::start(bound, shared, Arc::clone(&self.telemetry), opened, ended);
         self.state = ModelState::Running { task, started: Instant::now() };
     }
 
@@ -164,12 +166,13 @@ impl ModelTask {
         bound: BoundModel,
         shared: &Shared,
         telemetry: Arc<ModelTelemetry>,
+        opened: impl FnOnce() + Send + 'static,
         ended: impl Fn(Ended) + Send + 'static,
     ) -> ModelTask {
         let (label, stop) = (bound.label(), Stop::default());
         let shared = Shared { stop: stop.clone(), model: telemetry, ..shared.clone() };
         // A task of its own, whose panic is an answer like any other.
-        let own = tokio::spawn(task::run(bound, shared));
+        let own = tokio::spawn(task::run(bound, shared, opened));
         let (id, asked) = (own.id(), stop.clone());
         tokio::spawn(async move {
             let (outcome, is_panic) = match own.await {

@@ -22,6 +22,7 @@ mod reloading;
 pub mod replay;
 mod routes;
 mod runbooks;
+mod same_site;
 mod server_state;
 #[cfg(test)]
 mod simulation;
@@ -34,7 +35,7 @@ use crate::config::{Config, Model};
 use crate::error::{Error, Result};
 use crate::export::live::{Live, LiveModels};
 use crate::export::page::Pages;
-use crate::export::remote_write::{self, Sent};
+use crate::export::remote_write::{self, Sent, read_headers};
 use crate::monitor::snapshot::Published;
 use crate::net;
 use crate::net::connections::Connections;
@@ -125,6 +126,7 @@ pub fn runtime() -> std::io::Result<Runtime> {
 pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Result<()> {
     let stop = Stop::on_signal()?;
     let guard = Arc::new(guard(&config, web_config)?);
+    check_headers(&config)?;
     // The ports first: nothing is loaded for a daemon that cannot be reached.
     let listen = config.server.listen;
     let listener = net::bind(listen)
@@ -194,6 +196,13 @@ pub async fn run(config: Config, file: &Path, web_config: Option<PathBuf>) -> Re
 fn survive_full_files() -> Result<Signal> {
     signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))
         .map_err(|error| Error::new(format!("no signal can be waited for: {error}")))
+}
+
+/// Whether the headers that remote write sends can be read.
+fn check_headers(config: &Config) -> Result<()> {
+    let remote = config.export.remote_write.as_ref();
+    let read = read_headers(remote.and_then(|own| own.headers_file.as_deref()));
+    read.map(|_| ()).map_err(|error| error.context("export.remote_write.headers_file"))
 }
 
 /// What remote write sends, and what is told of it.

@@ -1,6 +1,6 @@
 //! `/api/v1/models/{model}/reference`: which windows were made the reference, and making one it.
 
-use super::accept_request::AcceptRequest;
+use super::accept_request::{AcceptRequest, ReferenceRequest};
 use super::caller::Caller;
 use super::reloading::ChangeRequest;
 use super::server_state::{ServerState, read_state};
@@ -9,7 +9,6 @@ use crate::monitor::acceptance::Acceptance;
 use crate::profile::instants;
 use crate::report::acceptance_entry::acceptance;
 use crate::store::ModelStore;
-use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -72,16 +71,35 @@ pub async fn accept(
     }
 }
 
+/// Answers when what is configured is the reference again.
+pub async fn undo(
+    State(state): State<Arc<ServerState>>,
+    Path(model): Path<String>,
+    Query(query): Query<ReferenceQuery>,
+    caller: Caller,
+) -> Response {
+    let (version, store) = match chosen(&state, &model, &query) {
+        Ok(chosen) => chosen,
+        Err(refusal) => return refusal.into_response(),
+    };
+    caller.note("undo accepted reference", &model);
+    let request = ReferenceRequest::Undo((model, version));
+    let done = match ask(&state, request).await {
+        Ok(()) => in_state(&state, store, |accepted| accepted.is_none().then_some(())).await,
+        Err(refusal) => Err(refusal),
+    };
+    match done {
+        Ok(()) => "the reference is what is configured\n".into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
 async fn try_accept(
     state: &Arc<ServerState>,
     model: &str,
     query: ReferenceQuery,
     caller: &Caller,
 ) -> Result<Acceptance, Refusal> {
-    let Some(changes) = &state.changes else {
-        let text = "changing what is watched over HTTP is not enabled; set server.reload = true\n";
-        return Err((StatusCode::FORBIDDEN, text.to_owned()));
-    };
     let (version, store) = chosen(state, model, &query)?;
     let bad = |text: String| (StatusCode::BAD_REQUEST, text);
     let time = |key: &str, text: &Option<String>| match text {
@@ -97,10 +115,20 @@ async fn try_accept(
     caller.note("accept reference", &format!("{model}/{window}"));
     let label = (model.to_owned(), version);
     let request = AcceptRequest { label, window, from, to, by, at };
+    ask(state, ReferenceRequest::Accept(request)).await?;
+    in_state(state, store, |own| own.filter(|own| own.accepted == at)).await
+}
+
+/// Has the daemon change what a model is compared with.
+async fn ask(state: &ServerState, request: ReferenceRequest) -> Result<(), Refusal> {
+    let Some(changes) = &state.changes else {
+        let text = "changing what is watched over HTTP is not enabled; set server.reload = true\n";
+        return Err((StatusCode::FORBIDDEN, text.to_owned()));
+    };
     let (answer, outcome) = oneshot::channel();
-    let is_sent = changes.send(ChangeRequest::Accept(request, answer)).await.is_ok();
+    let is_sent = changes.send(ChangeRequest::Reference(request, answer)).await.is_ok();
     match outcome.await {
-        Ok(Ok(())) => in_state(state, store, at).await,
+        Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err((StatusCode::CONFLICT, format!("{error}\n"))),
         Err(_) if is_sent => {
             Err((StatusCode::SERVICE_UNAVAILABLE, "driftd is stopping\n".to_owned()))
@@ -109,20 +137,20 @@ async fn try_accept(
     }
 }
 
-/// The model goes on by itself; what was accepted is so when the state has it.
-async fn in_state(
+/// The model goes on by itself; what was asked for is so when the state has it.
+async fn in_state<T>(
     state: &Arc<ServerState>,
     store: ModelStore,
-    at: Timestamp,
-) -> Result<Acceptance, Refusal> {
+    is_so: impl Fn(Option<Acceptance>) -> Option<T>,
+) -> Result<T, Refusal> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let own = store.clone();
         let read = read_state(Arc::clone(state), move |_: &ServerState| own.acceptance()).await;
-        if let Ok(Ok(Some(accepted))) = read
-            && accepted.accepted == at
+        if let Ok(Ok(accepted)) = read
+            && let Some(found) = is_so(accepted)
         {
-            return Ok(accepted);
+            return Ok(found);
         }
         if Instant::now() > deadline {
             let text = "not in the state yet; the log says what keeps the model from going on\n";

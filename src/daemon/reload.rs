@@ -1,7 +1,7 @@
 //! What a reload, or a window that becomes a reference, is going to change. Everything that can
 //! fail is tried here, before anything is stopped.
 
-use super::accept_request::AcceptRequest;
+use super::accept_request::ReferenceRequest;
 use super::bound::{ModelLabel, label, owner};
 use super::check_sources;
 use super::loaded_reference::{LoadedReference, ReferenceLoader};
@@ -76,14 +76,16 @@ impl InForce {
         Ok(Change { export, n_models, gone, changed, listeners, gates })
     }
 
-    /// One of the models in force, with a window for its reference.
-    pub fn accept(self, request: AcceptRequest) -> Result<Change> {
-        let label = request.label.clone();
+    /// One of the models in force, with another reference.
+    pub fn with_reference(self, request: ReferenceRequest) -> Result<Change> {
+        let label = request.label().clone();
         let named = || format!("model {:?} version {:?}", label.0, label.1);
         let model = self.models.get(&label);
         let model = model.ok_or_else(|| Error::new(format!("{} is not watched", named())))?.clone();
         let store = self.store.model(&label.0, &label.1)?;
-        let reference = request.load(&model, &store).map_err(|error| error.context(named()))?;
+        let loader = ReferenceLoader { references: &self.references, stop: &self.stop };
+        let reference = request.load(&model, &store, &loader);
+        let reference = reference.map_err(|error| error.context(named()))?;
         let models: Vec<Model> = self.models.into_values().collect();
         Ok(Change {
             export: None,

@@ -1,7 +1,7 @@
 //! Where a change of what is watched stands: asked for, being compared with what is in force, being
 //! carried out. A change is a reload of the configuration, or a window that becomes a reference.
 
-use super::accept_request::AcceptRequest;
+use super::accept_request::ReferenceRequest;
 use super::bound::ModelLabel;
 use super::reload::Change;
 use crate::error::{Error, Result};
@@ -21,8 +21,8 @@ pub type ChangeAnswer = oneshot::Sender<std::result::Result<(), String>>;
 pub enum ChangeRequest {
     /// To what the configuration says now.
     Reload(ChangeAnswer),
-    /// A window becomes a reference.
-    Accept(AcceptRequest, ChangeAnswer),
+    /// Another reference, until further notice.
+    Reference(ReferenceRequest, ChangeAnswer),
 }
 
 /// The change that is under way, and what is asked for meanwhile.
@@ -31,10 +31,10 @@ pub struct Reloading {
     /// Where the answers to what was asked for go; a signal needs none.
     waiting: Vec<ChangeAnswer>,
     is_asked: bool,
-    to_accept: VecDeque<(AcceptRequest, ChangeAnswer)>,
+    references: VecDeque<(ReferenceRequest, ChangeAnswer)>,
     step: Option<Step>,
-    /// Whether the step is one of a reload.
-    is_reload: bool,
+    /// Whether the step gives a model another reference, and is no reload.
+    is_of_reference: bool,
     answers: Vec<ChangeAnswer>,
 }
 
@@ -67,21 +67,21 @@ impl Reloading {
                 self.is_asked = true;
                 self.waiting.push(answer);
             }
-            Some(ChangeRequest::Accept(request, answer)) => {
-                self.to_accept.push_back((request, answer));
+            Some(ChangeRequest::Reference(request, answer)) => {
+                self.references.push_back((request, answer));
             }
         }
     }
 
     /// Whether what is under way is a reload of the configuration.
     pub fn is_reload(&self) -> bool {
-        self.is_reload
+        !self.is_of_reference
     }
 
     /// Whether the next change is to begin; it is then under way with `compare`.
     pub fn begin(
         &mut self,
-        compare: impl FnOnce(Option<AcceptRequest>) -> JoinHandle<Result<Change>>,
+        compare: impl FnOnce(Option<ReferenceRequest>) -> JoinHandle<Result<Change>>,
     ) {
         let is_busy = match &self.step {
             None => false,
@@ -92,7 +92,7 @@ impl Reloading {
         if is_busy {
             return;
         }
-        let request = match self.to_accept.pop_front() {
+        let request = match self.references.pop_front() {
             Some((request, answer)) => {
                 self.answers = vec![answer];
                 Some(request)
@@ -104,7 +104,7 @@ impl Reloading {
             }
             None => return,
         };
-        self.is_reload = request.is_none();
+        self.is_of_reference = request.is_some();
         let (comparing, until) = (compare(request), Instant::now() + COMPARE_MAX);
         self.step = Some(Step::Comparing { comparing, until, is_overdue: false });
     }
@@ -175,7 +175,7 @@ impl Reloading {
 
     /// What is being done, when it is done.
     fn done(&self) -> &'static str {
-        if self.is_reload { "reloaded" } else { "accepted" }
+        if self.is_of_reference { "the reference" } else { "reloaded" }
     }
 
     /// Tells whoever asked.

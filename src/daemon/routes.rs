@@ -4,9 +4,10 @@ use super::caller::{Caller, require};
 use super::metrics_route::metrics;
 use super::page_routes::{nameless_feature_page, one_feature_page, overview_page, window_page};
 use super::past_routes::{models, past_feature, past_windows};
-use super::reference_routes::{accept, acceptances};
+use super::reference_routes::{accept, acceptances, undo};
 use super::reloading::ChangeRequest;
 use super::runbooks::{runbook, runbooks};
+use super::same_site::same_site;
 use super::server_state::{ServerState, in_turn, read_state};
 use crate::net::roles::Role;
 use crate::report::Report;
@@ -17,7 +18,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -38,7 +39,8 @@ pub fn routes(state: ServerState) -> Router {
         .route("/runbooks/{alert}", get(runbook));
     let of_reload = Router::new()
         .route("/-/reload", post(reload).put(reload))
-        .route("/api/v1/models/{model}/reference", post(accept));
+        .route("/api/v1/models/{model}/reference", post(accept).delete(undo))
+        .route_layer(from_fn(same_site));
     let of_read = Router::new()
         .route("/models/{model}", get(window_page))
         .route("/models/{model}/features/{feature}", get(one_feature_page))

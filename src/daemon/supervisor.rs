@@ -46,6 +46,8 @@ pub type WatchedModels = Vec<(ModelLabel, ModelStore)>;
 /// What became of something that was done elsewhere.
 enum Event {
     Ended(Ended),
+    /// The state has what the model begins with.
+    Opened(ModelLabel),
     /// The number is that of the try.
     Bound {
         label: ModelLabel,
@@ -140,10 +142,15 @@ impl Supervisor {
         self.live.replace(bound.live(Arc::clone(&telemetry)));
         self.shared.readiness.expect(&label);
         let new = || ManagedModel::new(bound.model.clone(), telemetry);
-        let model = self.models.entry(label).or_insert_with(new);
-        let events = self.events.0.clone();
+        let model = self.models.entry(label.clone()).or_insert_with(new);
+        let (opened, ended) = (self.events.0.clone(), self.events.0.clone());
         // Nobody listens any more when the daemon is about to end anyway.
-        model.start(bound, &self.shared, move |ended| _ = events.send(Event::Ended(ended)));
+        model.start(
+            bound,
+            &self.shared,
+            move || _ = opened.send(Event::Opened(label)),
+            move |own| _ = ended.send(Event::Ended(own)),
+        );
     }
 
     fn telemetry(&mut self, label: &ModelLabel) -> Arc<ModelTelemetry> {
@@ -164,7 +171,7 @@ impl Supervisor {
         let number = self.binds;
         managed.state = ModelState::Binding(number);
         self.shared.readiness.expect(label);
-        let (model, reference) = (managed.model.clone(), managed.reference.take());
+        let (model, reference) = (managed.model.clone(), managed.reference.clone());
         let (store, sources) = (Arc::clone(&self.store), Arc::clone(&self.sources));
         let (events, label) = (self.events.0.clone(), label.clone());
         spawn_blocking(move || {
@@ -181,6 +188,15 @@ impl Supervisor {
     fn take_event(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Ended(ended) => self.take_ended(ended),
+            Event::Opened(label) => {
+                if let Some(model) = self.models.get_mut(&label)
+                    && matches!(model.state, ModelState::Running { .. })
+                {
+                    model.reference = None;
+                }
+                self.reloading.note_done(&label, None);
+                Ok(())
+            }
             Event::Bound { label, number, outcome } => {
                 let state = self.models.get(&label).map(|model| &model.state);
                 if matches!(state, Some(ModelState::Binding(own)) if *own == number) {
@@ -202,10 +218,13 @@ impl Supervisor {
             Ok((bound, snapshot)) => {
                 self.shared.published.publish(snapshot);
                 self.start(bound);
-                self.reloading.note_done(label, None);
+                // A model may wait for its first files; but what was accepted is so once the state
+                // has it.
+                if self.reloading.is_reload() {
+                    self.reloading.note_done(label, None);
+                }
             }
             Err(error) => {
-                self.reloading.note_done(label, Some(&error));
                 self.note_failed(label, &error);
             }
         }
@@ -241,6 +260,7 @@ impl Supervisor {
 
     fn note_failed(&mut self, label: &ModelLabel, error: &Error) {
         self.shared.readiness.expect(label);
+        self.reloading.note_done(label, Some(error));
         if let Some(model) = self.models.get_mut(label) {
             let pause_s = model.fail().as_secs();
             error!(%error, pause_s, "the model failed; it will be started again");
@@ -310,7 +330,7 @@ impl Supervisor {
                         self.keep_listeners();
                         let kept = match self.reloading.is_reload() {
                             true => "not reloaded; the configuration before stays in force",
-                            false => "not accepted; the reference before stays in force",
+                            false => "the reference before stays in force",
                         };
                         self.tell_changed(&Err(error.context(kept)));
                     }
@@ -350,7 +370,7 @@ impl Supervisor {
             let in_force = in_force();
             spawn_blocking(move || match request {
                 None => in_force.compare(),
-                Some(request) => in_force.accept(request),
+                Some(request) => in_force.with_reference(request),
             })
         });
     }
@@ -358,8 +378,10 @@ impl Supervisor {
     fn tell_changed(&mut self, outcome: &Result<()>) {
         let process = &self.shared.process;
         match outcome {
-            Ok(()) if !self.reloading.is_reload() => info!("a window is the reference"),
-            Err(error) if !self.reloading.is_reload() => error!(%error, "no window was accepted"),
+            Ok(()) if !self.reloading.is_reload() => info!("the reference is another"),
+            Err(error) if !self.reloading.is_reload() => {
+                error!(%error, "the reference is as before");
+            }
             Ok(()) => {
                 process.reload_success.set(self.shared.clock.now().0);
                 process.reload_successful.set(1);

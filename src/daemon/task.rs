@@ -35,8 +35,12 @@ const TURN_INTERVAL: Duration = Duration::from_secs(10);
 /// While the daemon stops, sources are asked at least this often whether they have ended.
 const END_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs one model until it is stopped.
-pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
+/// Runs one model until it is stopped; `opened` is called once its state has what it begins with.
+pub async fn run(
+    mut bound: BoundModel,
+    shared: Shared,
+    opened: impl FnOnce() + Send + 'static,
+) -> Result<()> {
     let label = bound.label();
     let loaded = match bound.reference.take() {
         Some(loaded) => Some(loaded),
@@ -46,11 +50,12 @@ pub async fn run(mut bound: BoundModel, shared: Shared) -> Result<()> {
     let Some(loaded) = loaded else { return Ok(()) };
     shared.readiness.expect(&label);
     let wake = Arc::new(Notify::new());
-    let (opened, workers) = (Arc::clone(&wake), shared.workers.clone());
+    let (for_sources, workers) = (Arc::clone(&wake), shared.workers.clone());
     let telemetry = Arc::clone(&shared.model);
     let pipeline = workers.take(&telemetry, move || {
-        let pipeline = open(bound, loaded, &opened, shared)?;
+        let pipeline = open(bound, loaded, &for_sources, shared)?;
         pipeline.publish_restored();
+        opened();
         Ok::<_, Error>(pipeline)
     });
     let mut pipeline = drive(pipeline.await?, &wake).await?;

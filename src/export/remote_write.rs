@@ -7,7 +7,7 @@
 use super::page::Pages;
 use super::write_request::{SeriesWriter, WriteRequest, WriteVersion};
 use crate::error::{Error, Result};
-use crate::net::http_client::{error_text, http_client, refusal_text};
+use crate::net::http_client::{Way, error_text, http_client, refusal_text};
 use crate::net::stop::Stop;
 use crate::telemetry::ProcessTelemetry;
 use crate::time::Clock;
@@ -96,22 +96,25 @@ pub async fn run(sent: Sent, stop: Stop) {
     loop {
         let config = configs.borrow_and_update().remote_write.clone();
         sent.process.remote_write_is_on.set(i64::from(config.is_some()));
-        let sending = async {
-            let Some(config) = config else { return std::future::pending().await };
-            match RemoteWriter::new(config, sent.clone()) {
-                Ok(writer) => writer.run().await,
-                Err(error) => {
-                    warn!(%error, "remote write cannot begin");
-                    std::future::pending::<()>().await;
-                }
-            }
-        };
+        // Another configuration of something else changes nothing here, and what waits goes on
+        // waiting.
+        let is_another = configs.wait_for(|own| own.remote_write != config);
         tokio::select! {
             () = stop.wait() => return,
-            _ = configs.changed() => {}
-            () = sending => {}
+            _ = is_another => {}
+            () = send(config.clone(), &sent) => {}
         }
     }
+}
+
+/// Sends samples where there is anywhere to send them; ends only when something went wrong.
+async fn send(config: Option<RemoteWriteConfig>, sent: &Sent) {
+    let Some(config) = config else { return std::future::pending().await };
+    match RemoteWriter::new(config, sent.clone()) {
+        Ok(writer) => writer.run().await,
+        Err(error) => warn!(%error, "remote write cannot begin"),
+    }
+    sleep(PAUSE_MAX).await;
 }
 
 /// What became of a request.
@@ -129,6 +132,14 @@ struct Waiting {
     bytes: usize,
 }
 
+/// What waits when another receiver takes its place is given up.
+impl Drop for RemoteWriter {
+    fn drop(&mut self) {
+        let left = self.waiting().requests.iter().map(|own| own.samples).sum();
+        self.sent.process.remote_write_failed.add(left);
+    }
+}
+
 /// Sends samples to one receiver.
 struct RemoteWriter {
     config: RemoteWriteConfig,
@@ -140,12 +151,15 @@ struct RemoteWriter {
 
 impl RemoteWriter {
     fn new(config: RemoteWriteConfig, sent: Sent) -> Result<RemoteWriter> {
-        let (client, waiting) = (http_client(TIMEOUT)?, Mutex::default());
+        let (client, waiting) = (http_client(TIMEOUT, Way::AnyProxy)?, Mutex::default());
         Ok(RemoteWriter { config, client, sent, waiting, has_more: Notify::new() })
     }
 
     async fn run(&self) {
-        tokio::join!(self.collect_always(), self.send_always());
+        tokio::select! {
+            () = self.collect_always() => {}
+            () = self.send_always() => {}
+        }
     }
 
     async fn collect_always(&self) {
@@ -161,7 +175,10 @@ impl RemoteWriter {
                 let requests = writer.requests(time, version);
                 (writer, requests)
             });
-            let Ok((back, requests)) = collected.await else { return };
+            let Ok((back, requests)) = collected.await else {
+                warn!("samples could not be collected; remote write begins anew in a minute");
+                return;
+            };
             writer = back;
             self.add(requests);
             self.has_more.notify_one();
@@ -235,7 +252,8 @@ impl RemoteWriter {
         let sent = sent.header(CONTENT_ENCODING, "snappy").header(VERSION, version.header());
         let answer = match sent.body(request.body.clone()).send().await {
             Ok(answer) => answer,
-            Err(error) => return Outcome::Later(error_text(&error), None),
+            Err(error) if error.is_builder() => return Outcome::Refused(error_text(&error)),
+            Err(error) => return Outcome::Later(error_text(&error.without_url()), None),
         };
         let status = answer.status();
         if status.is_success() {

@@ -1,7 +1,9 @@
 //! Sending to HTTP servers of others.
 
 use crate::error::{Error, Result};
-use reqwest::{Client, Response};
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
 use std::sync::Once;
 use std::time::Duration;
 use tokio_rustls::rustls::crypto::ring;
@@ -20,12 +22,22 @@ pub fn install_tls() {
     PROVIDER.call_once(|| _ = ring::default_provider().install_default());
 }
 
+/// Whether requests may go through a proxy that the environment names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Direct,
+    AnyProxy,
+}
+
 /// A client whose requests take no longer than `timeout`. It trusts whom the machine trusts, or
-/// `SSL_CERT_FILE` names.
-pub fn http_client(timeout: Duration) -> Result<Client> {
+/// `SSL_CERT_FILE` names, and goes nowhere else than it is told: what follows a redirect may be a
+/// page to log in, and gets headers that are for others.
+pub fn http_client(timeout: Duration, way: Way) -> Result<Client> {
     install_tls();
     let client = Client::builder().timeout(timeout).connect_timeout(CONNECT_TIMEOUT);
-    client.user_agent(USER_AGENT).build().map_err(|error| Error::new(error_text(&error)))
+    let client = client.user_agent(USER_AGENT).redirect(Policy::none());
+    let client = if way == Way::Direct { client.no_proxy() } else { client };
+    client.build().map_err(|error| Error::new(error_text(&error)))
 }
 
 /// An error with all its causes, which say what was wrong.
@@ -42,10 +54,29 @@ pub fn error_text(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// An address of HTTP with a host.
+pub fn parse_url(text: &str) -> Result<Url> {
+    let wrong = || Error::new(format!("{text:?} is no address of HTTP"));
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
+    is_http.then_some(url).ok_or_else(wrong)
+}
+
+/// An address without the user and the password that it may hold.
+pub fn without_user(mut url: Url) -> Url {
+    // It has a host, and so may have a user.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
 /// What a server said to a request that it refused.
 pub async fn refusal_text(answer: Response) -> String {
-    let status = answer.status();
+    let mut status = answer.status().to_string();
+    if let Some(Ok(place)) = answer.headers().get(LOCATION).map(|place| place.to_str()) {
+        status = format!("{status}, to {place}, which is not followed");
+    }
     let text = answer.text().await.unwrap_or_default();
     let shown = text[..text.floor_char_boundary(SHOWN_MAX)].trim();
-    if shown.is_empty() { status.to_string() } else { format!("{status}: {shown}") }
+    if shown.is_empty() { status } else { format!("{status}: {shown}") }
 }

@@ -189,12 +189,15 @@ impl ModelStore {
     }
 
     /// The closed window that is shown: greatest end, then ledger order; none that was judged
-    /// against a reference in whose place another was accepted.
+    /// against a reference in whose place a window was accepted.
     pub fn latest(&self, window: &str) -> Result<Option<WindowFigures>, StateError> {
         let latest = Query { limit: Some(1), ..Query::default() };
         let latest = self.windows(window, &latest)?.pop();
-        let replaced = self.acceptance()?.map(|own| own.replaced);
-        Ok(latest.filter(|own| own.compared.is_none() || own.compared != replaced))
+        let accepted = self.acceptances()?;
+        let is_in_force = accepted.last().is_some_and(|last| last.ended.is_none());
+        let is_replaced = |content: u128| accepted.iter().any(|own| own.replaced == content);
+        let is_gone = |own: &WindowFigures| is_in_force && own.compared.is_some_and(is_replaced);
+        Ok(latest.filter(|own| !is_gone(own)))
     }
 
     /// The windows that have a profile, oldest first, without their features, and their ids.

@@ -68,7 +68,11 @@ fn verdicts(daemon: &Daemon) -> [Option<f64>; 3] {
 }
 
 fn accept(daemon: &Daemon, more: &[&str]) -> (i32, String, String) {
-    let url = format!("http://{}", daemon.address);
+    accept_at(&daemon.address, more)
+}
+
+fn accept_at(address: &str, more: &[&str]) -> (i32, String, String) {
+    let url = format!("http://{address}");
     run(&[&["reference", "accept", "m", "--window", "hour", "--url", &url], more].concat())
 }
 
@@ -200,6 +204,98 @@ fn a_stretch_of_windows_is_accepted() {
     let all = get(&daemon, "/api/v1/models/m/reference");
     let all = all["accepted"].as_array().unwrap();
     assert!(all.len() == 2 && !all[0]["ended"].is_null() && all[1]["ended"].is_null());
+    // And undone.
+    let url = format!("http://{}", daemon.address);
+    let undo = || run(&["reference", "accept", "m", "--undo", "--url", &url]);
+    let (status, told, error) = undo();
+    assert!(status == 0 && told.contains("what is configured"), "{error}");
+    assert_eq!(daemon.sample(&["driftd_reference_accepted_timestamp_seconds"]), None);
+    write(&folder.path().join("logs/8.parquet"), hour(8, 2_000, true));
+    add(&mut daemon, folder.path(), 9, true);
+    assert_eq!(verdicts(&daemon), [Some(1.0), Some(1.0), Some(0.0)]);
+    let (status, _, error) = undo();
+    assert!(status == 2 && error.contains("no window was accepted"), "{error}");
+    daemon.stop();
+}
+
+/// A window that has not closed since is shown no more, however often another was accepted; a
+/// reload that comes at the same moment changes nothing of that.
+#[test]
+fn what_was_judged_before_stays_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configured(folder.path());
+    let day = "[[model.window]]\nname = \"long\"\ntype = \"time\"\nsize = \"4h\"\n\
+        lateness = \"0s\"\nidle_timeout = \"3650d\"\n[model.columns]";
+    let text = std::fs::read_to_string(&path).unwrap().replace("[model.columns]", day);
+    std::fs::write(&path, text).unwrap();
+    let mut daemon = Daemon::start(&path);
+    (0..4).for_each(|number| {
+        write(&folder.path().join(format!("logs/{number}.parquet")), hour(number, 2_000, true));
+    });
+    write(&folder.path().join("logs/4.parquet"), hour(4, 2_000, true));
+    let detected =
+        |window: &str| ["driftd_drift_detected", window, "feature=\"amount\""].map(str::to_owned);
+    let of = |daemon: &Daemon, window: &str| {
+        let parts = detected(window);
+        daemon.sample(&parts.each_ref().map(String::as_str))
+    };
+    let (long, hour_window) = ("window=\"long\"", "window=\"hour\"");
+    daemon.wait_for("both", |own| [of(own, long), of(own, hour_window)] == [Some(1.0); 2]);
+    assert_eq!(accept(&daemon, &[]).0, 0);
+    assert_eq!([of(&daemon, long), of(&daemon, hour_window)], [None; 2]);
+    write(&folder.path().join("logs/5.parquet"), hour(5, 2_000, true));
+    write(&folder.path().join("logs/6.parquet"), hour(6, 2_000, true));
+    daemon.wait_for("an hour", |own| of(own, hour_window) == Some(0.0));
+    // Both at once.
+    let address = daemon.address.clone();
+    let accepting = std::thread::scope(|scope| {
+        let accepting = scope.spawn(|| accept_at(&address, &[]));
+        for _ in 0..5 {
+            send_signal(daemon.id(), "HUP");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        accepting.join().unwrap()
+    });
+    assert_eq!(accepting.0, 0, "{accepting:?}");
+    daemon.wait_for("the reloads", |daemon| {
+        daemon.log().iter().filter(|line| line.contains("configuration reloaded")).count() > 0
+    });
+    assert_eq!([of(&daemon, long), of(&daemon, hour_window)], [None; 2]);
+    assert!(daemon.sample(&["driftd_reference_accepted_timestamp_seconds"]).is_some());
+    let all = get(&daemon, "/api/v1/models/m/reference");
+    assert_eq!(all["accepted"].as_array().unwrap().len(), 2);
+    daemon.stop();
+}
+
+/// The first files were the reference, a window is, and the first files are it again.
+#[test]
+fn a_warm_up_gives_way_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configured(folder.path());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("path = \"reference.parquet\"", "warm_up_files = 1");
+    std::fs::write(&path, text).unwrap();
+    write(&folder.path().join("logs/1.parquet"), hour(1, 4_000, false));
+    let mut daemon = Daemon::start(&path);
+    write(&folder.path().join("logs/2.parquet"), hour(2, 2_000, true));
+    add(&mut daemon, folder.path(), 3, true);
+    assert_eq!(detected(&daemon, "amount"), Some(1.0));
+    let (status, _, error) = accept(&daemon, &[]);
+    assert_eq!(status, 0, "{error}");
+    daemon.stop();
+    let mut daemon = Daemon::start(&path);
+    write(&folder.path().join("logs/4.parquet"), hour(4, 2_000, true));
+    add(&mut daemon, folder.path(), 5, true);
+    assert_eq!(detected(&daemon, "amount"), Some(0.0));
+    let (status, _, error) = accept(&daemon, &["--undo"]);
+    // The window and the way back exclude each other.
+    assert!(status == 2 && error.contains("cannot be used with"), "{error}");
+    let url = format!("http://{}", daemon.address);
+    let (status, _, error) = run(&["reference", "accept", "m", "--undo", "--url", &url]);
+    assert_eq!(status, 0, "{error}");
+    write(&folder.path().join("logs/6.parquet"), hour(6, 2_000, true));
+    add(&mut daemon, folder.path(), 7, true);
+    assert_eq!(detected(&daemon, "amount"), Some(1.0));
     daemon.stop();
 }
 

@@ -174,3 +174,36 @@ fn the_reference_lists_every_key_of_every_source() {
         assert_eq!(unknown, [&"name", &"type"], "{}", kind.name());
     }
 }
+
+/// Where samples are sent is checked before anything is: each fault at its key, and no secret
+/// told.
+#[test]
+fn remote_write_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = |keys: &str| {
+        let text = format!(
+            "[export.remote_write]\n{keys}\n[[model]]\nname = \"m\"\n[model.reference]\n\
+             path = \"x\"\n[[model.source]]\nname = \"logs\"\ntype = \"directory\"\npath = \"x\"\n"
+        );
+        let faults = parse(&text, folder.path()).err().unwrap_or_default();
+        let faults = faults.iter().map(|fault| format!("{}: {}", fault.key, fault.message));
+        faults.collect::<Vec<_>>().join("\n")
+    };
+    let url = "url = \"http://prometheus:9090/api/v1/write\"\n";
+    assert_eq!(faults(url), "");
+    for (keys, expected) in [
+        ("interval = \"5s\"", "export.remote_write.url: is missing"),
+        ("url = \"prometheus:9090\"", "export.remote_write.url: is no address such as"),
+        (&*format!("{url}version = \"3.0\""), "export.remote_write.version"),
+        (&format!("{url}interval = \"0s\""), "export.remote_write.interval"),
+        ("url = \"http://me:secret@prometheus:9090/\"", "must not hold a password"),
+        ("url = \"http://prometheus:99999/\"", "export.remote_write.url: is no address such as"),
+        (&format!("{url}labels = {{ feature = \"x\" }}"), "a label that series have of their own"),
+        (&format!("{url}labels = {{ \"a-b\" = \"x\" }}"), "is no name of a label"),
+        (&format!("{url}labels = {{ __name__ = \"x\" }}"), "is no name of a label"),
+        (&format!("{url}urll = \"x\""), "did you mean \"url\"?"),
+    ] {
+        let found = faults(keys);
+        assert!(found.contains(expected) && !found.contains("secret"), "{found}");
+    }
+}

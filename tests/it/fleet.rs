@@ -175,7 +175,8 @@ fn a_pair_shows_the_same() {
     let last = rows(20, 220, 0.0, 30);
     let folders = ["one", "other"].map(|name| folder.path().join(name));
     folders.iter().for_each(|own| std::fs::create_dir(own).unwrap());
-    let mut one = watching(&folders[0], &reference, &[&files[..], std::slice::from_ref(&last)].concat());
+    let mut one =
+        watching(&folders[0], &reference, &[&files[..], std::slice::from_ref(&last)].concat());
     let mut other = watching(&folders[1], &reference, &[]);
     for (number, rows) in files.iter().enumerate().rev() {
         write(&folders[1].join(format!("logs/{number}.parquet")), columns(rows, true));

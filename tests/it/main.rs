@@ -33,6 +33,7 @@ mod model_pages;
 mod network;
 mod noise;
 mod notification;
+mod operations;
 mod oracle;
 mod past;
 mod payloads;
