@@ -112,6 +112,15 @@ def chart(driftd):
     assert sorted(own["kind"] for own in plain) == kinds
     assert sorted(own["kind"] for own in full) == sorted(kinds + ["PrometheusRule", "ServiceMonitor"])
     assert "ServiceAccount" not in [own["kind"] for own in claim]
+    # What would make a pod that cannot work.
+    init = '[server]\nlisten = "127.0.0.1:9797"\n[state]\npath = "/var/lib/driftd/driftd.db"\n'
+    for wrong in "", init, init.replace("127.0.0.1", "0.0.0.0").replace("/var/lib/driftd/", ""):
+        try:
+            Chart.load(str(CHART)).render({"config": wrong}, name="driftd", namespace="driftd")
+        except Exception as error:
+            assert "config: [" in str(error), error
+        else:
+            raise AssertionError(f"{wrong!r} was not noticed")
     broken = dict(ALL, tolerations=[{"key": 7}])
     try:
         rendered(broken)

@@ -6,6 +6,7 @@ use super::output;
 use anyhow::{Result, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
+use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub fn run(arguments: &AcceptArguments) -> Result<ExitCode> {
     if !status.is_success() {
         bail!("{}", text.trim());
     }
-    output::write(None, format!("{}\n", text.trim()).as_bytes())?;
+    let answer: Option<Value> = serde_json::from_str(&text).ok();
+    let told = answer.as_ref().and_then(|own| own["told"].as_str()).unwrap_or(text.trim());
+    output::write(None, format!("{told}\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

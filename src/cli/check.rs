@@ -49,8 +49,8 @@ pub struct CheckArguments {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     /// Push what was found to this Pushgateway too, such as http://localhost:9091: in place of what
-    /// the group of the model held; an address that ends with a group, /metrics/job/…, is taken as
-    /// it is
+    /// the group of the model held, see --model; an address that ends with a group,
+    /// /metrics/job/…, is taken as it is. With --each the label window is the name of the file
     #[arg(long, value_name = "URL")]
     push: Option<String>,
     /// Exit with status 3 when nothing could be judged
@@ -114,7 +114,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         .collect();
     let samples = |format: exposition::Format| {
         let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
-        page(&snapshot, &settings.export, format)
+        page(&snapshot, &settings.export, settings.external_url.as_deref(), format)
     };
     let text = match arguments.format {
         Format::Table => {

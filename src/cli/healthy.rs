@@ -2,7 +2,7 @@
 
 use super::output;
 use crate::export::remote_write::read_headers;
-use crate::net::http_client::{Way, error_text, http_client};
+use crate::net::http_client::{Way, error_text, http_client, parse_url};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +21,8 @@ pub struct HealthyArguments {
 /// 1 is what container runtimes take for unhealthy; 2 means nothing to them.
 pub fn run(arguments: &HealthyArguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let url = format!("{}/-/healthy", arguments.url.trim_end_matches('/'));
+    let url = parse_url(&arguments.url)?;
+    let url = format!("{}/-/healthy", url.as_str().trim_end_matches('/'));
     let client = http_client(Duration::from_secs(10), Way::Direct)?;
     let headers = read_headers(arguments.headers_file.as_deref())?;
     let (is_healthy, text) = runtime.block_on(async {

@@ -12,7 +12,7 @@ pub struct MergeArguments {
     /// Profiles made with `driftd profile --grid`, all on the same grid
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<PathBuf>,
-    /// Where the sum goes
+    /// Where the sum goes; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }

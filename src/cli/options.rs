@@ -19,8 +19,9 @@ pub struct ConfigChoice {
     /// Take columns, kinds, thresholds and sampling from this configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which model of the configuration, when it has several
-    #[arg(long, value_name = "NAME", requires = "config")]
+    /// Which model of the configuration, when it has several; without one, what the model is
+    /// called in reports and labels [default there: default]
+    #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Columns that are no features, such as the label; names with * and ?, may be repeated
     #[arg(long, value_name = "NAME")]
@@ -49,6 +50,8 @@ pub struct CheckOptions {
     pub drift: DriftConfig,
     pub sampling: Option<SamplingConfig>,
     pub export: ExportConfig,
+    /// Where people reach the daemon of the configuration.
+    pub external_url: Option<String>,
 }
 
 impl ConfigChoice {
@@ -90,7 +93,7 @@ impl ConfigChoice {
     fn configured(&self) -> Result<CheckOptions> {
         let Some(file) = &self.config else {
             return Ok(CheckOptions {
-                model: "default".to_owned(),
+                model: self.model.clone().unwrap_or_else(|| "default".to_owned()),
                 version: String::new(),
                 reference_path: None,
                 reference: ReferenceConfig::default(),
@@ -98,6 +101,7 @@ impl ConfigChoice {
                 drift: DriftConfig::default(),
                 sampling: None,
                 export: ExportConfig::default(),
+                external_url: None,
             });
         };
         let config = load_to_compare(file)?;
@@ -122,6 +126,7 @@ impl ConfigChoice {
             drift: model.model.drift,
             sampling: model.model.sampling,
             export: config.export,
+            external_url: config.server.external_url,
         })
     }
 }

@@ -68,6 +68,12 @@ impl AcceptRequest {
             let (window, names) = (self.window, names.collect::<Vec<_>>().join(", "));
             return Err(Error::new(format!("no window {window:?}; there are: {names}")));
         }
+        if !model.model.profiles {
+            return Err(Error::new(
+                "windows do not keep what they counted; set state.profiles_max = 50, and accept \
+                 one that closes after that",
+            ));
+        }
         let limit = self.from.is_none().then_some(1);
         let query = Query { from: self.from, to: self.to, limit };
         let added = store.added_windows(&self.window, &query)?;

@@ -203,6 +203,11 @@ fn window_view(
             return Ok(None);
         }
     }
+    // What is shown no more since a window was accepted is still what closed last.
+    if let (None, None, Some(store)) = (latest, &before, store) {
+        let last = Query { limit: Some(1), ..Query::default() };
+        store.each_window(&window.name, &last, &mut |own| before = Some(own))?;
+    }
     let filter = FeatureFilter {
         name: query.name.clone(),
         verdict: query.verdict.clone(),

@@ -84,10 +84,7 @@ impl Live {
         let (models, snapshot) =
             (self.models.0.read().expect("no writer panics"), self.published.load());
         let mut samples = Samples::default();
-        samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
-        if let Some(url) = &self.external_url {
-            samples.add(&metrics::SERVER_INFO, &[url.as_str()], 1.0);
-        }
+        add_about(&mut samples, self.external_url.as_deref());
         let connections = self.process.http_connections.get();
         samples.add(&metrics::HTTP_CONNECTIONS, &[], connections as f64);
         let errors = self.process.state_write_errors.get();
@@ -123,6 +120,14 @@ impl Live {
         }
         add_process(&mut samples);
         write(&samples)
+    }
+}
+
+/// Which driftd it is, and where people reach it.
+pub fn add_about<'a>(samples: &mut Samples<'a>, external_url: Option<&'a str>) {
+    samples.add(&metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+    if let Some(url) = external_url {
+        samples.add(&metrics::SERVER_INFO, &[url], 1.0);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::ExportConfig;
 use super::exposition::Format;
-use super::live::Live;
+use super::live::{Live, add_about};
 use super::metric::MetricKind;
 use super::page_parts::write_parts;
 use super::sample::Samples;
@@ -183,10 +183,17 @@ fn gzip(parts: &[Arc<Deflated>]) -> Vec<Bytes> {
     header.chain(bodies).chain([trailer.into()]).collect()
 }
 
-/// A snapshot as a page, without the counters, which are of a running daemon.
-pub fn page(snapshot: &Snapshot, config: &ExportConfig, format: Format) -> Vec<u8> {
+/// A snapshot as a page, without the counters, which are of a running daemon; with where people
+/// reach that, for links.
+pub fn page(
+    snapshot: &Snapshot,
+    config: &ExportConfig,
+    external_url: Option<&str>,
+    format: Format,
+) -> Vec<u8> {
     let mut samples = samples(snapshot, config);
     samples.retain(|metric| metric.kind != MetricKind::Counter);
+    add_about(&mut samples, external_url);
     last_part(&samples, format)
 }
 

@@ -56,7 +56,7 @@ pub fn error_text(error: &dyn std::error::Error) -> String {
 
 /// An address of HTTP with a host.
 pub fn parse_url(text: &str) -> Result<Url> {
-    let wrong = || Error::new(format!("{text:?} is no address of HTTP"));
+    let wrong = || Error::new(format!("{text:?} is no address such as http://localhost:9091"));
     let url = Url::parse(text).map_err(|_| wrong())?;
     let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
     is_http.then_some(url).ok_or_else(wrong)

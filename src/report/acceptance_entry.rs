@@ -15,18 +15,20 @@ pub fn acceptance(own: &Acceptance) -> Value {
         "end": own.end.map(Timestamp::as_seconds),
         "rows": own.rows,
         "ended": own.ended.map(Timestamp::as_seconds),
+        "told": accepted_words(own),
     })
 }
 
 /// The same in words.
 pub fn accepted_words(own: &Acceptance) -> String {
     let Acceptance { window, windows, rows, .. } = own;
-    let what = match (windows, own.end) {
-        (1, Some(end)) => format!("window {window} that ended {end}"),
-        (1, None) => format!("a window {window}"),
-        (_, Some(end)) => format!("{windows} windows {window}, the last of which ended {end}"),
-        (_, None) => format!("{windows} windows {window}"),
+    let what = if *windows == 1 { "window" } else { "windows" };
+    let when = match (own.start, own.end) {
+        (Some(start), Some(end)) => format!(" from {start} to {end}"),
+        (_, Some(end)) => format!(" that ended {end}"),
+        _ => String::new(),
     };
     let by = own.by.as_ref().map(|user| format!(" by {user}")).unwrap_or_default();
-    format!("The reference is {what}, {rows} rows, accepted {}{by}.", own.accepted)
+    let at = own.accepted;
+    format!("The reference is {windows} {what} {window}{when}, {rows} rows, accepted {at}{by}.")
 }

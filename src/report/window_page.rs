@@ -122,6 +122,9 @@ impl<'a> WindowView<'a> {
             }
             main {
                 (self.windows())
+                @if let Some(accepted) = &self.model.accepted { p { (accepted_words(accepted))
+                    @if self.window.latest.is_none() { " No window has closed since." }
+                } }
                 @match self.figures {
                     Some(figures) => {
                         (live_part("window", &self.head(figures)))
@@ -131,11 +134,7 @@ impl<'a> WindowView<'a> {
                     }
                     // Another part, so that the page is loaded again once there is more to show.
                     None => { (live_part("no-window", &html! {
-                        @match &self.model.accepted {
-                            Some(accepted) => { p { (accepted_words(accepted))
-                                " No window has closed since." } }
-                            None => { p { "No window has closed yet." } }
-                        }
+                        p { "No window has closed yet." }
                         p { (self.window.open_rows) " rows are counted." }
                     })) }
                 }

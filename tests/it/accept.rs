@@ -114,7 +114,11 @@ fn an_accepted_window_is_what_windows_are_judged_against() {
 
     let (status, told, error) = accept(&daemon, &[]);
     assert_eq!(status, 0, "{error}");
-    let accepted: Value = serde_json::from_str(&told).unwrap();
+    assert!(
+        told.starts_with("The reference is 1 window hour from 2026-01-01T03:00:00Z to"),
+        "{told}"
+    );
+    let accepted = get(&daemon, "/api/v1/models/m/reference")["accepted"][0].clone();
     assert_eq!((&accepted["window"], &accepted["rows"]), (&"hour".into(), &2_000.into()));
     assert_eq!(accepted["end"], ((START + 4 * HOUR) as f64 / 1e6), "{accepted}");
     // Nothing is judged any more against what was before, and nothing is forgotten.
@@ -132,7 +136,10 @@ fn an_accepted_window_is_what_windows_are_judged_against() {
     let listed = &get(&daemon, "/api/v1/models")["models"][0]["reference"];
     assert_eq!(listed["accepted"]["rows"], 2_000, "{listed}");
     let (_, page) = daemon.get("/");
-    assert!(page.contains("The reference is window hour that ended"), "{page}");
+    assert!(page.contains("The reference is 1 window hour from"), "{page}");
+    // What closed last is still to be looked at.
+    let (_, page) = daemon.get("/models/m");
+    assert!(page.contains("No window has closed since.") && page.contains("amount"), "{page}");
     assert!(daemon.log().iter().any(|line| {
         line.contains("audit") && line.contains("accept reference") && line.contains("m/hour")
     }));
@@ -190,7 +197,8 @@ fn a_stretch_of_windows_is_accepted() {
     let (from, to) = (time(3), time(5));
     let (status, told, error) = accept(&daemon, &["--from", &from, "--to", &to]);
     assert_eq!(status, 0, "{error}");
-    let accepted: Value = serde_json::from_str(&told).unwrap();
+    assert!(told.starts_with("The reference is 2 windows hour from "), "{told}");
+    let accepted = &get(&daemon, "/api/v1/models/m/reference")["accepted"][0];
     assert_eq!((&accepted["windows"], &accepted["rows"]), (&2.into(), &4_000.into()));
     // The row of the open window count under the reference that they came under, and once.
     let rows = daemon.sample(&["driftd_source_rows_total"]);
@@ -323,6 +331,13 @@ fn what_cannot_be_accepted_is_said() {
         assert!(status == 2 && error.contains(expected), "{error}");
     }
     assert_eq!(daemon.sample(&["driftd_reference_accepted_timestamp_seconds"]), None);
+    daemon.stop();
+    // Nor where windows keep nothing.
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("profiles_max = 20\n", "")).unwrap();
+    let daemon = Daemon::start(&path);
+    let (status, _, error) = accept(&daemon, &[]);
+    assert!(status == 2 && error.contains("set state.profiles_max = 50"), "{error}");
     daemon.stop();
     // Without reload = true nobody changes anything over HTTP.
     let text = std::fs::read_to_string(&path).unwrap().replace("reload = true\n", "");

@@ -158,7 +158,7 @@ fn the_api_lists_models() {
     let names: Vec<&str> = models.iter().map(|own| own["model"].as_str().unwrap()).collect();
     assert_eq!((&list["schema"], names), (&json!(2), vec!["employment", "flights"]));
     let own = &models[0];
-    assert_eq!(own["reference"], json!({ "rows": 68_785, "features": 18 }));
+    assert_eq!(own["reference"], json!({ "rows": 68_785, "features": 18, "accepted": null }));
     assert_eq!((&own["up"], &own["sources"]), (&json!(true), &json!(["logs"])));
     let latest = &own["windows"][0]["latest"];
     assert_eq!(latest["drifted"], json!(["AGEP", "SCHL", "DREM"]), "{latest}");

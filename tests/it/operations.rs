@@ -68,7 +68,7 @@ fn a_backup_is_restored() {
 #[test]
 fn a_state_moves_to_another_machine() {
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let [from, to] = folders.each_ref().map(|folder| folder.path());
+    let [from, to] = folders.each_ref().map(tempfile::TempDir::path);
     let path = prepared(from);
     let mut daemon = Daemon::start(&path);
     add(from, "1.parquet", 0);

@@ -65,7 +65,9 @@ fn files(folder: &Path) -> [PathBuf; 3] {
 /// The samples of driftd on a page, without the labels that a gateway adds.
 fn own_samples(page: &str) -> Vec<String> {
     let lines = page.lines().filter(|line| line.starts_with("driftd_"));
-    let lines = lines.filter(|line| !line.starts_with("driftd_series_dropped"));
+    // A gateway adds the labels of its group to what has no model.
+    let about = ["driftd_series_dropped", "driftd_build_info"];
+    let lines = lines.filter(|line| !about.iter().any(|name| line.starts_with(name)));
     let mut lines: Vec<String> = lines
         .map(|line| {
             let (series, value) = line.rsplit_once(' ').unwrap();
@@ -106,6 +108,8 @@ fn a_check_is_pushed_to_a_gateway() {
     let shown = gateway.request("GET", "/metrics");
     assert_eq!(own_samples(&shown), own_samples(&page));
     assert!(own_samples(&page).len() > 40, "{page}");
+    // DriftdMissing looks for it.
+    assert!(page.contains("driftd_build_info{"));
     assert!(shown.contains("feature=\"y\"") && shown.contains("push_time_seconds{"));
     let (status, page, told) = pushed(&less);
     assert_eq!(status, 1);
@@ -117,6 +121,14 @@ fn a_check_is_pushed_to_a_gateway() {
     let group = told.split("curl -X DELETE '").nth(1).unwrap().split('\'').next().unwrap();
     gateway.request("DELETE", group.strip_prefix(&url).unwrap());
     assert_eq!(own_samples(&gateway.request("GET", "/metrics")), [""; 0]);
+    // Models without a configuration have groups of their own too.
+    for model in ["churn", "fraud"] {
+        let (status, ..) =
+            run(&["check", "--reference", &reference, &same, "--push", &url, "--model", model]);
+        assert_eq!(status, 0);
+    }
+    let shown = gateway.request("GET", "/metrics");
+    assert!(["model_name=\"churn\"", "model_name=\"fraud\""].iter().all(|own| shown.contains(own)));
     // A group of one's own.
     let own = format!("{url}/metrics/job/nightly/team/risk");
     let (status, ..) = run(&["check", "--reference", &reference, &same, "--push", &own]);
@@ -136,7 +148,7 @@ fn what_cannot_be_pushed_is_said_and_the_report_is_written() {
     assert!(told.contains("not pushed") && told.contains("refused"), "{told}");
     let (status, report, told) = push("gateway:9091");
     assert_eq!((status, report.as_str()), (2, ""));
-    assert!(told.contains("\"gateway:9091\" is no address of HTTP"), "{told}");
+    assert!(told.contains("\"gateway:9091\" is no address such as http://"), "{told}");
     // Somebody else answers there.
     let daemon_folder = folder.path().join("other");
     std::fs::create_dir(&daemon_folder).unwrap();

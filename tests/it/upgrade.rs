@@ -152,6 +152,11 @@ fn a_state_of_schema_8_is_taken_over_whole() {
     taken_over_whole(8);
 }
 
+#[test]
+fn a_state_of_schema_9_is_taken_over_whole() {
+    taken_over_whole(9);
+}
+
 fn taken_over_whole(schema: u32) {
     let folder = tempfile::tempdir().unwrap();
     let path = restore(folder.path(), schema);

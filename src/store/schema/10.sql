@@ -13,4 +13,4 @@ CREATE TABLE accepted_reference (
     ended        INTEGER,          -- when another reference took its place
     sum          INTEGER NOT NULL,
     PRIMARY KEY (model, accepted)
-);
+) WITHOUT ROWID;
