@@ -39,7 +39,8 @@ impl DaemonArguments {
             url.query_pairs_mut().extend_pairs(query);
         }
         let headers = read_headers(self.headers_file.as_deref())?;
-        let request = http_client(timeout, Way::Direct)?.request(method, url).headers(headers);
+        let client = http_client(&url, timeout, Way::Direct)?;
+        let request = client.request(method, url).headers(headers);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let failed = |error: reqwest::Error| match error.is_timeout() {

@@ -22,8 +22,8 @@ pub struct HealthyArguments {
 pub fn run(arguments: &HealthyArguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let url = parse_url(&arguments.url)?;
+    let client = http_client(&url, Duration::from_secs(10), Way::Direct)?;
     let url = format!("{}/-/healthy", url.as_str().trim_end_matches('/'));
-    let client = http_client(Duration::from_secs(10), Way::Direct)?;
     let headers = read_headers(arguments.headers_file.as_deref())?;
     let (is_healthy, text) = runtime.block_on(async {
         match client.get(&url).headers(headers).send().await {

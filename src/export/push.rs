@@ -48,7 +48,7 @@ fn group_label(name: &str, value: &str) -> String {
 
 /// Puts a page of format 0.0.4 in place of what the group held.
 pub async fn push(group: &Url, page: Vec<u8>) -> Result<()> {
-    let request = http_client(TIMEOUT, Way::AnyProxy)?.put(group.clone());
+    let request = http_client(group, TIMEOUT, Way::AnyProxy)?.put(group.clone());
     let request = request.header(CONTENT_TYPE, Format::Text.content_type()).body(page);
     let shown = without_user(group.clone());
     let failed = |why: String| Error::new(format!("{shown}: not pushed: {why}"));

@@ -7,7 +7,7 @@
 use super::page::Pages;
 use super::write_request::{SeriesWriter, WriteRequest, WriteVersion};
 use crate::error::{Error, Result};
-use crate::net::http_client::{Way, error_text, http_client, refusal_text};
+use crate::net::http_client::{Way, error_text, http_client, parse_url, refusal_text};
 use crate::net::stop::Stop;
 use crate::telemetry::ProcessTelemetry;
 use crate::time::Clock;
@@ -151,7 +151,8 @@ struct RemoteWriter {
 
 impl RemoteWriter {
     fn new(config: RemoteWriteConfig, sent: Sent) -> Result<RemoteWriter> {
-        let (client, waiting) = (http_client(TIMEOUT, Way::AnyProxy)?, Mutex::default());
+        let client = http_client(&parse_url(&config.url)?, TIMEOUT, Way::AnyProxy)?;
+        let waiting = Mutex::default();
         Ok(RemoteWriter { config, client, sent, waiting, has_more: Notify::new() })
     }
 

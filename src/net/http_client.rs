@@ -29,14 +29,16 @@ pub enum Way {
     AnyProxy,
 }
 
-/// A client whose requests take no longer than `timeout`. It trusts whom the machine trusts, or
-/// `SSL_CERT_FILE` names, and goes nowhere else than it is told: what follows a redirect may be a
-/// page to log in, and gets headers that are for others.
-pub fn http_client(timeout: Duration, way: Way) -> Result<Client> {
+/// A client for an address, whose requests take no longer than `timeout`. It trusts whom the
+/// machine trusts, or `SSL_CERT_FILE` names, and goes nowhere else than it is told: what follows a
+/// redirect may be a page to log in, and gets headers that are for others.
+pub fn http_client(url: &Url, timeout: Duration, way: Way) -> Result<Client> {
     install_tls();
     let client = Client::builder().timeout(timeout).connect_timeout(CONNECT_TIMEOUT);
     let client = client.user_agent(USER_AGENT).redirect(Policy::none());
     let client = if way == Way::Direct { client.no_proxy() } else { client };
+    // Without TLS nobody's certificate is looked at, and an image may hold none to check it by.
+    let client = if url.scheme() == "http" { client.tls_certs_only([]) } else { client };
     client.build().map_err(|error| Error::new(error_text(&error)))
 }
 

@@ -4,6 +4,9 @@ use crate::monitor::acceptance::Acceptance;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
+/// In microseconds.
+const SECOND: i64 = 1_000_000;
+
 /// As it stands in answers; times are seconds since 1970.
 pub fn acceptance(own: &Acceptance) -> Value {
     json!({
@@ -29,6 +32,6 @@ pub fn accepted_words(own: &Acceptance) -> String {
         _ => String::new(),
     };
     let by = own.by.as_ref().map(|user| format!(" by {user}")).unwrap_or_default();
-    let at = own.accepted;
+    let at = Timestamp(own.accepted.0 / SECOND * SECOND);
     format!("The reference is {windows} {what} {window}{when}, {rows} rows, accepted {at}{by}.")
 }

@@ -125,7 +125,10 @@ fn window_row(model: &ModelSnapshot, window: &WindowSnapshot, past: &[WindowSumm
                     td { @if let Some(end) = latest.end.or(latest.closed) { (moment(end)) } }
                     td.number { (latest.rows) }
                 }
-                None => { td.soft { "none has closed yet" } td {} td {} td {} td {} }
+                None => {
+                    @let when = if model.accepted.is_some() { "since" } else { "yet" };
+                    td.soft { "none has closed " (when) } td {} td {} td {} td {}
+                }
             }
             td.number { (window.open_rows) }
         }

@@ -177,7 +177,7 @@ impl<'a> WindowView<'a> {
         let newest = window_query(&self.model.version, &figures.window);
         html! {
             (window_head(&self.report(figures)))
-            @if !self.is_latest(figures) {
+            @if self.window.latest.is_some() && !self.is_latest(figures) {
                 p { "It is not the newest: " a href=(newest) { "show that" } "." }
             }
             @if self.past.len() > 1 {

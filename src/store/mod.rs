@@ -193,13 +193,13 @@ impl Store {
         lock: Option<StateLock>,
     ) -> Result<Store, StateError> {
         let tried = |error: rusqlite::Error| failed("open", &error);
-        // A commit survives a power cut, readers with the sqlite3 shell disturb nobody, and a row
-        // that is replaced is one that is removed.
+        // A commit survives a power cut, readers with the sqlite3 shell disturb nobody, a row that
+        // is replaced is one that is removed, and no folder for temporary files is needed.
         connection
             .execute_batch(&format!(
                 "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
-                 PRAGMA recursive_triggers = ON;"
+                 PRAGMA recursive_triggers = ON; PRAGMA temp_store = MEMORY;"
             ))
             .map_err(tried)?;
         row_sums::register(&connection).map_err(tried)?;

@@ -1,8 +1,8 @@
 //! What whoever runs driftd does with its state, step by step as `deploy/README.md` has it.
 
 use crate::support::daemon::{Daemon, config};
-use crate::support::run;
 use crate::support::table::{floats, write};
+use crate::support::{driftd, run};
 use std::path::Path;
 
 const WINDOW: &str = "[[model.window]]\nname = \"w\"\ntype = \"rows\"\nsize = 5000\n";
@@ -87,4 +87,29 @@ fn a_state_moves_to_another_machine() {
         })
     );
     daemon.stop();
+}
+
+/// What an image asks whether its daemon is well: also where there are no certificates, which plain
+/// HTTP does not need, and whatever proxy the environment names.
+#[test]
+fn health_is_asked_without_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&prepared(folder.path()));
+    let ask = |url: &str| {
+        let mut command = driftd();
+        command.args(["healthy", "--url", url]);
+        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            command.env(name, "/nonexistent");
+        }
+        for name in ["http_proxy", "HTTP_PROXY", "ALL_PROXY"] {
+            command.env(name, "http://127.0.0.1:1");
+        }
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let url = format!("http://{}", daemon.address);
+    assert_eq!(ask(&url), (0, "driftd is healthy.\n".to_owned()));
+    daemon.stop();
+    let (status, told) = ask(&url);
+    assert!(status == 1 && told.contains("refused"), "{told}");
 }
