@@ -1,8 +1,7 @@
 //! Asking a daemon that runs, for commands.
 
 use crate::config::load;
-use crate::export::remote_write::read_headers;
-use crate::net::http_client::{Way, error_text, http_client, parse_url};
+use crate::net::http_client::{Way, error_text, http_client, parse_url, read_headers};
 use anyhow::{Context, Result, anyhow};
 use reqwest::{Method, StatusCode};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,8 +1,7 @@
 //! `driftd healthy`: whether a daemon answers and makes progress, for images without a shell.
 
 use super::output;
-use crate::export::remote_write::read_headers;
-use crate::net::http_client::{Way, error_text, http_client, parse_url};
+use crate::net::http_client::{Way, error_text, http_client, parse_url, read_headers};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,6 +1,5 @@
 //! The daemon: binds, loads, watches, answers, reloads, stops.
 
-mod accept_request;
 mod bound;
 mod caller;
 mod clock;
@@ -15,6 +14,7 @@ mod page_tag;
 mod past_routes;
 mod pipeline;
 mod readiness;
+mod reference_request;
 mod reference_routes;
 mod references;
 mod reload;
@@ -35,12 +35,13 @@ use crate::config::{Config, Model};
 use crate::error::{Error, Result};
 use crate::export::live::{Live, LiveModels};
 use crate::export::page::Pages;
-use crate::export::remote_write::{self, Sent, read_headers};
+use crate::export::remote_write::{self, Sent};
 use crate::monitor::snapshot::Published;
 use crate::net;
 use crate::net::connections::Connections;
 use crate::net::descriptors::Descriptors;
 use crate::net::guard::Guard;
+use crate::net::http_client::read_headers;
 use crate::net::http_thread::{ANSWERS_MAX, HttpThread};
 use crate::net::stop::Stop;
 use crate::source::http::Endpoints;

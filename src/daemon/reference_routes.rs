@@ -1,7 +1,7 @@
 //! `/api/v1/models/{model}/reference`: which windows were made the reference, and making one it.
 
-use super::accept_request::{AcceptRequest, ReferenceRequest};
 use super::caller::Caller;
+use super::reference_request::{AcceptRequest, ReferenceRequest};
 use super::reloading::ChangeRequest;
 use super::server_state::{ServerState, read_state};
 use crate::error::StateError;

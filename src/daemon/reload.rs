@@ -1,10 +1,10 @@
 //! What a reload, or a window that becomes a reference, is going to change. Everything that can
 //! fail is tried here, before anything is stopped.
 
-use super::accept_request::ReferenceRequest;
 use super::bound::{ModelLabel, label, owner};
 use super::check_sources;
 use super::loaded_reference::{LoadedReference, ReferenceLoader};
+use super::reference_request::ReferenceRequest;
 use super::references::References;
 use crate::config::{Config, Model, load};
 use crate::error::{Error, Result};

@@ -1,8 +1,8 @@
 //! Where a change of what is watched stands: asked for, being compared with what is in force, being
 //! carried out. A change is a reload of the configuration, or a window that becomes a reference.
 
-use super::accept_request::ReferenceRequest;
 use super::bound::ModelLabel;
+use super::reference_request::ReferenceRequest;
 use super::reload::Change;
 use crate::error::{Error, Result};
 use std::collections::{BTreeSet, VecDeque};

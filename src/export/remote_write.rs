@@ -6,17 +6,17 @@
 
 use super::page::Pages;
 use super::write_request::{SeriesWriter, WriteRequest, WriteVersion};
-use crate::error::{Error, Result};
-use crate::net::http_client::{Way, error_text, http_client, parse_url, refusal_text};
+use crate::error::Result;
+use crate::net::http_client::{
+    Way, error_text, http_client, parse_url, read_headers, refusal_text,
+};
 use crate::net::stop::Stop;
 use crate::telemetry::ProcessTelemetry;
 use crate::time::Clock;
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -59,27 +59,6 @@ impl RemoteWriteConfig {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         [("job".to_owned(), "driftd".to_owned()), ("instance".to_owned(), machine)].into()
     }
-}
-
-/// Reads the headers of a file; none without one.
-pub fn read_headers(path: Option<&Path>) -> Result<HeaderMap> {
-    let Some(path) = path else { return Ok(HeaderMap::new()) };
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
-    let lines = text.lines().map(str::trim).enumerate();
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let headers = lines.map(|(number, line)| {
-        let header = line.split_once(':').and_then(|(name, value)| {
-            let mut value = HeaderValue::from_str(value.trim()).ok()?;
-            value.set_sensitive(true);
-            Some((name.trim().parse::<HeaderName>().ok()?, value))
-        });
-        // What stands there may be a secret.
-        header.ok_or_else(|| {
-            let line = number + 1;
-            Error::new(format!("{}: line {line} is no \"Name: value\"", path.display()))
-        })
-    });
-    headers.collect()
 }
 
 /// What is sent, and what is told of sending it.
@@ -272,26 +251,5 @@ impl RemoteWriter {
             true => Outcome::Later(text, asked),
             false => Outcome::Refused(text),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_come_from_a_file_and_are_not_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("headers");
-        std::fs::write(&path, "# who we are\nAuthorization: Bearer a:b\n\nX-Scope-OrgID:risk\n")
-            .unwrap();
-        let headers = read_headers(Some(&path)).unwrap();
-        assert_eq!(headers["authorization"], "Bearer a:b");
-        assert_eq!(headers["x-scope-orgid"], "risk");
-        std::fs::write(&path, "X-Scope-OrgID: risk\nsecret\n").unwrap();
-        let error = read_headers(Some(&path)).unwrap_err().to_string();
-        assert!(error.ends_with("line 2 is no \"Name: value\""), "{error}");
-        assert!(read_headers(Some(&folder.path().join("none"))).is_err());
-        assert!(read_headers(None).unwrap().is_empty());
     }
 }

@@ -1,9 +1,10 @@
 //! Sending to HTTP servers of others.
 
 use crate::error::{Error, Result};
-use reqwest::header::LOCATION;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 use tokio_rustls::rustls::crypto::ring;
@@ -81,4 +82,46 @@ pub async fn refusal_text(answer: Response) -> String {
     let text = answer.text().await.unwrap_or_default();
     let shown = text[..text.floor_char_boundary(SHOWN_MAX)].trim();
     if shown.is_empty() { status } else { format!("{status}: {shown}") }
+}
+
+/// Reads headers from the lines `Name: value` of a file; none without one.
+pub fn read_headers(path: Option<&Path>) -> Result<HeaderMap> {
+    let Some(path) = path else { return Ok(HeaderMap::new()) };
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
+    let lines = text.lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let headers = lines.map(|(number, line)| {
+        let header = line.split_once(':').and_then(|(name, value)| {
+            let mut value = HeaderValue::from_str(value.trim()).ok()?;
+            value.set_sensitive(true);
+            Some((name.trim().parse::<HeaderName>().ok()?, value))
+        });
+        // What stands there may be a secret.
+        header.ok_or_else(|| {
+            let line = number + 1;
+            Error::new(format!("{}: line {line} is no \"Name: value\"", path.display()))
+        })
+    });
+    headers.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_come_from_a_file_and_are_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headers");
+        std::fs::write(&path, "# who we are\nAuthorization: Bearer a:b\n\nX-Scope-OrgID:risk\n")
+            .unwrap();
+        let headers = read_headers(Some(&path)).unwrap();
+        assert_eq!(headers["authorization"], "Bearer a:b");
+        assert_eq!(headers["x-scope-orgid"], "risk");
+        std::fs::write(&path, "X-Scope-OrgID: risk\nsecret\n").unwrap();
+        let error = read_headers(Some(&path)).unwrap_err().to_string();
+        assert!(error.ends_with("line 2 is no \"Name: value\""), "{error}");
+        assert!(read_headers(Some(&folder.path().join("none"))).is_err());
+        assert!(read_headers(None).unwrap().is_empty());
+    }
 }

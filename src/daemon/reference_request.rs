@@ -1,4 +1,4 @@
-//! Making a window the reference of its model, while the model is watched.
+//! Giving a model another reference while it is watched: a window, or again what is configured.
 
 use super::bound::ModelLabel;
 use super::loaded_reference::{LoadedReference, ReferenceLoader, accepted_now, stored};
