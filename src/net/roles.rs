@@ -12,7 +12,7 @@ pub enum Role {
     Read,
     /// Those too.
     Distributions,
-    /// `/-/reload`.
+    /// `/-/reload`, and what a model is compared with.
     Reload,
     /// Rows that are sent.
     Write,
