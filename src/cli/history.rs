@@ -5,6 +5,7 @@ use super::judging::JudgingArguments;
 use super::{options, output};
 use crate::config::load;
 use crate::daemon::replay::replay;
+use crate::drift::{MEASURES, Measure};
 use crate::export::ExportConfig;
 use crate::export::history::History;
 use crate::export::history_parquet::HistoryParquet;
@@ -110,6 +111,12 @@ pub fn run_replay(arguments: ReplayArguments) -> Result<ExitCode> {
     arguments.write(&models, &config.export)
 }
 
+/// Measures that any of some models has figures of.
+fn measures(models: &Models) -> Vec<&'static dyn Measure> {
+    let known: Vec<_> = models.iter().flat_map(|(.., store)| store.measures()).collect();
+    MEASURES.iter().copied().filter(|own| known.contains(own)).collect()
+}
+
 /// Models with what the state has of them.
 type Models = [(String, String, ModelStore)];
 
@@ -126,7 +133,7 @@ impl PastArguments {
                 history.openmetrics(export).into_bytes()
             }
             Format::Parquet => {
-                let mut history = HistoryParquet::new(Vec::new());
+                let mut history = HistoryParquet::new(Vec::new(), measures(models));
                 self.each_window(models, |model, version, figures| {
                     Ok(history.add(model, version, &figures)?)
                 })?;

@@ -5,6 +5,7 @@ use super::raw::{Section, unknown};
 use crate::drift::threshold::Threshold;
 use crate::drift::{MEASURES, Measure, measure};
 use crate::judge::drift_config::{DriftConfig, STEPS_MIN, VariationConfig};
+use crate::judge::measure_list::{ListFault, computed, deciding, known_names};
 use crate::judge::persistence::{OF_MAX, Persistence};
 use crate::monitor::reference::{DeclaredKind, FeatureConfig};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,11 +28,11 @@ pub(super) fn drift(model: &Section<'_>, features: JudgedFeatures) -> DriftConfi
         DriftConfig { feature_thresholds, muted, persistence, ..DriftConfig::default() };
     let Some(section) = model.section("drift") else { return config };
     if let Some(names) = section.strings("measures") {
-        config.measures = known_measures(&section, "measures", &names);
+        config.measures = without_faults(&section, "measures", computed(&names));
     }
     config.thresholds.extend(thresholds(&section));
     if let Some(names) = section.strings("decide") {
-        let decide = known_measures(&section, "decide", &names);
+        let decide = without_faults(&section, "decide", deciding(&names));
         config.decide = decide.iter().map(|measure| measure.name()).collect();
     } else {
         let is_measured = |name: &&str| config.measures.iter().any(|m| m.name() == *name);
@@ -75,18 +76,22 @@ fn persistence(model: &Section<'_>) -> Option<Persistence> {
     persistence
 }
 
-fn known_measures(section: &Section<'_>, key: &str, names: &[String]) -> Vec<&'static dyn Measure> {
-    let found = names.iter().enumerate().filter_map(|(index, name)| {
-        if names[..index].contains(name) {
-            section.fault(key, format!("{name:?} is listed twice"));
-        }
-        let found = measure(name);
-        if found.is_none() {
-            section.fault(key, unknown(name, MEASURES.iter().map(|measure| measure.name())));
-        }
-        found
-    });
-    found.collect()
+/// The measures of a list, whose faults are those of the key.
+fn without_faults(
+    section: &Section<'_>,
+    key: &str,
+    (found, faults): (Vec<&'static dyn Measure>, Vec<ListFault>),
+) -> Vec<&'static dyn Measure> {
+    for fault in faults {
+        section.fault(
+            key,
+            match fault {
+                ListFault::Twice(name) => format!("{name:?} is listed twice"),
+                ListFault::Unknown(name) => unknown(&name, known_names()),
+            },
+        );
+    }
+    found
 }
 
 fn thresholds(section: &Section<'_>) -> Thresholds {

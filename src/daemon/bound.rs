@@ -63,6 +63,7 @@ impl BoundModel {
             let (name, telemetry) = (config.name.clone(), Arc::default());
             sources.push(ModelSource { name, telemetry, source });
         }
+        store.keep_measures(&model.model.drift.measures)?;
         let store = store.model(&model.model.name, &model.model.version)?;
         let created = store.created()?;
         Ok(BoundModel { model, store, sources, created, reference: None })

@@ -7,7 +7,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 
 pub struct CellExcess;
 
@@ -16,7 +16,7 @@ impl Measure for CellExcess {
         &About {
             name: "cells",
             threshold: Threshold::Score { learned: 0.1, first: 0.3 },
-            decides: true,
+            by_default: ByDefault::Decides,
         }
     }
 

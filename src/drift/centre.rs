@@ -6,7 +6,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 
 pub struct Centre;
 
@@ -15,7 +15,7 @@ impl Measure for Centre {
         &About {
             name: "centre",
             threshold: Threshold::Score { learned: 0.025, first: 0.15 },
-            decides: true,
+            by_default: ByDefault::Decides,
         }
     }
 

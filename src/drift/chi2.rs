@@ -6,7 +6,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 use ndarray::{ArrayView2, Axis};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
@@ -14,7 +14,7 @@ pub struct Chi2;
 
 impl Measure for Chi2 {
     fn about(&self) -> &'static About {
-        &About { name: "chi2", threshold: Threshold::None, decides: false }
+        &About { name: "chi2", threshold: Threshold::None, by_default: ByDefault::Shown }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {

@@ -3,8 +3,9 @@
 use super::bin_table::table;
 use super::effective_rows;
 use super::ranks::Ranks;
+use super::value_distribution::ValueDistribution;
 use crate::profile::Mismatch;
-use crate::profile::categories::{CategoryGrid, RareValues};
+use crate::profile::categories::{CategoryCounts, CategoryGrid, RareValues};
 use crate::profile::cells::Cells;
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::grid::NumericGrid;
@@ -31,6 +32,7 @@ pub struct Comparison<'a> {
     ranks: OnceCell<Ranks>,
     /// Of rows that are independent.
     homogeneity: OnceCell<Option<Homogeneity>>,
+    distributions: OnceCell<Option<(ValueDistribution, ValueDistribution)>>,
 }
 
 /// Counts by cell.
@@ -122,6 +124,7 @@ impl<'a> Comparison<'a> {
             bins: None,
             ranks: OnceCell::new(),
             homogeneity: OnceCell::new(),
+            distributions: OnceCell::new(),
         };
         if reference.tally.present() == 0 || current.tally.present() == 0 {
             return Ok(comparison);
@@ -165,6 +168,62 @@ impl<'a> Comparison<'a> {
     pub fn ranks(&self) -> Option<&Ranks> {
         let cells = self.cells()?;
         Some(self.ranks.get_or_init(|| Ranks::new(&cells.reference, &cells.current)))
+    }
+
+    /// Of the finite values of a number, reference first; none where a side has none.
+    pub fn distributions(&self) -> Option<&(ValueDistribution, ValueDistribution)> {
+        let cells = self.cells()?;
+        let (reference, current) = self.numbers()?;
+        let made = self.distributions.get_or_init(|| {
+            let of = |own: &NumericProfile, counts: &[u64]| {
+                ValueDistribution::new(own.stretches(cells.grid, counts))
+            };
+            of(reference, &cells.reference).zip(of(current, &cells.current))
+        });
+        made.as_ref()
+    }
+
+    /// The grid of a category and what was counted on it, reference first.
+    pub fn categories(&self) -> Option<(&CategoryGrid, &CategoryCounts, &CategoryCounts)> {
+        match (&self.grid.frame, &self.reference.values, &self.current.values) {
+            (Frame::Categorical(grid), Values::Categorical(r), Values::Categorical(c))
+                if self.bins.is_some() =>
+            {
+                Some((grid, r, c))
+            }
+            _ => None,
+        }
+    }
+
+    /// What was counted of a number, reference first.
+    fn numbers(&self) -> Option<(&'a NumericProfile, &'a NumericProfile)> {
+        match (&self.reference.values, &self.current.values) {
+            (Values::Numeric(reference), Values::Numeric(current)) => Some((reference, current)),
+            _ => None,
+        }
+    }
+
+    /// The means of the finite values, reference first.
+    pub fn means(&self) -> Option<(f64, f64)> {
+        let Frame::Numeric(frame) = &self.grid.frame else { return None };
+        let (reference, current) = self.numbers()?;
+        reference.mean(frame).zip(current.mean(frame))
+    }
+
+    /// The standard deviation of the reference's finite values, of n − 1.
+    pub fn stddev_of_reference(&self) -> Option<f64> {
+        let Frame::Numeric(frame) = &self.grid.frame else { return None };
+        self.numbers()?.0.stddev(frame)
+    }
+
+    /// Whether both sides came as whole numbers without a gap, as numpy holds those in integers.
+    pub fn are_whole_numbers(&self) -> bool {
+        let is_whole = |own: &NumericProfile, tally: Tally| {
+            let exact = own.extremes().exact();
+            tally.missing() == 0 && exact.is_some_and(|(min, max)| min.scale == 0 && max.scale == 0)
+        };
+        let (before, now) = self.tallies();
+        self.numbers().is_some_and(|(r, c)| is_whole(r, before) && is_whole(c, now))
     }
 
     /// The cells inside the reference's range, or the values that are compared by name.

@@ -3,10 +3,10 @@
 //! J. Lin, "Divergence measures based on the Shannon entropy" (1991); a metric by D. M. Endres and
 //! J. E. Schindelin (2003).
 
-use super::bin_table::{freedom, shares};
+use super::bin_table::shares;
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
 use ndarray::ArrayView2;
 use std::f64::consts::LN_2;
 
@@ -17,7 +17,7 @@ impl Measure for Js {
         &About {
             name: "js",
             threshold: Threshold::Score { learned: 0.1, first: 0.1 },
-            decides: false,
+            by_default: ByDefault::Shown,
         }
     }
 
@@ -31,8 +31,7 @@ impl Measure for Js {
 
     /// The divergence is an eighth of psi where both are small, and in bits.
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
-        let psi = freedom(comparison.bins()?) * effects.bins / comparison.effective_rows();
-        Some((psi / (8.0 * LN_2)).sqrt())
+        Some((bins_test::noise_of_psi(comparison, effects)? / (8.0 * LN_2)).sqrt())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 use crate::profile::grid::NumericGrid;
 use crate::stats::kolmogorov::{stephens_lambda, survival};
 use std::f64::consts::{FRAC_PI_2, LN_2};
@@ -18,7 +18,7 @@ impl Measure for Ks {
         &About {
             name: "ks",
             threshold: Threshold::Score { learned: 0.1, first: 0.2 },
-            decides: true,
+            by_default: ByDefault::Decides,
         }
     }
 

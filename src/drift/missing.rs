@@ -4,7 +4,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::{RateChange, Threshold};
-use super::{About, Comparison, Measure, Score, effective_rows};
+use super::{About, ByDefault, Comparison, Measure, Score, effective_rows};
 use crate::stats::rates::{Rate, p_of_change};
 use std::f64::consts::FRAC_2_PI;
 
@@ -12,7 +12,11 @@ pub struct Missing;
 
 impl Measure for Missing {
     fn about(&self) -> &'static About {
-        &About { name: "missing", threshold: Threshold::Rate { h: 0.1 }, decides: true }
+        &About {
+            name: "missing",
+            threshold: Threshold::Rate { h: 0.1 },
+            by_default: ByDefault::Decides,
+        }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {

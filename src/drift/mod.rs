@@ -4,22 +4,35 @@
 //! that list, and the README's table is held against it. Nothing here sees a row, and nothing here
 //! says whether a feature has drifted.
 
+mod anderson_darling;
 mod bin_table;
+mod bins_test;
 mod cell_excess;
 mod centre;
 mod chi2;
 mod comparison;
+mod compat;
+mod cramer_von_mises;
 pub mod design_effects;
+mod energy;
+mod hellinger;
 mod js;
+mod kl;
 mod ks;
+mod l_infinity;
 mod missing;
 mod out_of_range;
 mod psi;
+mod psi_debiased;
+mod rank_steps;
 pub mod ranks;
 mod share;
 mod spread;
 pub mod threshold;
+mod total_variation;
 mod unseen;
+mod value_distribution;
+mod wasserstein;
 
 pub use comparison::Comparison;
 use design_effects::DesignEffects;
@@ -39,6 +52,29 @@ pub const MEASURES: &[&dyn Measure] = &[
     &cell_excess::CellExcess,
     &unseen::Unseen,
     &out_of_range::OutOfRange,
+    &psi_debiased::PsiDebiased,
+    &hellinger::Hellinger,
+    &kl::Kl,
+    &total_variation::TotalVariation,
+    &l_infinity::LInfinity,
+    &wasserstein::Wasserstein,
+    &wasserstein::WassersteinSigma,
+    &energy::Energy,
+    &cramer_von_mises::CramerVonMises,
+    &anderson_darling::AndersonDarling,
+    &compat::evidently::EvidentlyPsi,
+    &compat::evidently::EvidentlyJs,
+    &compat::evidently::EvidentlyWasserstein,
+    &compat::nannyml::NannymlJs,
+    &compat::nannyml::NannymlHellinger,
+    &compat::nannyml::NannymlKs,
+    &compat::nannyml::NannymlWasserstein,
+    &compat::nannyml::NannymlLInfinity,
+    &compat::azure::AzurePsi,
+    &compat::azure::AzureJs,
+    &compat::azure::AzureWasserstein,
+    &compat::tfdv::TfdvLInfinity,
+    &compat::deequ::DeequLInfinity,
 ];
 
 /// What a measure is.
@@ -47,8 +83,18 @@ pub struct About {
     /// Label `measure`.
     pub name: &'static str,
     pub threshold: Threshold,
-    /// Whether it can call a feature drifted unless the configuration says otherwise.
-    pub decides: bool,
+    pub by_default: ByDefault,
+}
+
+/// What a measure is for unless the configuration says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByDefault {
+    /// It can call a feature drifted.
+    Decides,
+    /// It is computed.
+    Shown,
+    /// Nothing: it is computed where it is asked for.
+    Nothing,
 }
 
 /// A distance between reference and current. Higher is worse for every measure.

@@ -6,14 +6,18 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::{RateChange, Threshold};
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 use crate::stats::rates::{Rate, tail};
 
 pub struct OutOfRange;
 
 impl Measure for OutOfRange {
     fn about(&self) -> &'static About {
-        &About { name: "out_of_range", threshold: Threshold::Rate { h: 0.1 }, decides: true }
+        &About {
+            name: "out_of_range",
+            threshold: Threshold::Rate { h: 0.1 },
+            by_default: ByDefault::Decides,
+        }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {

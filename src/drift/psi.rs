@@ -4,27 +4,23 @@
 //! scoring gave it. A share below 1e-4 counts as 1e-4, so that one empty bin is a finite surprise;
 //! nothing is renormalised, and a bin that is empty on both sides adds nothing.
 
-use super::bin_table::{freedom, shares};
+use super::bin_table::shares;
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
-use crate::stats::homogeneity::{Homogeneity, grouped};
+use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
 use ndarray::ArrayView2;
 
 pub struct Psi;
 
 /// The least share that the logarithm sees.
-const SHARE_MIN: f64 = 1e-4;
-
-/// Rows that a group of bins is expected to hold where it is tested.
-const EXPECTED_MIN: f64 = 5.0;
+pub(super) const SHARE_MIN: f64 = 1e-4;
 
 impl Measure for Psi {
     fn about(&self) -> &'static About {
         &About {
             name: "psi",
             threshold: Threshold::Score { learned: 0.2, first: 0.25 },
-            decides: true,
+            by_default: ByDefault::Decides,
         }
     }
 
@@ -32,30 +28,17 @@ impl Measure for Psi {
         comparison.bins().map(|bins| psi(bins).into())
     }
 
-    /// That of a χ² over the bins; those of few rows are joined.
     fn p_value(
         &self,
         comparison: &Comparison<'_>,
         _: &Score,
         effects: &DesignEffects,
     ) -> Option<f64> {
-        let bins = comparison.bins()?;
-        let effect = effects.of_values();
-        let mut columns: Vec<(u64, u64)> =
-            bins.columns().into_iter().map(|bin| (bin[0], bin[1])).collect();
-        if comparison.cells().is_none() {
-            columns.sort_by_key(|(in_reference, _)| std::cmp::Reverse(*in_reference));
-        }
-        let (reference, current): (Vec<u64>, Vec<u64>) = columns.into_iter().unzip();
-        let n = comparison.effective_rows() / effect;
-        let groups = grouped(&reference, &current, n, EXPECTED_MIN);
-        Some(Homogeneity::of(groups.into_iter()).p_value(effect))
+        bins_test::p_value(comparison, effects)
     }
 
-    /// RC/(R+C) times psi is nearly χ² of one degree less than there are bins: B. Yurdakul and J.
-    /// Naranjo, "Statistical properties of the population stability index" (2020).
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
-        Some(freedom(comparison.bins()?) * effects.bins / comparison.effective_rows())
+        bins_test::noise_of_psi(comparison, effects)
     }
 }
 

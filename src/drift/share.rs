@@ -7,7 +7,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::{RateChange, Threshold};
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 use crate::stats::rates::{Rate, cohens_h, p_of_gain};
 
 pub struct Share;
@@ -45,7 +45,11 @@ impl Near {
 
 impl Measure for Share {
     fn about(&self) -> &'static About {
-        &About { name: "share", threshold: Threshold::Rate { h: 0.1 }, decides: true }
+        &About {
+            name: "share",
+            threshold: Threshold::Rate { h: 0.1 },
+            by_default: ByDefault::Decides,
+        }
     }
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {

@@ -7,7 +7,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score};
 
 pub struct Spread;
 
@@ -16,7 +16,7 @@ impl Measure for Spread {
         &About {
             name: "spread",
             threshold: Threshold::Score { learned: 0.025, first: 0.15 },
-            decides: true,
+            by_default: ByDefault::Decides,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Closed windows as Parquet: a row per window and feature, a column per figure.
 
 use super::metrics::STATISTICS;
-use crate::drift::MEASURES;
+use crate::drift::Measure;
 use crate::monitor::figures::{FeatureFigures, WindowFigures};
 use crate::profile::percentiles::PERCENTILES;
 use crate::time::Timestamp;
@@ -33,6 +33,7 @@ struct Columns {
     drifted: BooleanBuilder,
     called: StringBuilder,
     reasons: StringBuilder,
+    measures: Vec<&'static dyn Measure>,
     numbers: Vec<(String, Float64Builder)>,
 }
 
@@ -49,11 +50,13 @@ impl Default for Instants {
 pub struct HistoryParquet<W: Write + Send> {
     out: Option<W>,
     writer: Option<ArrowWriter<W>>,
+    measures: Vec<&'static dyn Measure>,
 }
 
 impl<W: Write + Send> HistoryParquet<W> {
-    pub fn new(out: W) -> HistoryParquet<W> {
-        HistoryParquet { out: Some(out), writer: None }
+    /// With columns for these measures.
+    pub fn new(out: W, measures: Vec<&'static dyn Measure>) -> HistoryParquet<W> {
+        HistoryParquet { out: Some(out), writer: None, measures }
     }
 
     /// Adds a window.
@@ -63,7 +66,7 @@ impl<W: Write + Send> HistoryParquet<W> {
         version: &str,
         figures: &WindowFigures,
     ) -> Result<(), ParquetError> {
-        let mut columns = Columns::new();
+        let mut columns = Columns::new(&self.measures);
         for feature in &figures.features {
             columns.add(model, version, figures, feature);
         }
@@ -73,7 +76,7 @@ impl<W: Write + Send> HistoryParquet<W> {
     /// Ends the file; one without windows has the columns all the same.
     pub fn finish(mut self) -> Result<W, ParquetError> {
         if self.writer.is_none() {
-            self.write(&Columns::new().finish())?;
+            self.write(&Columns::new(&self.measures).finish())?;
         }
         self.writer.expect("a batch was written").into_inner()
     }
@@ -89,18 +92,18 @@ impl<W: Write + Send> HistoryParquet<W> {
 }
 
 impl Columns {
-    fn new() -> Columns {
+    fn new(measures: &[&'static dyn Measure]) -> Columns {
         let statistics = STATISTICS
             .iter()
             .map(|own| own.feature.name.trim_start_matches("driftd_feature_").to_owned());
         let percentiles = PERCENTILES.map(|percent| format!("percentile_{percent}"));
-        let measures = MEASURES.iter().flat_map(|measure| {
+        let of_measures = measures.iter().flat_map(|measure| {
             let name = measure.name();
             [name.to_owned(), format!("{name}_p"), format!("{name}_threshold")]
         });
-        let names = statistics.chain(percentiles).chain(measures);
+        let names = statistics.chain(percentiles).chain(of_measures);
         let numbers = names.map(|name| (name, Float64Builder::new())).collect();
-        Columns { numbers, ..Columns::default() }
+        Columns { measures: measures.to_vec(), numbers, ..Columns::default() }
     }
 
     fn add(
@@ -132,7 +135,7 @@ impl Columns {
             .append_option(feature.explanation.as_ref().map(|_| feature.reasons().join(" ")));
         let statistics = &feature.statistics;
         let percentiles = statistics.percentiles.map(|all| all.map(Some)).unwrap_or_default();
-        let measures = MEASURES.iter().flat_map(|measure| {
+        let measures = self.measures.iter().flat_map(|measure| {
             let own = feature.measures.iter().find(|own| own.measure == measure.name());
             own.map_or([None; 3], |own| [Some(own.score), own.p_value, own.threshold])
         });

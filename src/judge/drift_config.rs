@@ -2,7 +2,7 @@
 
 use super::persistence::Persistence;
 use crate::drift::threshold::Stage;
-use crate::drift::{MEASURES, Measure, Score};
+use crate::drift::{ByDefault, MEASURES, Measure, Score};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `[model.drift]`, checked.
@@ -62,10 +62,9 @@ pub const STEPS_MIN: usize = 20;
 
 impl Default for DriftConfig {
     fn default() -> DriftConfig {
-        let deciding = MEASURES.iter().filter(|measure| measure.about().decides);
         DriftConfig {
-            measures: MEASURES.to_vec(),
-            decide: deciding.map(|measure| measure.name()).collect(),
+            measures: measures_by_default().collect(),
+            decide: deciding_by_default().map(<dyn Measure>::name).collect(),
             rows_min: 50,
             p_max: 1e-5,
             history: 50,
@@ -76,6 +75,17 @@ impl Default for DriftConfig {
             persistence: None,
         }
     }
+}
+
+/// What is computed where nobody says otherwise.
+pub fn measures_by_default() -> impl Iterator<Item = &'static dyn Measure> {
+    let is_computed = |own: &&dyn Measure| own.about().by_default != ByDefault::Nothing;
+    MEASURES.iter().copied().filter(is_computed)
+}
+
+/// What decides where nobody says otherwise.
+pub fn deciding_by_default() -> impl Iterator<Item = &'static dyn Measure> {
+    MEASURES.iter().copied().filter(|own| own.about().by_default == ByDefault::Decides)
 }
 
 impl DriftConfig {

@@ -9,6 +9,7 @@
 pub mod cluster_effects;
 pub mod drift_config;
 pub mod evidence;
+pub mod measure_list;
 pub mod persistence;
 pub mod steps;
 pub mod variation;

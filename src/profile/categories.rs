@@ -183,6 +183,11 @@ impl CategoryGrid {
         self.rare.as_ref()
     }
 
+    /// The hashed cell of a value that is not kept; none where rare values were not counted.
+    pub fn hashed_cell(&self, text: &str) -> Option<usize> {
+        self.rare.map(|rare| rare.cell(text))
+    }
+
     /// Rows of each named value, then of each hashed cell; none where rare values were not counted,
     /// or in other cells than these.
     pub fn cells(&self, counts: &CategoryCounts) -> Option<Vec<u64>> {
@@ -317,6 +322,11 @@ impl CategoryCounts {
     /// Rows of kept values, in the grid's order.
     pub fn kept(&self) -> &[u64] {
         &self.kept
+    }
+
+    /// Rows of all values that are not kept, by hashed cell; empty where those were not counted.
+    pub fn hashed(&self) -> &[u64] {
+        &self.hashed
     }
 
     /// Values that the reference never had.

@@ -45,6 +45,7 @@ mod sparse;
 mod survey;
 pub mod tally;
 pub mod texts;
+pub mod value_stretches;
 pub mod wide_cells;
 
 use std::fmt;

@@ -49,6 +49,11 @@ impl NewValues {
         self.by_hash.len() < KEPT_MAX
     }
 
+    /// Whether every name that is here is whole.
+    pub fn are_whole(&self) -> bool {
+        self.by_hash.values().all(|(text, _)| text.len() <= TEXT_BYTES_MAX)
+    }
+
     /// Values and their rows, most rows first, ties by name.
     pub fn most_frequent(&self) -> Vec<(&str, u64)> {
         let mut values: Vec<(&str, u64)> =

@@ -12,6 +12,7 @@ use super::numeric_frame::NumericFrame;
 use super::percentiles::{OrderedCells, PERCENTILES};
 use super::row_order::RowOrder;
 use super::survey::{survey, zeros_and_outside};
+use super::value_stretches::{ValueStretch, stretches};
 use super::wide_cells::Found;
 use super::{Accumulator, Mismatch};
 use crate::feature::Width;
@@ -200,6 +201,11 @@ impl NumericProfile {
     pub fn exponential_histogram(&self, frame: &NumericFrame) -> ExponentialHistogram {
         let (grid, cells) = self.cells_as(frame, self.width_written());
         ExponentialHistogram::new(grid, &cells.counts(), &self.log, &self.extremes)
+    }
+
+    /// Where the finite values lie, of cells that were counted over `grid`.
+    pub fn stretches(&self, grid: &NumericGrid, counts: &[u64]) -> Vec<ValueStretch> {
+        stretches(grid, counts, &self.log, &self.extremes)
     }
 
     /// The finite values of ranks, the least being 1: each as near as a percentile. Ranks that no

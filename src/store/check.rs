@@ -170,7 +170,7 @@ impl Store {
         let faults = self.read(|connection| {
             let mut faults = page_faults(connection, 100, &INDEXES)?;
             faults.extend(row_sums::faults(connection)?);
-            faults.extend(self.feature_windows.fault(connection)?);
+            faults.extend(self.feature_windows().fault(connection)?);
             Ok(faults)
         })?;
         let mut found = StateCheck { faults, ..StateCheck::default() };

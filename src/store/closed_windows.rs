@@ -103,7 +103,7 @@ impl ModelStore {
         window: Option<&str>,
         query: &Query,
     ) -> Result<Vec<(WindowFigures, Option<ReferenceFeatureFigures>)>, StateError> {
-        let columns = &self.store.feature_windows;
+        let columns = self.store.feature_windows();
         let (of_feature, of_window) = (compared_features::selected(), columns.selected("v"));
         let from = format!(
             ", {of_feature}, {of_window} FROM closed_window w
@@ -168,7 +168,7 @@ impl ModelStore {
 
     /// All features of a window, in their order.
     fn features_of(&self, window: i64) -> Result<Vec<Result<FeatureFigures, Fault>>, StateError> {
-        let columns = &self.store.feature_windows;
+        let columns = self.store.feature_windows();
         let sql = format!(
             "SELECT {}, {} FROM feature_window v JOIN feature f ON f.id = v.feature
              WHERE v.window = ?1 ORDER BY v.position",
@@ -323,8 +323,8 @@ pub(super) fn write(
     let mut old = Vec::new();
     for closed in &commit.closed {
         let (figures, reference) = (&closed.figures, &closed.reference);
-        let columns = &model.store.feature_windows;
-        let window = write_window(transaction, columns, id, figures, Some(reference))?;
+        let columns = model.store.feature_windows();
+        let window = write_window(transaction, &columns, id, figures, Some(reference))?;
         window_profiles::write(transaction, (id, window), closed, config)?;
         old.extend(beyond_number(transaction, id, &figures.window, config)?);
     }

@@ -2,7 +2,7 @@
 
 use super::feature_details::{FeatureDetails, MeasureDetails};
 use super::row_sums::SummedTable;
-use crate::drift::{MEASURES, measure};
+use crate::drift::measure;
 use crate::error::Fault;
 use crate::feature::{Kind, Status};
 use crate::monitor::figures::{FeatureFigures, MeasureFigures, Statistics};
@@ -58,11 +58,13 @@ pub struct FeatureWindows {
 }
 
 impl FeatureWindows {
-    /// Adds columns for measures that have none.
-    pub fn extend(connection: &Connection) -> rusqlite::Result<bool> {
+    /// Adds columns for those of some measures that have none.
+    pub fn extend<'a>(
+        connection: &Connection,
+        wanted: impl Iterator<Item = &'a str>,
+    ) -> rusqlite::Result<bool> {
         let known = measures(connection)?;
-        let new = MEASURES.iter().map(|measure| measure.name());
-        let new: Vec<&str> = new.filter(|name| !known.iter().any(|own| own == name)).collect();
+        let new: Vec<&str> = wanted.filter(|name| !known.iter().any(|own| own == name)).collect();
         for name in &new {
             for column in PER_MEASURE {
                 let sql = format!("ALTER TABLE feature_window ADD COLUMN \"{name}{column}\" REAL");
@@ -95,6 +97,11 @@ impl FeatureWindows {
         let columns = columns.chain(of_measures).collect::<Vec<_>>().join(", ");
         let table = SummedTable::of_any("feature_window", columns);
         Ok(FeatureWindows { measures, table })
+    }
+
+    /// Names of the measures that have columns, in their order.
+    pub fn measures(&self) -> impl Iterator<Item = &str> {
+        self.measures.iter().map(|name| &**name)
     }
 
     pub fn table(&self) -> &SummedTable {

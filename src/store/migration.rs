@@ -9,6 +9,8 @@ use super::deltas::{bucket_column, slots_column};
 use super::feature_windows::FeatureWindows;
 use super::from_text;
 use super::row_sums::{self, SummedTable};
+use crate::drift::Measure;
+use crate::judge::drift_config::measures_by_default;
 use crate::monitor::figures_before;
 use crate::window::WindowConfig;
 use crate::window::cursor::PaneLayout;
@@ -58,7 +60,7 @@ pub fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<
             convert(&transaction)?;
         }
     }
-    FeatureWindows::extend(&transaction)?;
+    FeatureWindows::extend(&transaction, default_measures())?;
     row_sums::write_schema_sum(&transaction)?;
     transaction.pragma_update(None, "user_version", VERSION as i64)?;
     transaction.commit()?;
@@ -68,10 +70,15 @@ pub fn migrate(connection: &mut Connection, version: usize) -> rusqlite::Result<
     Ok(())
 }
 
-/// A driftd that knows more measures than the one before keeps theirs, too.
+/// What every state has columns for; others have them once a model asks for their measure.
+fn default_measures() -> impl Iterator<Item = &'static str> {
+    measures_by_default().map(<dyn Measure>::name)
+}
+
+/// A driftd that computes more measures than the one before keeps theirs, too.
 fn add_measures(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    if FeatureWindows::extend(&transaction)? {
+    if FeatureWindows::extend(&transaction, default_measures())? {
         row_sums::write_schema_sum(&transaction)?;
         transaction.commit()?;
     }
@@ -175,7 +182,7 @@ fn spread_windows(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if transaction.query_row(is_spread, [], |row| row.get(0))? {
         return Ok(());
     }
-    FeatureWindows::extend(transaction)?;
+    FeatureWindows::extend(transaction, default_measures())?;
     let columns = FeatureWindows::of(transaction)?;
     let before = SummedTable::new(
         "closed_window",

@@ -26,6 +26,7 @@ mod row_sums;
 mod window_evidence;
 mod window_profiles;
 
+use crate::drift::{Measure, measure};
 use crate::error::{Result, StateError};
 use crate::time::Timestamp;
 pub use check::StateCheck;
@@ -40,7 +41,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Counts of panes are large values: they are written in half the time on pages of 16 KiB instead
@@ -94,7 +95,7 @@ pub struct Store {
     /// None of a state in memory.
     path: Option<PathBuf>,
     config: StateConfig,
-    feature_windows: FeatureWindows,
+    feature_windows: RwLock<Arc<FeatureWindows>>,
     #[cfg(test)]
     pub faults: Arc<faults::StateFaults>,
     /// Dropped last: closing any of its files would unlock what SQLite has locked.
@@ -147,7 +148,7 @@ impl Store {
             }
             let feature_windows = FeatureWindows::of(&connection);
             Ok(Store {
-                feature_windows: feature_windows.map_err(|error| failed("open", &error))?,
+                feature_windows: in_force(feature_windows.map_err(|error| failed("open", &error))?),
                 connection: Mutex::new(connection),
                 reader: None,
                 path: Some(path.to_owned()),
@@ -219,7 +220,7 @@ impl Store {
         check::mend_indexes(&connection)?;
         check::expect_whole(&connection)?;
         Ok(Store {
-            feature_windows: FeatureWindows::of(&connection).map_err(tried)?,
+            feature_windows: in_force(FeatureWindows::of(&connection).map_err(tried)?),
             connection: Mutex::new(connection),
             reader: None,
             path: None,
@@ -257,6 +258,32 @@ impl Store {
             .and_then(|_| select(&connection));
         let model = id.map_err(|error| self.named(failed("write", &error)))?;
         Ok(ModelStore { store: Arc::clone(self), model })
+    }
+
+    /// Makes room for what some measures say of closed windows. Only measures that a model asks for
+    /// have columns, since each takes bytes of every row.
+    pub fn keep_measures(&self, measures: &[&'static dyn Measure]) -> Result<(), StateError> {
+        let (known, wanted) = (self.feature_windows(), measures.iter().map(|own| own.name()));
+        if wanted.clone().all(|name| known.measures().any(|own| own == name)) {
+            return Ok(());
+        }
+        let mut connection = self.connection();
+        let extended = connection.transaction().and_then(|transaction| {
+            FeatureWindows::extend(&transaction, wanted)?;
+            row_sums::write_schema_sum(&transaction)?;
+            let extended = FeatureWindows::of(&transaction)?;
+            transaction.commit()?;
+            Ok(extended)
+        });
+        let extended = extended.map_err(|error| self.named(failed("write", &error)))?;
+        let mut own = self.feature_windows.write().unwrap_or_else(PoisonError::into_inner);
+        *own = Arc::new(extended);
+        Ok(())
+    }
+
+    /// The columns of the features of closed windows, as they are now.
+    fn feature_windows(&self) -> Arc<FeatureWindows> {
+        Arc::clone(&self.feature_windows.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether a model has counted under some windows.
@@ -298,6 +325,11 @@ impl Store {
 
 impl ModelStore {
     /// Writes everything or nothing.
+    /// Measures that closed windows have room for.
+    pub fn measures(&self) -> Vec<&'static dyn Measure> {
+        self.store.feature_windows().measures().filter_map(measure).collect()
+    }
+
     pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
         self.write(commit).map_err(|error| self.store.named(error))
     }
@@ -397,6 +429,10 @@ fn create(path: &Path) -> Result<(), StateError> {
         // Not every file system can tell.
         Err(_) => std::fs::rename(&new, path).map_err(|error| io("rename", error)),
     }
+}
+
+fn in_force(columns: FeatureWindows) -> RwLock<Arc<FeatureWindows>> {
+    RwLock::new(Arc::new(columns))
 }
 
 fn open_to_read(path: &Path) -> Result<Connection, StateError> {

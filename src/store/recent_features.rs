@@ -20,7 +20,7 @@ impl ModelStore {
         read: impl Fn(&FeatureFigures) -> T,
     ) -> Result<ByFeature<T>, StateError> {
         let places = self.newest(window, windows)?;
-        let columns = &self.store.feature_windows;
+        let columns = self.store.feature_windows();
         // The windows are few, the features are many: one look-up for each of both.
         let sql = format!(
             "SELECT {}, {} FROM feature f CROSS JOIN feature_window v
