@@ -8,6 +8,7 @@ use crate::judge::drift_config::{DriftConfig, STEPS_MIN, VariationConfig};
 use crate::judge::measure_list::{ListFault, computed, deciding, known_names};
 use crate::judge::persistence::{OF_MAX, Persistence};
 use crate::monitor::reference::{DeclaredKind, FeatureConfig};
+use crate::profile::own_bins::OwnBins;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Thresholds = BTreeMap<&'static str, f64>;
@@ -128,8 +129,36 @@ pub(super) fn features(model: &Section<'_>) -> (BTreeMap<String, FeatureConfig>,
         let importance =
             section.choice("importance", &Importance::ALL.map(|own| (own.name(), own)));
         judged.importance.extend(importance.map(|own| (name.clone(), own)));
-        features.insert(name, FeatureConfig { kind, distinct });
+        let bins = own_bins(&section, kind);
+        features.insert(name, FeatureConfig { kind, distinct, bins });
         section.finish();
     }
     (features, judged)
+}
+
+/// `bins`, `labels` and `missing_bin` of a feature.
+fn own_bins(section: &Section<'_>, kind: Option<DeclaredKind>) -> OwnBins {
+    let ends = section.number_list("bins").unwrap_or_default();
+    let is_number = matches!(kind, None | Some(DeclaredKind::Numeric));
+    if !ends.is_empty() && !is_number {
+        section.fault("bins", "are ends of numbers; the kind is another");
+    }
+    let ascend = ends.is_sorted_by(|a, b| a < b) && ends.iter().all(|end| end.is_finite());
+    if !ascend || ends.len() > OwnBins::ENDS_MAX {
+        let most = OwnBins::ENDS_MAX;
+        section.fault("bins", format!("wants up to {most} numbers that ascend, such as [18, 65]"));
+    }
+    let names = section.strings("labels").unwrap_or_default();
+    let is_twice = |(at, name): (usize, &String)| names[..at].contains(name);
+    if !names.is_empty() && names.len() != ends.len() + 1 {
+        let wanted = ends.len() + 1;
+        section
+            .fault("labels", format!("wants one per bin, which are {wanted}: one more than ends"));
+    }
+    if names.iter().enumerate().any(is_twice) {
+        section.fault("labels", "has a name twice");
+    }
+    let has_missing = section.boolean("missing_bin").unwrap_or(false);
+    // An end of −0 is one of 0.
+    OwnBins { ends: ends.into_iter().map(|end| end + 0.0).collect(), names, has_missing }
 }

@@ -158,6 +158,12 @@ impl<'a> Section<'a> {
         self.typed(key, wanted, |value| number(value).filter(|number| valid(*number)))
     }
 
+    pub fn number_list(&self, key: &'a str) -> Option<Vec<f64>> {
+        self.typed(key, "a list of numbers", |value| {
+            value.as_array()?.iter().map(|item| number(item.get_ref())).collect()
+        })
+    }
+
     pub fn boolean(&self, key: &'a str) -> Option<bool> {
         self.typed(key, "true or false", DeValue::as_bool)
     }

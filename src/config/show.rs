@@ -229,6 +229,17 @@ fn features(model: &Model, importance: &BTreeMap<String, Importance>) -> Table {
         keys.extend(
             own.kind.map(|kind| ("kind", Value::try_from(kind).expect("a kind has a TOML form"))),
         );
+        if !own.bins.ends.is_empty() {
+            let ends = own.bins.ends.iter().map(|end| Value::Float(*end)).collect();
+            keys.push(("bins", Value::Array(ends)));
+        }
+        if !own.bins.names.is_empty() {
+            let names = own.bins.names.iter().map(text).collect();
+            keys.push(("labels", Value::Array(names)));
+        }
+        if own.bins.has_missing {
+            keys.push(("missing_bin", Value::Boolean(true)));
+        }
         if let Some(own) = model.model.drift.feature_thresholds.get(name) {
             keys.push(("thresholds", thresholds(own)));
         }

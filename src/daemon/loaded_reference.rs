@@ -65,6 +65,11 @@ pub struct ReferenceLoader<'a> {
     pub stop: &'a Stop,
 }
 
+/// The reference whose profile the state has, as the model looks at it.
+pub fn stored_for(model: &Model, store: &ModelStore) -> Result<Reference, StateError> {
+    Ok(stored(store)?.with_own_bins(&model.reference))
+}
+
 /// The reference whose profile the state has.
 pub fn stored(store: &ModelStore) -> Result<Reference, StateError> {
     let damaged = |fault: Fault| StateError::damaged("the profile of the reference", fault);
@@ -176,7 +181,7 @@ impl ReferenceLoader<'_> {
         let settings = settings(model);
         let is_same = |kept: &ReferenceRecord| kept.settings == settings && kept.accepted.is_none();
         if let Some(record) = store.reference_record()?.filter(is_same) {
-            let reference = Arc::new(stored(store)?);
+            let reference = Arc::new(stored_for(model, store)?);
             return Ok(Some((LoadedReference { reference, record }, Origin::State)));
         }
         let gathered = warm_up.gather(&directories(model), model.page_bytes_max)?;
@@ -220,7 +225,7 @@ impl ReferenceLoader<'_> {
         let settings = settings_of_files(model);
         let kept = store.reference_record()?.filter(|kept| kept.settings == settings);
         if let Some(record) = kept.as_ref().filter(|kept| is_untouched(files, &kept.files)) {
-            return from_state(store, record.clone(), similar);
+            return from_state((model, store), record.clone(), similar);
         }
         if let Some((record, reference)) = similar.find(|known| is_untouched(files, known)) {
             return Ok((LoadedReference { reference, record }, Origin::OtherModel));
@@ -232,7 +237,7 @@ impl ReferenceLoader<'_> {
             let record =
                 ReferenceRecord { files: identify(files, &tables)?, accepted: None, settings };
             if kept.is_some_and(|kept| contents(&kept.files).eq(contents(&record.files))) {
-                return from_state(store, record, similar);
+                return from_state((model, store), record, similar);
             }
             if let Some(reference) = same_content(similar, &record) {
                 return Ok((LoadedReference { reference, record }, Origin::OtherModel));
@@ -263,7 +268,7 @@ impl ReferenceLoader<'_> {
                 return Ok((LoadedReference { reference, record }, Origin::OtherModel));
             }
             if store.reference_record()?.is_some_and(|kept| kept.settings == settings) {
-                let (loaded, _) = from_state(store, record, similar)?;
+                let (loaded, _) = from_state((model, store), record, similar)?;
                 return Ok((loaded, Origin::Profile));
             }
             let reference =
@@ -365,14 +370,14 @@ pub fn ordered(model: &Model, reference: &Arc<Reference>) -> Vec<WindowEvidence>
 
 /// The reference whose profile is in the state, or one of the same content that another model has.
 fn from_state(
-    store: &ModelStore,
+    (model, store): (&Model, &ModelStore),
     record: ReferenceRecord,
     similar: &mut SimilarReferences,
 ) -> Result<(LoadedReference, Origin)> {
     let reference = match same_content(similar, &record) {
         Some(reference) => reference,
         None => {
-            let reference = Arc::new(stored(store)?);
+            let reference = Arc::new(stored_for(model, store)?);
             similar.add(&record, &reference);
             reference
         }
@@ -451,7 +456,7 @@ fn on_known_grids(
     if !store.reference_record()?.is_some_and(|kept| is_earlier(&kept)) {
         return Ok(reference);
     }
-    let earlier = stored(store)?;
+    let earlier = stored_for(model, store)?;
     let is_same = reference.grids().map(|grid| grid.id).eq(earlier.grids().map(|grid| grid.id));
     Ok(if is_same { reference } else { earlier })
 }

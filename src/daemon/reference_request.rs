@@ -1,7 +1,7 @@
 //! Giving a model another reference while it is watched: a window, or again what is configured.
 
 use super::bound::ModelLabel;
-use super::loaded_reference::{LoadedReference, ReferenceLoader, accepted_now, stored};
+use super::loaded_reference::{LoadedReference, ReferenceLoader, accepted_now, stored_for};
 use crate::config::Model;
 use crate::error::{Error, Result};
 use crate::monitor::acceptance::Acceptance;
@@ -78,7 +78,7 @@ impl AcceptRequest {
         let query = Query { from: self.from, to: self.to, limit };
         let added = store.added_windows(&self.window, &query)?;
         let AddedWindows { profile, windows, start, end } = added;
-        let before = stored(store)?;
+        let before = stored_for(model, store)?;
         let rows_min = model.model.drift.rows_min;
         let reference = accepted_reference(&before, &profile, rows_min).map_err(|error| {
             error.context(format_args!("window {:?} cannot be the reference", self.window))

@@ -6,7 +6,7 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, ByDefault, Comparison, Measure, Score};
+use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
 use ndarray::{ArrayView2, Axis};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
@@ -30,7 +30,7 @@ impl Measure for Chi2 {
         effects: &DesignEffects,
     ) -> Option<f64> {
         let (chi2, _, freedom) = statistic(comparison.bins()?);
-        Some(p_value(chi2 / effects.of_values(), freedom))
+        Some(p_value(chi2 / bins_test::effect(comparison, effects), freedom))
     }
 
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {

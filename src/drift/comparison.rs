@@ -13,7 +13,7 @@ use crate::profile::numeric::{CellPair, NumericProfile};
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::tally::Tally;
 use crate::stats::homogeneity::{Homogeneity, grouped};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -133,11 +133,12 @@ impl<'a> Comparison<'a> {
             (Frame::Numeric(frame), Values::Numeric(reference), Values::Numeric(current)) => {
                 let cells = NumericCells::of(pair(current, frame, reference));
                 let bins = |counts| cells.grid.bins(counts);
-                comparison.bins = Some(table(&bins(&cells.reference), &bins(&cells.current)));
+                let (before, now) = (bins(&cells.reference), bins(&cells.current));
+                comparison.bins = Some(comparison.with_missing(before, now));
                 comparison.counts = Counts::Numeric(cells);
             }
             (Frame::Categorical(grid), Values::Categorical(r), Values::Categorical(c)) => {
-                comparison.bins = Some(table(&grid.bins(r), &grid.bins(c)));
+                comparison.bins = Some(comparison.with_missing(grid.bins(r), grid.bins(c)));
                 let sides = grid.rare().zip(grid.cells(r)).zip(grid.cells(c));
                 let cells = sides.map(|((rare, reference), current)| CategoryCells {
                     rare: *rare,
@@ -151,9 +152,34 @@ impl<'a> Comparison<'a> {
         Ok(comparison)
     }
 
-    /// Counts per bin, reference above current; none without values on either side.
+    /// Counts per bin, reference above current; none without values on either side. Where a user
+    /// wants it so, the last are rows without a value.
     pub fn bins(&self) -> Option<ArrayView2<'_, u64>> {
         self.bins.as_ref().map(|bins| bins.view())
+    }
+
+    /// The same without rows that have no value.
+    pub fn bins_of_values(&self) -> Option<ArrayView2<'_, u64>> {
+        let bins = self.bins()?;
+        let n = bins.ncols() - usize::from(self.grid.own_bins.has_missing);
+        Some(bins.split_at(Axis(1), n).0)
+    }
+
+    /// RC/(R+C) of the rows in bins.
+    pub fn effective_rows_of_bins(&self) -> f64 {
+        match self.grid.own_bins.has_missing {
+            true => effective_rows(self.reference.tally.rows, self.current.tally.rows),
+            false => self.effective_rows(),
+        }
+    }
+
+    fn with_missing(&self, mut reference: Vec<u64>, mut current: Vec<u64>) -> Array2<u64> {
+        if self.grid.own_bins.has_missing {
+            let (before, now) = self.tallies();
+            reference.push(before.missing());
+            current.push(now.missing());
+        }
+        table(&reference, &current)
     }
 
     /// Counts per cell; none for categories and without values on either side.

@@ -18,18 +18,41 @@ pub enum Bin {
     Text(String),
     /// All other categories.
     Other,
+    /// Rows without a value.
+    Missing,
+    /// A bin with the name that a user gave it.
+    Named(String, Box<Bin>),
 }
 
 impl Bin {
     /// The bins of `psi`, in their order.
     pub fn all(grid: &FeatureGrid) -> Vec<Bin> {
         match &grid.frame {
-            Frame::Numeric(frame) => of_numbers(frame.grid()),
-            Frame::Categorical(grid) => {
-                let own = grid.kept().iter().take(grid.n_bins() - 1);
-                own.map(|text| Bin::Text(text.clone())).chain([Bin::Other]).collect()
+            Frame::Numeric(frame) => Bin::all_of_numbers(grid, frame.grid()),
+            Frame::Categorical(categories) => {
+                let own = categories.kept().iter().take(categories.n_bins() - 1);
+                let own = own.map(|text| Bin::Text(text.clone())).chain([Bin::Other]);
+                own.chain(missing(grid)).collect()
             }
             Frame::Opaque => Vec::new(),
+        }
+    }
+
+    /// Those of a number that is compared on this grid, the reference's own or a narrower one.
+    pub fn all_of_numbers(grid: &FeatureGrid, cells: &NumericGrid) -> Vec<Bin> {
+        let (mut bins, names) = (of_numbers(cells), &grid.own_bins.names);
+        if bins.len() == names.len() {
+            let named = names.iter().zip(bins);
+            bins = named.map(|(name, bin)| Bin::Named(name.clone(), Box::new(bin))).collect();
+        }
+        bins.into_iter().chain(missing(grid)).collect()
+    }
+
+    /// What is in a bin, whatever it is called.
+    pub fn content(&self) -> &Bin {
+        match self {
+            Bin::Named(_, content) => content,
+            own => own,
         }
     }
 
@@ -47,6 +70,8 @@ impl Bin {
             },
             Bin::Text(text) => printable(text),
             Bin::Other => "all other values".to_owned(),
+            Bin::Missing => "missing".to_owned(),
+            Bin::Named(name, content) => format!("{} ({})", printable(name), content.told(kind)),
         }
     }
 
@@ -57,8 +82,12 @@ impl Bin {
     }
 }
 
+fn missing(grid: &FeatureGrid) -> Option<Bin> {
+    grid.own_bins.has_missing.then_some(Bin::Missing)
+}
+
 /// The bins of `psi` of a numeric grid.
-pub fn of_numbers(grid: &NumericGrid) -> Vec<Bin> {
+fn of_numbers(grid: &NumericGrid) -> Vec<Bin> {
     let ends = grid.bin_ends();
     let lower = [f64::NEG_INFINITY].into_iter().chain(ends.iter().copied());
     let upper = ends.iter().copied().chain([f64::MAX]);

@@ -1,11 +1,12 @@
 //! What moved between a reference and a window.
 
-use super::bin::{Bin, of_numbers};
+use super::bin::Bin;
 use super::guess::Guess;
 use super::share_change::{ShareChange, Sides};
 use crate::drift::{Comparison, parts_of_psi};
 use crate::profile::feature::{Frame, Values};
 use crate::stats::rates::cohens_h;
+use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
 /// Bins and values that are told of.
@@ -121,18 +122,18 @@ fn outside(comparison: &Comparison<'_>) -> (Outside, Outside) {
 fn bins(comparison: &Comparison<'_>) -> Vec<(ShareChange, f64)> {
     let Some(counts) = comparison.bins() else { return Vec::new() };
     let labels = match comparison.cells() {
-        Some(cells) => of_numbers(cells.grid),
+        Some(cells) => Bin::all_of_numbers(comparison.grid(), cells.grid),
         None => Bin::all(comparison.grid()),
     };
     let parts = parts_of_psi(counts);
     let whole: f64 = parts.iter().sum();
-    let (reference, current) = comparison.present();
+    let rows = counts.sum_axis(Axis(1));
     let changes = labels.into_iter().zip(counts.columns()).zip(parts);
     let mut changes: Vec<(ShareChange, f64)> = changes
-        .map(|((bin, rows), part)| {
+        .map(|((bin, own), part)| {
             let shares = Sides {
-                reference: rows[0] as f64 / reference as f64,
-                current: rows[1] as f64 / current as f64,
+                reference: own[0] as f64 / rows[0] as f64,
+                current: own[1] as f64 / rows[1] as f64,
             };
             (ShareChange { bin, shares }, if whole > 0.0 { part / whole } else { 0.0 })
         })

@@ -19,8 +19,11 @@ pub struct Distribution<'a> {
 impl<'a> Distribution<'a> {
     /// Of a feature of the reference; none of what is no number or has no values.
     pub fn of_reference(reference: &'a ReferenceFeatureFigures) -> Option<Distribution<'a>> {
-        let (bins, native) = (&reference.bins, reference.histogram.as_deref());
-        let is_numeric = matches!(bins.first(), Some((Bin::Value(_) | Bin::Between(..), _)));
+        let native = reference.histogram.as_deref();
+        let values = reference.bins.iter().take_while(|(bin, _)| *bin != Bin::Missing).count();
+        let bins = &reference.bins[..values];
+        let first = bins.first().map(|(bin, _)| bin.content());
+        let is_numeric = matches!(first, Some(Bin::Value(_) | Bin::Between(..)));
         let own = Distribution { bins, rows: None, sum: 0.0, native };
         let sum = sum(&reference.statistics, own.total());
         (is_numeric && own.total() > 0).then_some(Distribution { sum, ..own })
@@ -32,10 +35,13 @@ impl<'a> Distribution<'a> {
         window: &'a FeatureFigures,
     ) -> Option<Distribution<'a>> {
         let own = Distribution::of_reference(reference)?;
-        let (rows, native) = (window.bins.as_slice(), window.histogram.as_deref());
-        let own = Distribution { rows: Some(rows), native, ..own };
+        let (rows, native) = (&window.bins, window.histogram.as_deref());
+        if rows.len() != reference.bins.len() {
+            return None;
+        }
+        let own = Distribution { rows: Some(&rows[..own.bins.len()]), native, ..own };
         let sum = sum(&window.statistics, own.total());
-        (rows.len() == own.bins.len()).then_some(Distribution { sum, ..own })
+        Some(Distribution { sum, ..own })
     }
 
     /// Rows with a value.
@@ -52,7 +58,7 @@ impl<'a> Distribution<'a> {
         let mut below = 0;
         for (place, (bin, of_reference)) in self.bins.iter().enumerate() {
             below += self.rows.map_or(*of_reference, |rows| rows[place]);
-            let upper = match bin {
+            let upper = match bin.content() {
                 _ if place + 1 == self.bins.len() => f64::INFINITY,
                 Bin::Value(upper) | Bin::Between(_, Some(upper)) => *upper,
                 // Infinities of the reference have the last bin.

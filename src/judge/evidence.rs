@@ -31,7 +31,7 @@ impl Evidence {
         let ranks = comparison
             .ranks()
             .and_then(|own| Some((mean(&own.ranks)?, mean(&own.distances).unwrap_or(0.0))));
-        let bins = comparison.bins().map(|bins| bins.row(1).to_vec()).unwrap_or_default();
+        let bins = comparison.bins_of_values().map(|bins| bins.row(1).to_vec()).unwrap_or_default();
         let (rows, missing) = (tally.rows, tally.missing());
         Evidence { rows, missing, ranks, bins, is_called, beside: None }
     }

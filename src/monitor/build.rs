@@ -16,6 +16,7 @@ use crate::profile::feature::{
 };
 use crate::profile::grid_build::SortedReference;
 use crate::profile::numeric_frame::{NumericFrame, NumericOrigin};
+use crate::profile::own_bins::OwnBins;
 use crate::profile::row_order::RowOrder;
 use crate::profile::tally::Tally;
 use crate::profile::texts::row_names;
@@ -47,6 +48,8 @@ pub(super) struct Column {
     pub are_bytes: bool,
     /// Count distinct values of floats too.
     pub distinct: bool,
+    /// What the configuration says about its bins.
+    pub own_bins: OwnBins,
     /// Rows come in clusters that a column names.
     pub is_clustered: bool,
     /// Its number in each of the reference's files; none where it is absent.
@@ -99,7 +102,8 @@ fn are_texts(tables: &[&dyn Table], column: &Column) -> Result<bool, Fault> {
 }
 
 fn feature_grid(column: &Column, frame: Frame, unscored: Option<Status>) -> FeatureGrid {
-    FeatureGrid::new(column.name.clone(), column.kind, column.declared, unscored, frame)
+    let grid = FeatureGrid::new(column.name.clone(), column.kind, column.declared, unscored, frame);
+    FeatureGrid { own_bins: column.own_bins.clone(), ..grid }
 }
 
 /// Reads the column again and counts it as a window would be.
@@ -208,7 +212,8 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
     let can_identify = is_integer && whole.present() >= IDENTIFIER_ROWS_MIN;
     let is_identifier = can_identify && all_distinct(tables, column, &values, &extremes)?;
     let unscored = !column.declared && (column.kind == Kind::Temporal || is_identifier);
-    let origin = NumericOrigin { width, is_integer, distinct_wanted: column.distinct };
+    let own_ends = column.own_bins.ends.as_slice();
+    let origin = NumericOrigin { width, is_integer, distinct_wanted: column.distinct, own_ends };
     let frame = Frame::Numeric(Box::new(NumericFrame::new(reference, origin)));
     let grid = feature_grid(column, frame, unscored.then_some(Status::Identifier));
     let profile = if n_rows <= SAMPLE_ROWS {

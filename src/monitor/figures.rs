@@ -203,7 +203,9 @@ impl ReferenceFigures {
 
 impl ReferenceFeatureFigures {
     fn of(ReferenceFeature { grid, profile }: &ReferenceFeature) -> ReferenceFeatureFigures {
-        let bins: Vec<(Bin, u64)> = Bin::all(grid).into_iter().zip(profile.bins(grid)).collect();
+        let missing = grid.own_bins.has_missing.then(|| profile.tally.missing());
+        let rows = profile.bins(grid).into_iter().chain(missing);
+        let bins: Vec<(Bin, u64)> = Bin::all(grid).into_iter().zip(rows).collect();
         let (name, kind) = (grid.name.clone(), grid.kind);
         let statistics = Statistics::of(grid, profile);
         let mut bytes = Vec::new();

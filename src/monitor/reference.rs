@@ -10,6 +10,7 @@ use crate::error::{Error, Fault, Result};
 use crate::feature::{Kind, Status};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame};
+use crate::profile::own_bins::OwnBins;
 use crate::schema::NamePattern;
 use crate::schema::column_type::ColumnType;
 use crate::schema::columns::{ColumnsConfig, twice};
@@ -20,16 +21,32 @@ use arrow_schema::Field;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 /// Features that are encoded together where a reference is kept.
 const FEATURES_PER_CHUNK: usize = 256;
 
 /// `[model.feature.NAME]`, as far as the reference needs it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct FeatureConfig {
     pub kind: Option<DeclaredKind>,
     /// Count distinct values of floats too.
     pub distinct: bool,
+    pub bins: OwnBins,
+}
+
+/// States know a reference by what this says of its features: what there was not before is told
+/// only where it is set.
+impl fmt::Debug for FeatureConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FeatureConfig { kind, distinct, bins } = self;
+        let mut told = f.debug_struct("FeatureConfig");
+        told.field("kind", kind).field("distinct", distinct);
+        if *bins != OwnBins::default() {
+            told.field("bins", bins);
+        }
+        told.finish()
+    }
 }
 
 /// What `kind` can be set to.
@@ -234,6 +251,15 @@ impl Reference {
         Ok(Reference { rows, features: parts.into_iter().flat_map(|part| part.features).collect() })
     }
 
+    /// The same with what the configuration says about bins, which no profile holds.
+    pub fn with_own_bins(mut self, config: &ReferenceConfig) -> Reference {
+        for feature in &mut self.features {
+            let own = config.features.get(&feature.grid.name);
+            feature.grid.own_bins = own.map(|own| own.bins.clone()).unwrap_or_default();
+        }
+        self
+    }
+
     /// Whether all that is named as a prediction is a feature of it.
     pub fn check_predictions(&self, columns: &ColumnsConfig) -> Result<()> {
         let is_feature = |name: &&String| self.features.iter().any(|own| own.grid.name == **name);
@@ -267,12 +293,35 @@ impl Reference {
                     feature.grid.kind
                 )));
             }
+            check_bins(feature, &own.bins)?;
+            feature.grid.own_bins = own.bins.clone();
             if own.kind.is_some() && feature.grid.unscored == Some(Status::Identifier) {
                 feature.grid.unscored = None;
             }
         }
         Ok(self)
     }
+}
+
+/// Bins are cut when values are profiled.
+fn check_bins(feature: &ReferenceFeature, bins: &OwnBins) -> Result<()> {
+    let name = &feature.grid.name;
+    let has_them = match &feature.grid.frame {
+        _ if bins.ends.is_empty() => true,
+        Frame::Numeric(frame) => frame.grid().bin_ends() == bins.ends,
+        Frame::Categorical(_) | Frame::Opaque => return Err(bins_of_no_number(name)),
+    };
+    match has_them {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "feature {name:?}: the profile has other bins; make the profile again with those of \
+             the configuration, or leave bins out of it"
+        ))),
+    }
+}
+
+fn bins_of_no_number(name: &str) -> Error {
+    Error::new(format!("feature {name:?}: bins are ends of numbers, and it is none"))
 }
 
 /// A column of some of the tables, before anybody asks whether it is a feature.
@@ -320,7 +369,7 @@ fn columns(
     }
     let mut columns = Vec::new();
     for name in names {
-        let own = config.features.get(name).copied().unwrap_or_default();
+        let own = config.features.get(name).cloned().unwrap_or_default();
         if own.kind == Some(DeclaredKind::Ignore) || !config.columns.is_feature(name) {
             continue;
         }
@@ -335,15 +384,20 @@ fn columns(
             return Err(Error::new(twice(name)));
         }
         let declared = own.kind.and_then(DeclaredKind::kind);
+        let kind = kind(name, declared, &column_type, &fields)?;
+        if !own.bins.ends.is_empty() && kind != Kind::Numeric {
+            return Err(bins_of_no_number(name));
+        }
         columns.push(Column {
             name: name.to_owned(),
-            kind: kind(name, declared, &column_type, &fields)?,
+            kind,
             declared: declared.is_some(),
             width: column_type.width(),
             is_integer: column_type.is_integer(),
             is_double: column_type.is_double(),
             are_bytes: declared.is_none() && column_type.are_bytes(),
             distinct: own.distinct,
+            own_bins: own.bins,
             is_clustered,
             places,
         });

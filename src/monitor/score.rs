@@ -209,7 +209,7 @@ fn varying(compared: &Comparison<'_>) -> (RankVariances, usize) {
     let (ranks, distances) =
         compared.ranks().map_or((0.0, 0.0), |own| (own.ranks.variance, own.distances.variance));
     let variances = RankVariances { ranks, distances };
-    let bins = compared.bins();
+    let bins = compared.bins_of_values();
     let used = bins.map_or(0, |bins| bins.row(0).iter().filter(|rows| **rows > 0).count());
     (variances, used)
 }

@@ -34,7 +34,7 @@ pub fn accepted(
     let is_empty = window.tally.present() == 0;
     let (frame, values) = match (&grid.frame, &window.values) {
         (Frame::Numeric(frame), Values::Numeric(values)) if !is_empty => {
-            let (frame, values) = numeric(frame, values);
+            let (frame, values) = numeric(frame, values, !grid.own_bins.ends.is_empty());
             (Frame::Numeric(Box::new(frame)), Values::Numeric(Box::new(values)))
         }
         (Frame::Categorical(categories), Values::Categorical(counts)) if !is_empty => {
@@ -44,24 +44,29 @@ pub fn accepted(
         (frame, values) => (frame.clone(), values.clone()),
     };
     let FeatureGrid { name, kind, declared, unscored, id, .. } = grid.clone();
-    let grid = FeatureGrid::new(name, kind, declared, unscored, frame);
+    let mut new = FeatureGrid::new(name, kind, declared, unscored, frame);
+    new.own_bins = grid.own_bins.clone();
     // Those are by bins of before.
-    let groups = window.groups.clone().filter(|_| grid.id == id);
-    let profile = FeatureProfile { grid: grid.id, tally: window.tally, values, groups };
-    (grid, profile)
+    let groups = window.groups.clone().filter(|_| new.id == id);
+    let profile = FeatureProfile { grid: new.id, tally: window.tally, values, groups };
+    (new, profile)
 }
 
-fn numeric(frame: &NumericFrame, window: &NumericProfile) -> (NumericFrame, NumericProfile) {
+fn numeric(
+    frame: &NumericFrame,
+    window: &NumericProfile,
+    are_own_bins: bool,
+) -> (NumericFrame, NumericProfile) {
     let width = window.width_written().narrower(frame.width);
     let (grid, cells) = window.cells_as(frame, width);
     let extremes = &window.extremes;
     let RecutGrid { grid: native, counts } =
-        RecutGrid::new(grid, &cells.counts(), &window.log, extremes);
+        RecutGrid::new(grid, &cells.counts(), (&window.log, extremes), are_own_bins);
     let narrow = frame.narrow.as_ref().filter(|_| width == Width::F64).map(|lane| {
         let cells = window.narrow_cells(frame, &lane.grid);
         let (log, extremes) = (LogCells::default(), rounded(extremes));
         let RecutGrid { grid, counts } =
-            RecutGrid::new(&lane.grid, &cells.counts(), &log, &extremes);
+            RecutGrid::new(&lane.grid, &cells.counts(), (&log, &extremes), are_own_bins);
         NarrowLane { grid, reference: Cells::of_counts(counts.into_iter()) }
     });
     let percentile = |percent| percentile_in_cells(&native, &counts, extremes, percent);

@@ -8,6 +8,7 @@ use super::extremes::Span;
 use super::grid::GridId;
 use super::numeric::{NumericInput, NumericProfile, NumericScratch};
 use super::numeric_frame::NumericFrame;
+use super::own_bins::OwnBins;
 use super::random_groups::RandomGroups;
 use super::row_bins::{category_bins, number_bins, presence_bins};
 use super::row_order::RowOrder;
@@ -33,6 +34,9 @@ pub struct FeatureGrid {
     pub unscored: Option<Status>,
     pub frame: Frame,
     pub id: GridId,
+    /// What the configuration says; a profile does not have it.
+    #[serde(skip)]
+    pub own_bins: OwnBins,
 }
 
 /// The cells of one feature.
@@ -94,7 +98,8 @@ impl FeatureGrid {
             Frame::Categorical(grid) => grid.hash_into(&mut hash),
             Frame::Opaque => {}
         }
-        FeatureGrid { name, kind, declared, unscored, frame, id: GridId(hash.digest128()) }
+        let (id, own_bins) = (GridId(hash.digest128()), OwnBins::default());
+        FeatureGrid { name, kind, declared, unscored, frame, id, own_bins }
     }
 
     /// What binding needs to know of it.

@@ -79,12 +79,20 @@ impl SortedReference<'_> {
         chunks.map(|run| Run { value: run[0], rows: run.len() as u64 })
     }
 
-    /// The grid of these values.
+    /// The grid of these values, with bins that end where they say.
     pub fn grid(&self) -> NumericGrid {
+        self.grid_with_cuts(&self.cuts())
+    }
+
+    /// The same with bins that end where a user says; without ends, as above.
+    pub fn grid_with_bins(&self, own_ends: &[f64]) -> NumericGrid {
+        if own_ends.is_empty() { self.grid() } else { self.grid_with_cuts(own_ends) }
+    }
+
+    fn grid_with_cuts(&self, cuts: &[f64]) -> NumericGrid {
         let present = self.present();
         let mut edges = cell_edges(self.runs(), present);
-        let cuts = self.cuts();
-        edges.extend_from_slice(&cuts);
+        edges.extend_from_slice(cuts);
         let range = self.finite.first().copied().zip(self.finite.last().copied());
         if let Some((min, max)) = range {
             edges.push(min.next_down());
@@ -98,7 +106,7 @@ impl SortedReference<'_> {
             edges.extend(narrowing_edges(&edges, range));
             edges.sort_unstable_by(f64::total_cmp);
         }
-        NumericGrid::new(edges, &cuts, range)
+        NumericGrid::new(edges, cuts, range)
     }
 
     /// The cuts between the bins of `psi`: deciles, and both sides of each heavy value.

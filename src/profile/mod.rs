@@ -36,6 +36,7 @@ pub mod new_values;
 pub mod numeric;
 pub mod numeric_frame;
 mod numeric_layout;
+pub mod own_bins;
 pub mod percentiles;
 pub mod random_groups;
 mod recut_grid;

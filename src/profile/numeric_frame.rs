@@ -71,11 +71,13 @@ pub(super) struct NarrowLane {
 
 /// How a reference's column came.
 #[derive(Debug, Clone, Copy)]
-pub struct NumericOrigin {
+pub struct NumericOrigin<'a> {
     pub width: Width,
     pub is_integer: bool,
     /// `distinct = true` in the feature's configuration.
     pub distinct_wanted: bool,
+    /// Where its bins end, where that is not left to the reference.
+    pub own_ends: &'a [f64],
 }
 
 impl NumericFrame {
@@ -84,13 +86,16 @@ impl NumericFrame {
         &self.native
     }
 
-    pub fn new(reference: SortedReference<'_>, origin: NumericOrigin) -> NumericFrame {
+    pub fn new(reference: SortedReference<'_>, origin: NumericOrigin<'_>) -> NumericFrame {
         let finite = reference.finite;
-        let native = reference.grid();
+        let native = reference.grid_with_bins(origin.own_ends);
         let n_distinct = finite.chunk_by(|a, b| a == b).take(ATOMS_MAX + 1).count();
         let stored = FrameParts {
             width: origin.width,
-            narrow: if origin.width == Width::F64 { NarrowLane::new(reference) } else { None },
+            narrow: match origin.width {
+                Width::F64 => NarrowLane::new(reference, origin.own_ends),
+                Width::F32 | Width::F16 => None,
+            },
             center: finite.get(finite.len() / 2).copied().unwrap_or(0.0),
             fences: fences(&native, finite),
             tracks_distinct: n_distinct <= ATOMS_MAX || origin.is_integer || origin.distinct_wanted,
@@ -142,13 +147,16 @@ impl NumericFrame {
 }
 
 impl NarrowLane {
-    fn new(reference: SortedReference<'_>) -> Option<NarrowLane> {
+    fn new(reference: SortedReference<'_>, own_ends: &[f64]) -> Option<NarrowLane> {
         let rounded: Vec<f64> = reference.finite.iter().map(|&v| Width::F32.round(v)).collect();
         if rounded == reference.finite {
             return None;
         }
         let reference = SortedReference { finite: &rounded, ..reference };
-        let grid = reference.grid();
+        // Ends that become one are one.
+        let mut own_ends: Vec<f64> = own_ends.iter().map(|end| Width::F32.round(*end)).collect();
+        own_ends.dedup();
+        let grid = reference.grid_with_bins(&own_ends);
         let mut cells = Cells::of_sorted(&grid, &rounded);
         cells.add_infinities(reference.negative_infinities, reference.positive_infinities);
         Some(NarrowLane { grid, reference: cells })

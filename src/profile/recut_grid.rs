@@ -22,11 +22,21 @@ pub struct RecutGrid {
 }
 
 impl RecutGrid {
-    /// By the rows in each cell of `grid`, and by their logarithms where those were counted.
-    pub fn new(grid: &NumericGrid, counts: &[u64], log: &LogCells, extremes: &Extremes) -> Self {
+    /// By the rows in each cell of `grid`, and by their logarithms where those were counted; bins
+    /// that a user has cut stay.
+    pub fn new(
+        grid: &NumericGrid,
+        counts: &[u64],
+        (log, extremes): (&LogCells, &Extremes),
+        are_own_bins: bool,
+    ) -> Self {
         let below = known_edges(grid, counts, log);
         let range = extremes.min().zip(extremes.max());
-        let below = within(below, counts, range);
+        let mut below = within(below, counts, range);
+        if are_own_bins {
+            let upto = |cut: usize| counts[..=cut].iter().sum::<u64>();
+            below.extend(grid.cuts().map(|cut| (Edge(grid.edges()[cut]), upto(cut))));
+        }
         let (mut edges, mut cells, mut before) = (Vec::new(), Vec::new(), 0);
         for (edge, rows) in &below {
             edges.push(edge.0);
@@ -34,7 +44,7 @@ impl RecutGrid {
             before = *rows;
         }
         cells.push(counts.iter().sum::<u64>() - before);
-        let cuts = cuts(&edges, &cells);
+        let cuts = if are_own_bins { grid.bin_ends() } else { cuts(&edges, &cells) };
         RecutGrid { grid: NumericGrid::new(edges, &cuts, range), counts: cells }
     }
 }
@@ -182,7 +192,7 @@ mod tests {
 
     fn recut(reference: &[f64], values: &[f64]) -> RecutGrid {
         let (grid, counts, log, extremes) = counted(reference, values);
-        RecutGrid::new(&grid, &counts, &log, &extremes)
+        RecutGrid::new(&grid, &counts, (&log, &extremes), false)
     }
 
     fn count(grid: &NumericGrid, values: &[f64]) -> Vec<u64> {

@@ -37,6 +37,7 @@ mod notification;
 mod on_request;
 mod operations;
 mod oracle;
+mod own_bins;
 mod past;
 mod payloads;
 mod pipe;

@@ -21,7 +21,7 @@ fn mean_psi(reference_rows: usize, current_rows: usize) -> f64 {
             let (reference, current) = (sample(reference_rows), sample(current_rows));
             let config = driftd::monitor::reference::FeatureConfig {
                 kind: Some(driftd::monitor::reference::DeclaredKind::Categorical),
-                distinct: false,
+                ..driftd::monitor::reference::FeatureConfig::default()
             };
             crate::support::table::compare_as(config, reference, current)
         })

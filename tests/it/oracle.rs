@@ -116,7 +116,7 @@ fn acceptance_cases_agree() {
     for case in cases {
         let id = case["id"].as_str().unwrap();
         let declared = case["reference"].is_object().then_some(DeclaredKind::Categorical);
-        let config = FeatureConfig { kind: declared, distinct: false };
+        let config = FeatureConfig { kind: declared, ..FeatureConfig::default() };
         let figures = compare_as(config, column(&case["reference"]), column(&case["current"]));
         let expected = case["of_rows"].as_object().unwrap().iter();
         for (name, expected) in expected {

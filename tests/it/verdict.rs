@@ -35,7 +35,7 @@ fn of_values(values: usize, rows: usize) -> impl Iterator<Item = String> {
 
 fn categories(reference: ArrayRef, current: ArrayRef) -> FeatureFigures {
     let kind = Some(DeclaredKind::Categorical);
-    compare_as(FeatureConfig { kind, distinct: false }, reference, current)
+    compare_as(FeatureConfig { kind, ..FeatureConfig::default() }, reference, current)
 }
 
 #[test]

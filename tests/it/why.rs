@@ -177,7 +177,7 @@ fn of_many_new_values_some_are_named() {
         strings((0..ROWS).map(move |row| format!("{head}{}", row % n)))
     };
     let kind = Some(DeclaredKind::Categorical);
-    let config = FeatureConfig { kind, distinct: false };
+    let config = FeatureConfig { kind, ..FeatureConfig::default() };
     let figures = compare_as(config, column("old", 2_000), column("new", 4_000));
     let own = explained(&figures);
     assert_eq!((own.new_share, own.are_more_new, own.new_values.len()), (Some(1.0), true, 10));
