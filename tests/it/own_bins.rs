@@ -129,7 +129,7 @@ fn reports_and_pages_have_the_names() {
 
     let mut daemon = Daemon::start(Path::new(file));
     daemon.wait_for("a window", |own| own.sample(&["driftd_drift_score", "\"psi\""]).is_some());
-    let (status, page) = daemon.get("/models/m?window=batch");
+    let (status, page) = daemon.get("/models/m/features/x");
     assert!(status == 200 && page.contains("highest (above 1)"), "{status}");
     daemon.stop();
 }
