@@ -41,7 +41,7 @@
 //! | 0 | [`error`], [`feature`], [`identity`], [`position`], [`settings`], [`telemetry`], [`time`], [`totals`]: the field's nouns |
 //! | 1 | [`stats`], [`schema`]: numerics that packages lack; from column types to features |
 //! | 2 | [`profile`]: grids, cells, moments, categories; what splits and merges |
-//! | 3 | [`drift`]: measures of two profiles |
+//! | 3 | [`drift`], [`quality`]: measures of two profiles; rules that one must keep |
 //! | 4 | [`explain`], [`judge`], [`window`]: what moved; thresholds, learned variation, the verdict; plans, panes, periods, baselines and samples |
 //! | 5 | [`monitor`]: a model under watch; the only thread pool; top of the pure part |
 //! | 6 | [`net`]: listening, who is let in, serving and stopping |
@@ -73,6 +73,7 @@ pub mod monitor;
 pub mod net;
 pub mod position;
 pub mod profile;
+pub mod quality;
 pub mod report;
 pub mod schema;
 pub mod settings;

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["error", "feature", "identity", "position", "settings", "telemetry", "time", "totals"],
     &["stats", "schema"],
     &["profile"],
-    &["drift"],
+    &["drift", "quality"],
     &["explain", "judge", "window"],
     &["monitor"],
     &["net"],

@@ -89,6 +89,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let inputs = std::iter::once(path).chain(&arguments.current);
     arguments.config.check_columns(inputs.map(PathBuf::as_path))?;
     let reference = load_reference(path, &settings)?;
+    reference.check_rules(&settings.drift.rules)?;
     if reference.rows == 0 || reference.features.is_empty() {
         let (path, rows, features) = (path.display(), reference.rows, reference.features.len());
         bail!(
@@ -132,10 +133,11 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         push_samples(group, samples(exposition::Format::Text))?;
     }
     unreadable.iter().for_each(|error| eprintln!("driftd: {error:#}"));
+    let is_broken = windows.iter().any(|window| window.broken_rules().next().is_some());
     let any = |verdict| windows.iter().any(|window| window.verdict() == verdict);
     Ok(match () {
         () if !unreadable.is_empty() => ExitCode::from(FAILURE),
-        () if any(WindowVerdict::Drifted) => ExitCode::from(DRIFT),
+        () if any(WindowVerdict::Drifted) || is_broken => ExitCode::from(DRIFT),
         () if arguments.strict && !any(WindowVerdict::Ok) => ExitCode::from(UNJUDGED),
         () => ExitCode::SUCCESS,
     })

@@ -27,6 +27,7 @@ mod reference_command;
 mod rules;
 mod run;
 mod state;
+mod suggest;
 
 use crate::monitor::table::is_guarded;
 use clap::{Parser, Subcommand, ValueEnum};

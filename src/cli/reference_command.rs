@@ -2,6 +2,7 @@
 
 use super::accept::{self, AcceptArguments};
 use super::output;
+use super::suggest::{self, SuggestArguments};
 use crate::config::load;
 use crate::monitor::reference::Reference;
 use crate::store::{ModelStore, Store};
@@ -21,6 +22,8 @@ enum ReferenceCommand {
     /// Make a closed window the reference of a model, through the running daemon; it wins over the
     /// configured path until that holds something else
     Accept(AcceptArguments),
+    /// Write rules of quality that a reference itself keeps, to read and to change
+    Suggest(SuggestArguments),
     /// Forget how much features have varied from window to window; the next windows are judged as
     /// the first ones were. The daemon must have stopped
     ResetHistory(ResetArguments),
@@ -44,6 +47,7 @@ struct ResetArguments {
 pub fn run(arguments: ReferenceArguments) -> Result<ExitCode> {
     match arguments.command {
         ReferenceCommand::Accept(arguments) => accept::run(&arguments),
+        ReferenceCommand::Suggest(arguments) => suggest::run(&arguments),
         ReferenceCommand::ResetHistory(arguments) => reset_history(&arguments),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::drift_settings::{JudgedFeatures, drift, features};
 use super::export::export;
+use super::quality_rules::rules;
 use super::raw::Section;
 use super::sampling::sampling;
 use super::sources::{check_resources, sources};
@@ -10,6 +11,7 @@ use super::{Config, Model, Purpose, ReferenceSource};
 use crate::export::ExportConfig;
 use crate::export::metric::Family;
 use crate::format::parquet::PAGE_BYTES_MAX;
+use crate::judge::drift_config::DriftConfig;
 use crate::monitor::model::ModelConfig;
 use crate::monitor::reference::{FeatureConfig, ReferenceConfig};
 use crate::net::ServerConfig;
@@ -159,7 +161,7 @@ fn model(
     let reference_source = reference(section, folder, sources.as_deref());
     let windows = windows(section, &sources);
     let columns = columns(section);
-    let drift = drift(section, judged);
+    let drift = DriftConfig { rules: rules(section), ..drift(section, judged) };
     let baselines = baselines(section, windows.as_deref());
     let sampling = sampling(section, windows.as_deref());
     section.finish();

@@ -10,6 +10,7 @@
 mod check;
 mod drift_settings;
 mod export;
+pub mod quality_rules;
 mod raw;
 mod sampling;
 mod show;

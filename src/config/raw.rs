@@ -158,6 +158,17 @@ impl<'a> Section<'a> {
         self.typed(key, wanted, |value| number(value).filter(|number| valid(*number)))
     }
 
+    /// Texts, or numbers as they are written.
+    pub fn strings_or_numbers(&self, key: &'a str) -> Option<Vec<String>> {
+        self.typed(key, "a list of strings or numbers", |value| {
+            let text = |item: &DeValue<'_>| {
+                let own = item.as_str().map(str::to_owned);
+                own.or_else(|| number(item).map(|number| number.to_string()))
+            };
+            value.as_array()?.iter().map(|item| text(item.get_ref())).collect()
+        })
+    }
+
     pub fn number_list(&self, key: &'a str) -> Option<Vec<f64>> {
         self.typed(key, "a list of numbers", |value| {
             value.as_array()?.iter().map(|item| number(item.get_ref())).collect()

@@ -130,6 +130,7 @@ impl ReferenceLoader<'_> {
             return Err(Error::new("no column of the reference is a feature; see model.columns"));
         }
         reference.check_predictions(&model.reference.columns)?;
+        reference.check_rules(&model.model.drift.rules)?;
         Ok(Some(loaded))
     }
 

@@ -84,7 +84,7 @@ impl WorkLog {
         told.push((changes, now));
     }
 
-    /// A window has closed; one that has drifted always has a line.
+    /// A window has closed; one that has drifted, or breaks a rule, always has a line.
     pub fn note_window(&mut self, model: &str, figures: &WindowFigures, now: Timestamp) {
         self.begin(model, now);
         macro_rules! tell {
@@ -98,11 +98,13 @@ impl WorkLog {
                     verdict = figures.verdict().name(),
                     judged = figures.judged(),
                     drifted = drifted(figures),
+                    broken_rules = broken_rules(figures),
                     "window closed"
                 )
             };
         }
-        if figures.verdict() == WindowVerdict::Drifted {
+        let is_broken = figures.broken_rules().next().is_some();
+        if is_broken || figures.verdict() == WindowVerdict::Drifted {
             tell!(warn);
             return;
         }
@@ -146,6 +148,12 @@ impl WorkLog {
             (self.since, self.files, self.windows) = (Some(now), 0, 0);
         }
     }
+}
+
+/// Names of broken rules; none where there are no rules.
+fn broken_rules(figures: &WindowFigures) -> Option<String> {
+    let names: Vec<&str> = figures.broken_rules().map(|rule| rule.rule.as_str()).collect();
+    (!figures.rules.is_empty()).then(|| names.join(", "))
 }
 
 /// The drifted features, each with the measures that called it and what moved; values of categories

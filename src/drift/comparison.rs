@@ -3,7 +3,6 @@
 use super::bin_table::table;
 use super::effective_rows;
 use super::ranks::Ranks;
-use super::value_distribution::ValueDistribution;
 use crate::profile::Mismatch;
 use crate::profile::categories::{CategoryCounts, CategoryGrid, RareValues};
 use crate::profile::cells::Cells;
@@ -12,6 +11,7 @@ use crate::profile::grid::NumericGrid;
 use crate::profile::numeric::{CellPair, NumericProfile};
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::tally::Tally;
+use crate::profile::value_distribution::ValueDistribution;
 use crate::stats::homogeneity::{Homogeneity, grouped};
 use ndarray::{Array2, ArrayView2, Axis};
 use std::borrow::Cow;

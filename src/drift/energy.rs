@@ -7,8 +7,8 @@
 
 use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::value_distribution::ValueDistribution;
 use super::{About, ByDefault, Comparison, Measure, Score};
+use crate::profile::value_distribution::ValueDistribution;
 
 pub struct Energy;
 

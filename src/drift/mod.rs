@@ -31,7 +31,6 @@ mod spread;
 pub mod threshold;
 mod total_variation;
 mod unseen;
-mod value_distribution;
 mod wasserstein;
 
 pub use comparison::Comparison;

@@ -136,6 +136,14 @@ pub const REFERENCE_ACCEPTED: Metric = gauge(
      configured.",
 );
 
+const RULE: &[&str] = &["model_name", "model_version", "window", "feature", "rule"];
+
+const BROKEN: &str = "Whether the latest closed window breaks a rule of quality, 0 or 1.";
+pub const RULE_VIOLATED: Metric = gauge("driftd_rule_violated", None, RULE, BROKEN);
+const BROKEN_BY: &str =
+    "Share of rows that break a rule; of windows as a whole, by how much it is broken.";
+pub const RULE_RATIO: Metric = gauge("driftd_rule_ratio", None, RULE, BROKEN_BY);
+
 pub const WINDOW_ROWS: Metric =
     gauge("driftd_window_rows", None, WINDOW, "Rows of the latest closed window.");
 pub const WINDOW_ROWS_KEPT: Metric = gauge(
@@ -420,6 +428,8 @@ const WINDOWS: &[&Metric] = &[
     &REFERENCE_CUMULATIVE_ROWS,
     &BASELINE_DECIDES,
     &REFERENCE_ACCEPTED,
+    &RULE_VIOLATED,
+    &RULE_RATIO,
     &WINDOW_ROWS,
     &WINDOW_ROWS_KEPT,
     &WINDOW_START,

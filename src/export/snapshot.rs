@@ -257,6 +257,13 @@ fn add_latest<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], latest: &'a W
             samples.add(metric, &labels, time.as_seconds());
         }
     }
+    for rule in &latest.rules {
+        let feature = rule.feature.as_deref().unwrap_or_default();
+        let labels = [name, version, window, feature, &rule.rule];
+        let violated = f64::from(u8::from(rule.is_violated()));
+        samples.add(&metrics::RULE_VIOLATED, &labels, violated);
+        samples.add(&metrics::RULE_RATIO, &labels, rule.ratio);
+    }
     let deciding = latest.baselines.iter().find(|baseline| baseline.decides);
     if deciding.is_none() {
         add_verdicts(samples, labels, REFERENCE, latest.judged(), latest.drifted());

@@ -3,6 +3,7 @@
 use super::persistence::Persistence;
 use crate::drift::threshold::Stage;
 use crate::drift::{ByDefault, MEASURES, Measure, Score};
+use crate::quality::rule::Rule;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `[model.drift]`, checked.
@@ -26,6 +27,8 @@ pub struct DriftConfig {
     pub feature_thresholds: BTreeMap<String, BTreeMap<&'static str, f64>>,
     /// Features that have figures and no verdict.
     pub muted: BTreeSet<String>,
+    /// What every window must hold, whatever the reference says.
+    pub rules: Vec<Rule>,
     /// In how many of the last windows a feature must have drifted; none where it is not asked.
     pub persistence: Option<Persistence>,
 }
@@ -72,6 +75,7 @@ impl Default for DriftConfig {
             thresholds: BTreeMap::new(),
             feature_thresholds: BTreeMap::new(),
             muted: BTreeSet::new(),
+            rules: Vec::new(),
             persistence: None,
         }
     }

@@ -19,6 +19,7 @@ use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::numeric::NumericProfile;
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::percentiles::PERCENTILES;
+use crate::quality::rule::RuleFigures;
 use crate::time::Timestamp;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,8 @@ pub struct WindowFigures {
     /// Rows counted: fewer than were seen when rows are sampled.
     pub rows_kept: u64,
     pub baselines: Vec<BaselineFigures>,
+    /// What rules of quality came to, in the order of the configuration.
+    pub rules: Vec<RuleFigures>,
     pub features: Vec<FeatureFigures>,
 }
 
@@ -247,6 +250,11 @@ impl WindowVerdict {
 }
 
 impl WindowFigures {
+    /// Rules that are broken.
+    pub fn broken_rules(&self) -> impl Iterator<Item = &RuleFigures> {
+        self.rules.iter().filter(|rule| rule.is_violated())
+    }
+
     pub fn judged(&self) -> usize {
         self.features.iter().filter(|feature| feature.drifted.is_some()).count()
     }
@@ -275,6 +283,7 @@ impl WindowFigures {
             window: self.window.clone(),
             file: self.file.clone(),
             baselines: self.baselines.clone(),
+            rules: self.rules.clone(),
             features: Vec::new(),
             ..*self
         }

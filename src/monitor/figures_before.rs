@@ -120,6 +120,7 @@ impl<F: Into<FeatureFigures>> From<WindowFiguresBefore<F>> for WindowFigures {
             rows,
             rows_kept,
             baselines,
+            rules: Vec::new(),
             features,
         }
     }

@@ -11,6 +11,7 @@ use crate::feature::{Kind, Status};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame};
 use crate::profile::own_bins::OwnBins;
+use crate::quality::rule::Rule;
 use crate::schema::NamePattern;
 use crate::schema::column_type::ColumnType;
 use crate::schema::columns::{ColumnsConfig, twice};
@@ -270,6 +271,23 @@ impl Reference {
                  answers for it, or leave the key out"
             ))),
         }
+    }
+
+    /// Whether rules of quality are about features that it has, and can be.
+    pub fn check_rules(&self, rules: &[Rule]) -> Result<()> {
+        let named = |rule: &Rule| format!("model.rule {:?}", rule.name);
+        for (rule, name) in rules.iter().filter_map(|rule| Some((rule, rule.feature.as_ref()?))) {
+            let Some(own) = self.features.iter().find(|own| own.grid.name == *name) else {
+                return Err(Error::new(format!(
+                    "{}: the reference has no feature {name:?}",
+                    named(rule)
+                )));
+            };
+            if let Some(why) = rule.misfit(&own.grid) {
+                return Err(Error::new(format!("{}, feature {name:?}: {why}", named(rule))));
+            }
+        }
+        Ok(())
     }
 
     /// A reference that was profiled before may know less than the configuration asks for.

@@ -13,6 +13,7 @@ use crate::judge::steps::{RankVariances, learn};
 use crate::judge::variation::Variation;
 use crate::judge::verdict::{Verdict, judge};
 use crate::profile::Mismatch;
+use crate::quality::window_counts::{WindowCounts, judge as judge_rules};
 use crate::time::Timestamp;
 use crate::window::pane::Pane;
 use rayon::prelude::*;
@@ -80,6 +81,10 @@ pub fn score(
         decides: baseline.decides,
     });
     let baselines = baselines.collect();
+    let label_age = closed.zip(end).map(|(closed, end)| closed.since(end));
+    let counted = reference.grids().zip(&pane.features).collect();
+    let rules =
+        judge_rules(&config.rules, &WindowCounts { rows, age: label_age, features: counted });
     let evidence = WindowEvidence::new(slot, &evidence);
     let figures = WindowFigures {
         window,
@@ -92,6 +97,7 @@ pub fn score(
         rows,
         rows_kept,
         baselines,
+        rules,
         features,
     };
     Ok(ScoredWindow { figures, evidence, pane: None })

@@ -183,6 +183,13 @@ impl CategoryGrid {
         self.rare.as_ref()
     }
 
+    /// Whether the reference had a value, too rarely for a cell of its own.
+    pub fn is_rare(&self, text: &str) -> bool {
+        let hash = xxh3_64(text.as_bytes());
+        !self.cells.contains_key(&hash)
+            && self.seen.as_ref().is_some_and(|seen| seen.binary_search(&hash).is_ok())
+    }
+
     /// The hashed cell of a value that is not kept; none where rare values were not counted.
     pub fn hashed_cell(&self, text: &str) -> Option<usize> {
         self.rare.map(|rare| rare.cell(text))
@@ -317,6 +324,11 @@ impl CategoryCounts {
 
     pub fn unseen(&self) -> u64 {
         self.unseen
+    }
+
+    /// Rows of values that the reference had, and that are not kept.
+    pub fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Rows of kept values, in the grid's order.

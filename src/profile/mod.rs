@@ -46,6 +46,7 @@ mod sparse;
 mod survey;
 pub mod tally;
 pub mod texts;
+pub mod value_distribution;
 pub mod value_stretches;
 pub mod wide_cells;
 

@@ -5,6 +5,7 @@ use super::bar::Bar;
 use super::column_chart::ColumnChart;
 use super::feature_section::{facts, file_name, short_name};
 use super::ranking::{conclusion, rows, verdict, verdict_class, window_class, worst};
+use super::rule_words::rule_words;
 use crate::explain::number::{of_kind, percent, short};
 use crate::monitor::figures::{
     FeatureFigures, ReferenceFeatureFigures, ReferenceFigures, Statistics,
@@ -37,6 +38,11 @@ pub fn window_head(report: &Report<'_>) -> Markup {
                 _ => {}
             }
             "."
+        }
+        @for rule in figures.broken_rules() { p.drifted { (rule_words(rule)) } }
+        @if !figures.rules.is_empty() {
+            @let kept = figures.rules.len() - figures.broken_rules().count();
+            p.soft { (kept) " of " (figures.rules.len()) " rules are kept." }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::monitor::figures::{
 };
 use crate::profile::extremes::Exact;
 use crate::profile::percentiles::PERCENTILES;
+use crate::quality::rule::RuleFigures;
 use crate::time::Timestamp;
 use crate::window::baseline::REFERENCE;
 use serde::{Serialize, Serializer};
@@ -38,6 +39,8 @@ struct WindowReport<'a> {
     current: CurrentRows,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     baselines: &'a [BaselineFigures],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<RuleEntry<'a>>,
     features_judged: usize,
     features_drifted: usize,
     features_drifted_ratio: Option<f64>,
@@ -78,6 +81,14 @@ impl<'a> From<&'a WindowFigures> for Window<'a> {
             closed: figures.closed.map(Timestamp::as_seconds),
         }
     }
+}
+
+/// What a rule of quality came to.
+#[derive(Serialize)]
+struct RuleEntry<'a> {
+    #[serde(flatten)]
+    figures: &'a RuleFigures,
+    violated: bool,
 }
 
 #[derive(Serialize)]
@@ -296,6 +307,12 @@ fn deciding(figures: &WindowFigures) -> &str {
     deciding.map_or(REFERENCE, |baseline| &baseline.name)
 }
 
+impl<'a> From<&'a RuleFigures> for RuleEntry<'a> {
+    fn from(figures: &'a RuleFigures) -> RuleEntry<'a> {
+        RuleEntry { figures, violated: figures.is_violated() }
+    }
+}
+
 fn features<'a>(report: &Report<'a>) -> Vec<Feature<'a>> {
     let Report { figures, has_bins, shown, .. } = *report;
     let reference = report.reference.iter().flat_map(|reference| &reference.features);
@@ -328,6 +345,7 @@ pub fn json(reports: &[Report<'_>]) -> String {
             features_drifted: figures.drifted(),
             features_drifted_ratio: figures.drifted_ratio(),
             baselines: &figures.baselines,
+            rules: figures.rules.iter().map(RuleEntry::from).collect(),
             features: features(report),
         }
     });

@@ -16,6 +16,7 @@ pub mod overview_page;
 mod page_frame;
 mod page_links;
 mod ranking;
+mod rule_words;
 pub mod table;
 mod why;
 pub mod window_page;

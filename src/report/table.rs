@@ -2,11 +2,14 @@
 
 use super::Report;
 use super::ranking::{conclusion, rows, sort_worst_first, verdict, worst};
+use super::rule_words::rule_words;
 use crate::explain::bin::printable;
 use crate::explain::number::{of_kind, percent, significant};
 use crate::explain::phrases::ShownValues;
 use crate::feature::{Kind, Status};
-use crate::monitor::figures::{FeatureFigures, ReferenceFeatureFigures, WindowVerdict};
+use crate::monitor::figures::{
+    FeatureFigures, ReferenceFeatureFigures, WindowFigures, WindowVerdict,
+};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -31,6 +34,7 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
         let window = &figures.window;
         writeln!(text, "{window}{file}: {rows} rows against {reference}: {verdict}")
             .expect("memory");
+        text += &rules(figures);
         // Of many windows, what moved is enough.
         let is_shown = |f: &&FeatureFigures| reports.len() == 1 || f.drifted == Some(true);
         let shown: Vec<&FeatureFigures> = figures.features.iter().filter(is_shown).collect();
@@ -44,6 +48,16 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
         text += "nothing could be judged: no feature had rows enough\n";
     }
     text
+}
+
+/// Rules that are broken, each on a line, and how many are kept.
+fn rules(figures: &WindowFigures) -> String {
+    if figures.rules.is_empty() {
+        return String::new();
+    }
+    let broken: String = figures.broken_rules().map(|rule| rule_words(rule) + "\n").collect();
+    let kept = figures.rules.len() - figures.broken_rules().count();
+    format!("{broken}{kept} of {} rules are kept\n", figures.rules.len())
 }
 
 /// Names of absent features that are told.

@@ -28,13 +28,14 @@ pub struct Query {
 /// Columns that [`read`] reads, of a table named `w`.
 const COLUMNS: &str = "w.window, w.slot, w.start, w.\"end\", w.closed, w.rows, w.rows_kept, \
     w.baselines, w.judged, w.drifted, w.features, w.id, w.file, \
-    w.compared";
+    w.compared, w.rules";
 /// How many those are, with whether the row is as it was written.
-const N_COLUMNS: usize = 15;
+const N_COLUMNS: usize = 16;
 const FEATURES_COLUMN: usize = 10;
 const ID_COLUMN: usize = 11;
 const FILE_COLUMN: usize = 12;
 const COMPARED_COLUMN: usize = 13;
+const RULES_COLUMN: usize = 14;
 
 /// SQL for all windows; of each name the one that is shown has the place 1.
 const PLACES: &str = "SELECT id, bytes, closed, row_number() OVER (PARTITION BY model, window
@@ -291,6 +292,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(WindowFigures, i64)> {
     let time = |at| row.get::<_, Option<i64>>(at).map(|time| time.map(Timestamp));
     let baselines: String = row.get(7)?;
     let compared: Vec<u8> = row.get(COMPARED_COLUMN)?;
+    let rules: Option<String> = row.get(RULES_COLUMN)?;
     let figures = WindowFigures {
         window: row.get(0)?,
         slot: row.get::<_, i64>(1)? as u64,
@@ -302,6 +304,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(WindowFigures, i64)> {
         rows: row.get::<_, i64>(5)? as u64,
         rows_kept: row.get::<_, i64>(6)? as u64,
         baselines: super::from_text(&baselines)?,
+        rules: rules.map_or(Ok(Vec::new()), |rules| super::from_text(&rules))?,
         features: Vec::new(),
     };
     Ok((figures, row.get(ID_COLUMN)?))
@@ -360,6 +363,7 @@ pub(super) fn write_window(
         to_text(&figures.baselines),
         reference.map(|own| own.content.to_le_bytes().to_vec()).unwrap_or_default(),
         figures.file,
+        (!figures.rules.is_empty()).then(|| to_text(&figures.rules)),
     ])?;
     let window = transaction.last_insert_rowid();
     let compared = reference.map_or(&[][..], |reference| &reference.features);

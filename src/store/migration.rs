@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration { sql: include_str!("schema/1.sql"), convert: None },
     Migration { sql: include_str!("schema/2.sql"), convert: None },
     Migration { sql: include_str!("schema/3.sql"), convert: None },
@@ -34,9 +34,10 @@ const MIGRATIONS: [Migration; 10] = [
     Migration { sql: include_str!("schema/5.sql"), convert: Some(keep_sums) },
     Migration { sql: include_str!("schema/6.sql"), convert: Some(keep_evidence_sums) },
     Migration { sql: include_str!("schema/7.sql"), convert: Some(keep_window_sums) },
-    Migration { sql: include_str!("schema/8.sql"), convert: Some(spread_windows) },
+    Migration { sql: include_str!("schema/8.sql"), convert: None },
     Migration { sql: include_str!("schema/9.sql"), convert: None },
     Migration { sql: include_str!("schema/10.sql"), convert: Some(keep_acceptance_sums) },
+    Migration { sql: include_str!("schema/11.sql"), convert: Some(spread_windows) },
 ];
 
 /// The version that this driftd reads and writes.

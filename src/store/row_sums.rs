@@ -41,7 +41,7 @@ pub const PANE_DELTA: SummedTable =
 pub const CLOSED_WINDOW: SummedTable = SummedTable::growing(
     "closed_window",
     "model, window, slot, start, \"end\", closed, rows, rows_kept, verdict, judged, drifted, \
-     features, baselines, compared, file",
+     features, baselines, compared, file, rules",
 );
 
 pub const WINDOW_EVIDENCE: SummedTable =

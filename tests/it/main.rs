@@ -44,6 +44,7 @@ mod pipe;
 mod posts;
 mod prometheus;
 mod push;
+mod quality;
 mod quiet;
 mod reload;
 mod report_page;

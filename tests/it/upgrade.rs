@@ -153,6 +153,11 @@ fn a_state_of_schema_8_is_taken_over_whole() {
 }
 
 #[test]
+fn a_state_of_schema_10_is_taken_over_whole() {
+    taken_over_whole(10);
+}
+
+#[test]
 fn a_state_of_schema_9_is_taken_over_whole() {
     taken_over_whole(9);
 }

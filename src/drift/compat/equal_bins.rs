@@ -1,7 +1,7 @@
 //! Bins of equal width, as numpy's `histogram` has them: each holds its lower edge, and the last
 //! its upper one too.
 
-use crate::drift::value_distribution::ValueDistribution;
+use crate::profile::value_distribution::ValueDistribution;
 
 /// The edges of some bins of equal width, ascending.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,8 +13,8 @@ use super::divergences::{hellinger, jensen_shannon, l_infinity};
 use super::equal_bins::{EqualBins, doane};
 use crate::drift::design_effects::DesignEffects;
 use crate::drift::threshold::Threshold;
-use crate::drift::value_distribution::ValueDistribution;
 use crate::drift::{About, ByDefault, Comparison, Measure, Score, ks, wasserstein};
+use crate::profile::value_distribution::ValueDistribution;
 use std::f64::consts::LN_2;
 
 pub struct NannymlJs;

@@ -3,7 +3,7 @@
 //! It is exact at the ends of each stretch of values and straight between them, so that it is exact
 //! where every value has a cell of its own. How far that can be from the truth is known too.
 
-use crate::profile::value_stretches::ValueStretch;
+use super::value_stretches::ValueStretch;
 
 /// The finite values of one side; there is at least one.
 #[derive(Debug)]
