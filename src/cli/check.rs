@@ -16,6 +16,8 @@ use crate::net::http_client::without_user;
 use crate::report::Report;
 use crate::report::html::html;
 use crate::report::json::json;
+use crate::report::junit::junit;
+use crate::report::markdown::markdown;
 use crate::report::table::table;
 use crate::schema::column_changes::ColumnChanges;
 use crate::source::inputs::{self, Input};
@@ -59,6 +61,9 @@ pub struct CheckArguments {
     /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write a file in another format too, such as junit=report.xml; may be repeated
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = format_and_file)]
+    also: Vec<(Format, PathBuf)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,10 +74,26 @@ enum Format {
     Json,
     /// A page to look at, in one file
     Html,
+    /// For a comment on a pull request
+    Markdown,
+    /// JUnit's XML, which CI servers show: a test per feature and rule
+    Junit,
     /// Prometheus' text format 0.0.4, for the textfile collector of node_exporter
     Prometheus,
     /// OpenMetrics 1.0, for promtool
     Openmetrics,
+}
+
+fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {
+    let wanted = || "a format and a file, such as junit=report.xml".to_owned();
+    let parts = text.split_once('=').filter(|(_, file)| !file.is_empty());
+    let (format, file) = parts.ok_or_else(wanted)?;
+    let unknown = |_| {
+        let known = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let known: Vec<String> = known.map(|own| own.get_name().to_owned()).collect();
+        format!("no format {format:?}; there are: {}", known.join(", "))
+    };
+    Ok((Format::from_str(format, false).map_err(unknown)?, file.into()))
 }
 
 pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
@@ -117,30 +138,43 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
         page(&snapshot, &settings.export, settings.external_url.as_deref(), format)
     };
-    let text = match arguments.format {
+    let text = |format: Format, for_terminal: bool| match format {
         Format::Table => {
-            let for_terminal = arguments.output.is_none() && wants_colour();
+            let for_terminal = for_terminal && wants_colour();
             let told = if changes.is_empty() { String::new() } else { format!("{changes}\n") };
             (table(&reports, for_terminal) + &told).into_bytes()
         }
         Format::Json => json(&reports).into_bytes(),
         Format::Html => html(&reports).into_bytes(),
+        Format::Markdown => markdown(&reports).into_bytes(),
+        Format::Junit => junit(&reports).into_bytes(),
         Format::Prometheus => samples(exposition::Format::Text),
         Format::Openmetrics => samples(exposition::Format::OpenMetrics),
     };
-    output::write(arguments.output.as_deref(), &text)?;
+    output::write(
+        arguments.output.as_deref(),
+        &text(arguments.format, arguments.output.is_none()),
+    )?;
+    for (format, path) in &arguments.also {
+        output::write(Some(path), &text(*format, false))?;
+    }
     if let Some(group) = &group {
         push_samples(group, samples(exposition::Format::Text))?;
     }
     unreadable.iter().for_each(|error| eprintln!("driftd: {error:#}"));
-    let is_broken = windows.iter().any(|window| window.broken_rules().next().is_some());
+    Ok(status(&windows, !unreadable.is_empty(), arguments.strict))
+}
+
+/// What the README's table of statuses says.
+fn status(windows: &[WindowFigures], is_unreadable: bool, is_strict: bool) -> ExitCode {
     let any = |verdict| windows.iter().any(|window| window.verdict() == verdict);
-    Ok(match () {
-        () if !unreadable.is_empty() => ExitCode::from(FAILURE),
+    let is_broken = windows.iter().any(|window| window.broken_rules().next().is_some());
+    match () {
+        () if is_unreadable => ExitCode::from(FAILURE),
         () if any(WindowVerdict::Drifted) || is_broken => ExitCode::from(DRIFT),
-        () if arguments.strict && !any(WindowVerdict::Ok) => ExitCode::from(UNJUDGED),
+        () if is_strict && !any(WindowVerdict::Ok) => ExitCode::from(UNJUDGED),
         () => ExitCode::SUCCESS,
-    })
+    }
 }
 
 fn push_samples(group: &Url, page: Vec<u8>) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::export::ExportConfig;
 use crate::export::history::History;
 use crate::export::history_parquet::HistoryParquet;
 use crate::monitor::figures::WindowFigures;
+use crate::quality::rule::{Check, Rule};
 use crate::report::history::{Past, windows};
 use crate::store::closed_windows::Query;
 use crate::store::{ModelStore, Store};
@@ -105,6 +106,9 @@ pub fn run_replay(arguments: ReplayArguments) -> Result<ExitCode> {
     let mut models = Vec::new();
     for mut model in config.models {
         judging.apply(&mut model.model.drift);
+        // What is counted again is old.
+        let is_of_now = |rule: &Rule| matches!(rule.check, Check::Fresh { .. });
+        model.model.drift.rules.retain(|rule| !is_of_now(rule));
         let (name, version) = (model.model.name.clone(), model.model.version.clone());
         models.push((name, version, replay(model, config.state.memory_max)?));
     }

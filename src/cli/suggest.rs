@@ -2,15 +2,13 @@
 
 use super::options::{ConfigChoice, load_reference};
 use super::output;
+use crate::config::quality_rules::written;
 use crate::monitor::reference::Reference;
-use crate::quality::rule::{Check, Rule};
+use crate::quality::rule::Rule;
 use crate::quality::suggestion::{of_all_features, suggested};
-use crate::settings::units::duration_text;
 use anyhow::{Context, Result};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use toml::{Table, Value};
 
 #[derive(clap::Args)]
 pub struct SuggestArguments {
@@ -46,46 +44,7 @@ fn text(reference: &Reference) -> String {
     );
     for rule in &rules {
         text += "\n[[model.rule]]\n";
-        text += &toml::to_string(&table(rule)).expect("a rule has a TOML form");
+        text += &toml::to_string(&written(rule)).expect("a rule has a TOML form");
     }
     text
-}
-
-/// Numbers by their value, and before texts.
-fn in_order(values: &BTreeSet<String>) -> Vec<&str> {
-    let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let number = |text: &str| text.parse().unwrap_or(f64::INFINITY);
-    values.sort_by(|a, b| number(a).total_cmp(&number(b)));
-    values
-}
-
-fn table(rule: &Rule) -> Table {
-    let text = |text: &str| Value::String(text.to_owned());
-    let mut table = Table::new();
-    let mut put = |key: &str, value: Value| _ = table.insert(key.to_owned(), value);
-    put("check", text(rule.check.name()));
-    if let Some(feature) = &rule.feature {
-        put("feature", text(feature));
-    }
-    match &rule.check {
-        Check::Range { min, max } => {
-            min.iter().for_each(|min| put("min", Value::Float(*min)));
-            max.iter().for_each(|max| put("max", Value::Float(*max)));
-        }
-        Check::Values(values) => {
-            put("values", Value::Array(in_order(values).into_iter().map(text).collect()));
-        }
-        Check::Pattern(pattern) => put("pattern", text(pattern.text())),
-        Check::Rows { min, max } => {
-            let integer = |rows: u64| Value::Integer(rows as i64);
-            min.iter().for_each(|min| put("min", integer(*min)));
-            max.iter().for_each(|max| put("max", integer(*max)));
-        }
-        Check::Fresh { max_age } => put("max_age", text(&duration_text(*max_age))),
-        Check::Type | Check::Missing | Check::Unique | Check::Varies | Check::Columns => {}
-    }
-    if rule.at_most > 0.0 {
-        put("at_most", Value::Float(rule.at_most));
-    }
-    table
 }

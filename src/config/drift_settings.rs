@@ -150,7 +150,9 @@ fn own_bins(section: &Section<'_>, kind: Option<DeclaredKind>) -> OwnBins {
     }
     let names = section.strings("labels").unwrap_or_default();
     let is_twice = |(at, name): (usize, &String)| names[..at].contains(name);
-    if !names.is_empty() && names.len() != ends.len() + 1 {
+    if !names.is_empty() && ends.is_empty() && !section.has("bins") {
+        section.fault("labels", "are of bins, which are missing");
+    } else if !names.is_empty() && names.len() != ends.len() + 1 {
         let wanted = ends.len() + 1;
         section
             .fault("labels", format!("wants one per bin, which are {wanted}: one more than ends"));

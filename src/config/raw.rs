@@ -158,12 +158,16 @@ impl<'a> Section<'a> {
         self.typed(key, wanted, |value| number(value).filter(|number| valid(*number)))
     }
 
-    /// Texts, or numbers as they are written.
-    pub fn strings_or_numbers(&self, key: &'a str) -> Option<Vec<String>> {
-        self.typed(key, "a list of strings or numbers", |value| {
-            let text = |item: &DeValue<'_>| {
-                let own = item.as_str().map(str::to_owned);
-                own.or_else(|| number(item).map(|number| number.to_string()))
+    /// Texts, numbers or true and false, as texts.
+    pub fn values(&self, key: &'a str) -> Option<Vec<String>> {
+        self.typed(key, "a list of strings, numbers or booleans", |value| {
+            let text = |item: &DeValue<'_>| match item {
+                DeValue::Integer(integer) => Some(integer.as_str().replace('_', "")),
+                DeValue::Boolean(own) => Some(own.to_string()),
+                _ => {
+                    let own = item.as_str().map(str::to_owned);
+                    own.or_else(|| number(item).map(|number| number.to_string()))
+                }
             };
             value.as_array()?.iter().map(|item| text(item.get_ref())).collect()
         })

@@ -1,5 +1,6 @@
 //! The effective configuration, as TOML that loads to the same.
 
+use super::quality_rules::written;
 use super::{Config, Importance, Model, ReferenceSource};
 use crate::export::ExportConfig;
 use crate::position::Arrival;
@@ -114,10 +115,13 @@ fn model(model: &Model, importance: &BTreeMap<String, Importance>) -> Value {
         ("drift", drift(model)),
         ("feature", Value::Table(features(model, importance))),
     ];
+    let rules = &model.model.drift.rules;
+    let rules = rules.iter().map(|rule| Value::Table(written(rule))).collect::<Vec<_>>();
+    let rules = (!rules.is_empty()).then_some(("rule", Value::Array(rules)));
     let sampling = model.model.sampling.as_ref().map(|own| ("sampling", sampling(own)));
     let persistence = model.model.drift.persistence;
     let alert = persistence.map(|own| ("alert", table([("windows", text(own))])));
-    table(shown.into_iter().chain(sampling).chain(alert))
+    table(shown.into_iter().chain(rules).chain(sampling).chain(alert))
 }
 
 fn reference(model: &Model) -> Value {

@@ -53,7 +53,7 @@ pub fn resume(
         let (mut renamed, mut left) = (Vec::new(), Vec::new());
         if !before.is_empty() {
             let earlier = match &profile {
-                Some(_) => Arc::new(stored(store)?),
+                Some(_) => Arc::new(stored(store)?.seen_as(&reference)),
                 None => Arc::clone(&reference),
             };
             let change = Transition { config, before: &before, reference: &reference, earlier };

@@ -28,7 +28,7 @@ pub fn p_value(comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f
 /// one degree less than there are bins. B. Yurdakul and J. Naranjo, "Statistical properties of the
 /// population stability index" (2020).
 pub fn noise_of_psi(comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
-    Some(freedom(comparison.bins()?) * effects.bins / comparison.effective_rows_of_bins())
+    Some(freedom(comparison.bins()?) / effective_rows(comparison, effects))
 }
 
 /// The design effect of what is in bins.
@@ -37,4 +37,13 @@ pub fn effect(comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
         true => effects.of_values().max(effects.missing),
         false => effects.of_values(),
     }
+}
+
+/// RC/(R+C) of the rows in bins, divided by their design effect.
+pub fn effective_rows(comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+    let effect = match comparison.grid().own_bins.has_missing {
+        true => effects.bins.max(effects.missing),
+        false => effects.bins,
+    };
+    comparison.effective_rows_of_bins() / effect
 }

@@ -35,7 +35,13 @@ impl Measure for Chi2 {
 
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
         let (_, rows, freedom) = statistic(comparison.bins()?);
-        Some((freedom as f64 * effects.bins / rows).sqrt())
+        let effect =
+            comparison.effective_rows_of_bins() / bins_test::effective_rows(comparison, effects);
+        Some((freedom as f64 * effect / rows).sqrt())
+    }
+
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        bins_test::effective_rows(comparison, effects)
     }
 }
 

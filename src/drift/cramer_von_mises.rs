@@ -54,7 +54,8 @@ impl Measure for CramerVonMises {
         let mean = (1.0 + 1.0 / all) / 6.0;
         let by_sizes = 4.0 * product * all - 3.0 * (r * r + c * c) - 2.0 * product;
         let variance = (all + 1.0) * by_sizes / (45.0 * all * all * 4.0 * product);
-        Some(omega2_tail(1.0 / 6.0 + (statistic - mean) / (45.0 * variance).sqrt()))
+        (variance > 0.0)
+            .then(|| omega2_tail(1.0 / 6.0 + (statistic - mean) / (45.0 * variance).sqrt()))
     }
 }
 

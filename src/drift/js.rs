@@ -33,6 +33,10 @@ impl Measure for Js {
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
         Some((bins_test::noise_of_psi(comparison, effects)? / (8.0 * LN_2)).sqrt())
     }
+
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        bins_test::effective_rows(comparison, effects)
+    }
 }
 
 fn distance(bins: ArrayView2<'_, u64>) -> f64 {

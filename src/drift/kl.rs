@@ -36,6 +36,10 @@ impl Measure for Kl {
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
         Some(bins_test::noise_of_psi(comparison, effects)? / 2.0)
     }
+
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        bins_test::effective_rows(comparison, effects)
+    }
 }
 
 fn divergence(bins: ArrayView2<'_, u64>) -> f64 {

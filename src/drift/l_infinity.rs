@@ -28,6 +28,10 @@ impl Measure for LInfinity {
     ) -> Option<f64> {
         bins_test::p_value(comparison, effects)
     }
+
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        bins_test::effective_rows(comparison, effects)
+    }
 }
 
 fn distance(bins: ArrayView2<'_, u64>) -> f64 {

@@ -40,6 +40,10 @@ impl Measure for Psi {
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
         bins_test::noise_of_psi(comparison, effects)
     }
+
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        bins_test::effective_rows(comparison, effects)
+    }
 }
 
 fn psi(bins: ArrayView2<'_, u64>) -> f64 {

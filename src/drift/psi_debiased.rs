@@ -31,4 +31,8 @@ impl Measure for PsiDebiased {
     ) -> Option<f64> {
         bins_test::p_value(comparison, effects)
     }
+
+    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
+        bins_test::effective_rows(comparison, effects)
+    }
 }

@@ -56,6 +56,7 @@ pub(super) fn distance(comparison: &Comparison<'_>, unit: f64) -> Option<Score> 
     let error = (reference.error().absolute + current.error().absolute) / unit;
     let of_means = comparison.means().map_or(0.0, |(before, now)| (now - before).abs() / unit);
     let distance = of_cells.max(of_means);
-    (distance.is_finite() && error.is_finite())
-        .then(|| Score { error: Some(error), ..Score::from(distance) })
+    // The widest values leave a NaN, which is no largest of two.
+    let is_known = of_cells.is_finite() && distance.is_finite() && error.is_finite();
+    is_known.then(|| Score { error: Some(error), ..Score::from(distance) })
 }

@@ -58,6 +58,9 @@ impl ShownValues {
     }
 }
 
+/// Distances of values, whoever defines them; what moved is told of the middle.
+const OF_VALUES: [&str; 4] = ["wasserstein", "energy", "cramer_von_mises", "anderson_darling"];
+
 impl Explanation {
     /// What these measures saw, most telling first, no fact twice.
     pub fn phrases<'a>(
@@ -88,6 +91,9 @@ impl Explanation {
             "unseen" => one(self.new_phrase(shown)),
             "out_of_range" => self.outside_phrases(),
             "centre" => one(self.centre_phrase()),
+            name if OF_VALUES.iter().any(|own| name.starts_with(own)) => {
+                one(self.centre_phrase().or_else(|| self.spread_phrase()))
+            }
             "spread" => one(self.spread_phrase()),
             "share" => self.value_phrases(shown),
             "cells" => self.cell_phrases(shown),

@@ -12,8 +12,10 @@ use crate::monitor::figures::{
 };
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::profile::percentiles::PERCENTILES;
+use crate::quality::rule::RuleFigures;
 use crate::totals::{OF_WINDOWS, ROWS_LATE};
 use crate::window::baseline::REFERENCE;
+use std::collections::HashMap;
 
 /// The samples of one feature of one window, kept apart until the series are counted.
 struct FeatureSamples<'a> {
@@ -66,9 +68,18 @@ fn of_features<'a>(model: &'a ModelSnapshot, config: &ExportConfig) -> Vec<Featu
         let labels = [model.name.as_str(), &model.version, &window.name];
         if let Some(latest) = &window.latest {
             let reference = model.compared_with(latest);
+            let mut rules: HashMap<&str, Vec<&RuleFigures>> = HashMap::new();
+            for rule in &latest.rules {
+                let own = rule.feature.as_deref().unwrap_or_default();
+                rules.entry(own).or_default().push(rule);
+            }
             features.extend(latest.features.iter().enumerate().map(|(at, feature)| {
                 let mut out = FeatureSamples::new(&feature.name, config);
                 out.add_feature(labels, &latest.baselines, feature);
+                for rule in rules.get(feature.name.as_str()).into_iter().flatten() {
+                    of_rule(rule)
+                        .for_each(|(metric, v)| out.push(metric, labels, &[&rule.rule], v));
+                }
                 let reference = reference.and_then(|own| own.features.get(at));
                 let own = reference.and_then(|own| Distribution::of_window(own, feature));
                 out.add_distribution(&metrics::FEATURE_DISTRIBUTION, labels, own);
@@ -257,12 +268,11 @@ fn add_latest<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], latest: &'a W
             samples.add(metric, &labels, time.as_seconds());
         }
     }
-    for rule in &latest.rules {
-        let feature = rule.feature.as_deref().unwrap_or_default();
-        let labels = [name, version, window, feature, &rule.rule];
-        let violated = f64::from(u8::from(rule.is_violated()));
-        samples.add(&metrics::RULE_VIOLATED, &labels, violated);
-        samples.add(&metrics::RULE_RATIO, &labels, rule.ratio);
+    for rule in latest.rules.iter().filter(|rule| rule.feature.is_none()) {
+        let labels = [name, version, window, "", &rule.rule];
+        for (metric, value) in of_rule(rule) {
+            samples.add(metric, &labels, value);
+        }
     }
     let deciding = latest.baselines.iter().find(|baseline| baseline.decides);
     if deciding.is_none() {
@@ -275,6 +285,13 @@ fn add_latest<'a>(samples: &mut Samples<'a>, labels: [&'a str; 3], latest: &'a W
         let drifted = verdicts().filter(|drifted| *drifted).count();
         add_verdicts(samples, labels, &baseline.name, verdicts().count(), drifted);
     }
+}
+
+/// What is told of a rule; nothing where a window tells nothing.
+fn of_rule(rule: &RuleFigures) -> impl Iterator<Item = (&'static Metric, f64)> {
+    let violated = f64::from(u8::from(rule.is_violated()));
+    let values = |ratio| [(&metrics::RULE_VIOLATED, violated), (&metrics::RULE_RATIO, ratio)];
+    rule.ratio.map(values).into_iter().flatten()
 }
 
 fn add_verdicts<'a>(

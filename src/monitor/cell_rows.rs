@@ -43,6 +43,9 @@ impl CellRows {
         hash.update(&comparison.grid().id.0.to_le_bytes());
         // Windows of narrower numbers are compared over other cells.
         up_to.iter().for_each(|(end, _)| hash.update(&end.to_bits().to_le_bytes()));
+        if comparison.grid().own_bins.has_missing {
+            hash.update(b"missing");
+        }
         let up_to = up_to.into_iter().map(|(end, rows)| (upper_end(end), rows));
         Some(CellRows {
             grid: format!("{:016x}", hash.digest()),

@@ -261,6 +261,17 @@ impl Reference {
         self
     }
 
+    /// The same with what another says about the bins of its features.
+    pub fn seen_as(mut self, other: &Reference) -> Reference {
+        let mut own_bins: HashMap<&str, &OwnBins> =
+            other.grids().map(|grid| (grid.name.as_str(), &grid.own_bins)).collect();
+        for feature in &mut self.features {
+            let own = own_bins.remove(feature.grid.name.as_str());
+            feature.grid.own_bins = own.cloned().unwrap_or_default();
+        }
+        self
+    }
+
     /// Whether all that is named as a prediction is a feature of it.
     pub fn check_predictions(&self, columns: &ColumnsConfig) -> Result<()> {
         let is_feature = |name: &&String| self.features.iter().any(|own| own.grid.name == **name);
@@ -276,14 +287,16 @@ impl Reference {
     /// Whether rules of quality are about features that it has, and can be.
     pub fn check_rules(&self, rules: &[Rule]) -> Result<()> {
         let named = |rule: &Rule| format!("model.rule {:?}", rule.name);
+        let features: HashMap<&str, &FeatureGrid> =
+            self.grids().map(|grid| (grid.name.as_str(), grid)).collect();
         for (rule, name) in rules.iter().filter_map(|rule| Some((rule, rule.feature.as_ref()?))) {
-            let Some(own) = self.features.iter().find(|own| own.grid.name == *name) else {
+            let Some(grid) = features.get(name.as_str()) else {
                 return Err(Error::new(format!(
                     "{}: the reference has no feature {name:?}",
                     named(rule)
                 )));
             };
-            if let Some(why) = rule.misfit(&own.grid) {
+            if let Some(why) = rule.misfit(grid) {
                 return Err(Error::new(format!("{}, feature {name:?}: {why}", named(rule))));
             }
         }
@@ -326,7 +339,7 @@ fn check_bins(feature: &ReferenceFeature, bins: &OwnBins) -> Result<()> {
     let name = &feature.grid.name;
     let has_them = match &feature.grid.frame {
         _ if bins.ends.is_empty() => true,
-        Frame::Numeric(frame) => frame.grid().bin_ends() == bins.ends,
+        Frame::Numeric(frame) => frame.has_bins(&bins.ends),
         Frame::Categorical(_) | Frame::Opaque => return Err(bins_of_no_number(name)),
     };
     match has_them {

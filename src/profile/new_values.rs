@@ -49,6 +49,12 @@ impl NewValues {
         self.by_hash.len() < KEPT_MAX
     }
 
+    /// Name and rows of each whose name is whole.
+    pub fn whole(&self) -> impl Iterator<Item = (&str, u64)> {
+        let all = self.by_hash.values().map(|(text, rows)| (&**text, *rows));
+        all.filter(|(text, _)| text.len() <= TEXT_BYTES_MAX)
+    }
+
     /// Whether every name that is here is whole.
     pub fn are_whole(&self) -> bool {
         self.by_hash.values().all(|(text, _)| text.len() <= TEXT_BYTES_MAX)

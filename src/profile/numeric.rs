@@ -136,6 +136,11 @@ impl NumericProfile {
         self.cells_as(frame, self.width())
     }
 
+    /// A number as those are that are counted in [`cells`](Self::cells).
+    pub fn rounded(&self, frame: &NumericFrame, value: f64) -> f64 {
+        without_negative_zero(self.width().narrower(frame.width).round(value))
+    }
+
     /// The width to compare in.
     fn width(&self) -> Width {
         match (&self.half, &self.narrow, &self.rounded) {

@@ -104,6 +104,21 @@ impl NumericFrame {
         stored.into()
     }
 
+    /// Whether its bins end where a user wants them to, as far as its width tells ends apart.
+    pub fn has_bins(&self, ends: &[f64]) -> bool {
+        let rounded = |ends: &[f64]| {
+            let mut ends: Vec<f64> = ends.iter().map(|end| self.width.round(*end)).collect();
+            ends.dedup();
+            ends
+        };
+        rounded(ends) == rounded(&self.native.bin_ends())
+    }
+
+    /// Whether distinct values are counted where cells hold several.
+    pub fn tracks_distinct(&self) -> bool {
+        self.tracks_distinct
+    }
+
     /// Of the reference's own grid; the narrow one has hardly more.
     pub fn n_cells(&self) -> usize {
         self.native.n_cells()

@@ -34,8 +34,7 @@ impl RecutGrid {
         let range = extremes.min().zip(extremes.max());
         let mut below = within(below, counts, range);
         if are_own_bins {
-            let upto = |cut: usize| counts[..=cut].iter().sum::<u64>();
-            below.extend(grid.cuts().map(|cut| (Edge(grid.edges()[cut]), upto(cut))));
+            below.extend(grid.cuts().map(|cut| own_cut(grid, counts, range, cut)));
         }
         let (mut edges, mut cells, mut before) = (Vec::new(), Vec::new(), 0);
         for (edge, rows) in &below {
@@ -47,6 +46,24 @@ impl RecutGrid {
         let cuts = if are_own_bins { grid.bin_ends() } else { cuts(&edges, &cells) };
         RecutGrid { grid: NumericGrid::new(edges, &cuts, range), counts: cells }
     }
+}
+
+/// A cut of a user's, with the rows up to it. Beyond the least and the greatest value, which may
+/// have come in more digits than the cells hold, it has none or all of the finite ones below it.
+fn own_cut(
+    grid: &NumericGrid,
+    counts: &[u64],
+    range: Option<(f64, f64)>,
+    cut: usize,
+) -> (Edge, u64) {
+    let edge = grid.edges()[cut];
+    let finite: u64 = counts[..counts.len() - 1].iter().sum();
+    let rows = match range {
+        Some((min, _)) if edge < min => counts[0],
+        Some((_, max)) if edge >= max => finite,
+        _ => counts[..=cut].iter().sum(),
+    };
+    (Edge(edge), rows)
 }
 
 /// A double, in the order of its values.

@@ -7,6 +7,7 @@ use crate::profile::numeric::NumericProfile;
 use crate::profile::numeric_frame::NumericFrame;
 use crate::profile::value_distribution::ValueDistribution;
 use std::collections::BTreeSet;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Of all rows for type and missing values, of those with a value otherwise; none without any.
 pub(super) fn broken_share(
@@ -33,25 +34,20 @@ pub(super) fn broken_share(
     }
 }
 
-/// Rows of numbers that break a rule; where cells hold several values, on both sides of an end,
-/// their rows are taken to be spread evenly.
+/// Rows of numbers that break a rule. Where a cell holds several values, one of which is allowed,
+/// all are; where an end lies in one, its rows are taken to be spread evenly.
 fn numbers(check: &Check, frame: &NumericFrame, own: &NumericProfile) -> Option<f64> {
     match check {
         Check::Range { min, max } => Some(outside(frame, own, *min, *max)),
         Check::Values(values) => {
-            let allowed: BTreeSet<u64> =
-                values.iter().filter_map(|text| number(text)).map(f64::to_bits).collect();
             let (grid, cells) = own.cells(frame);
-            let is_allowed = |cell: usize| {
-                grid.atom(cell).is_some_and(|value| allowed.contains(&value.to_bits()))
-            };
-            let broken = cells.filled().filter(|(cell, _)| !is_allowed(*cell));
+            let numbers = values.iter().filter_map(|text| text.parse::<f64>().ok());
+            let allowed: BTreeSet<usize> =
+                numbers.map(|value| grid.cell(own.rounded(frame, value))).collect();
+            let broken = cells.filled().filter(|(cell, _)| !allowed.contains(cell));
             Some(broken.map(|(_, rows)| rows).sum::<u64>() as f64)
         }
-        Check::Unique => {
-            let distinct = own.distinct(frame)? as f64;
-            Some((own.total() as f64 - distinct).max(0.0))
-        }
+        Check::Unique => Some(repeated(own.total(), own.distinct(frame)?)),
         Check::Varies => {
             let is_one = own.extremes().min() == own.extremes().max() && own.infinities() == 0;
             Some(if is_one && own.total() > 1 { own.total() as f64 } else { 0.0 })
@@ -60,14 +56,18 @@ fn numbers(check: &Check, frame: &NumericFrame, own: &NumericProfile) -> Option<
     }
 }
 
-/// −0 is 0, as it is counted.
-fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().map(|value| value + 0.0)
+/// Three standard errors of an estimate of distinct values.
+const ESTIMATED: f64 = 0.05;
+
+/// Rows beyond one of each value, as far as that can be told of an estimate.
+fn repeated(rows: u64, distinct: u64) -> f64 {
+    (rows as f64 - distinct as f64 * (1.0 + ESTIMATED)).max(0.0)
 }
 
 fn outside(frame: &NumericFrame, own: &NumericProfile, min: Option<f64>, max: Option<f64>) -> f64 {
     let (grid, cells) = own.cells(frame);
     let counts = cells.counts();
+    let [min, max] = [min, max].map(|end| end.map(|end| own.rounded(frame, end)));
     let (negative, positive) = (counts[0], counts[counts.len() - 1]);
     let mut broken = 0.0;
     broken += if min.is_some() { negative as f64 } else { 0.0 };
@@ -91,7 +91,7 @@ fn categories(check: &Check, grid: &CategoryGrid, own: &CategoryCounts) -> Optio
     match check {
         Check::Values(values) => Some(not_among(values, grid, own)),
         Check::Pattern(pattern) => Some(not_matching(pattern, grid, own)),
-        Check::Unique => Some((own.total() - own.distinct().min(own.total())) as f64),
+        Check::Unique => Some(repeated(own.total(), own.distinct())),
         Check::Varies => {
             let is_one = own.distinct() == 1 && own.total() > 1;
             Some(if is_one { own.total() as f64 } else { 0.0 })
@@ -108,14 +108,16 @@ fn not_among(values: &BTreeSet<String>, grid: &CategoryGrid, own: &CategoryCount
     // Of what the reference had rarely, all or nothing is among them, as far as can be told.
     let rare = texts.iter().any(|text| grid.is_rare(text));
     let seen = if rare { 0 } else { own.seen() };
-    let new = own.new_values().all().filter(|(_, text, _)| is_allowed(text));
+    // Of long names only the heads are kept, but the hashes of all.
+    let hashes: BTreeSet<u64> = texts.iter().map(|text| xxh3_64(text.as_bytes())).collect();
+    let new = own.new_values().all().filter(|(hash, ..)| hashes.contains(hash));
     let new_allowed: u64 = new.map(|(_, _, rows)| rows).sum();
     (kept + seen + own.unseen().saturating_sub(new_allowed)) as f64
 }
 
 fn not_matching(pattern: &Pattern, grid: &CategoryGrid, own: &CategoryCounts) -> f64 {
     let kept = grid.kept().iter().map(String::as_str).zip(own.kept().iter().copied());
-    let new = own.new_values().all().map(|(_, text, rows)| (text, rows));
+    let new = own.new_values().whole();
     let broken = kept.chain(new).filter(|(text, _)| !pattern.matches(text));
     broken.map(|(_, rows)| rows).sum::<u64>() as f64
 }

@@ -1,6 +1,7 @@
 //! One rule, and what it came to in a window.
 
 use crate::feature::Kind;
+use crate::profile::column::INTEGERS_EXACT_MAX;
 use crate::profile::feature::{FeatureGrid, Frame};
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
@@ -76,14 +77,15 @@ pub struct RuleFigures {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
     /// The share of rows that break it. For rules of the window as a whole: of features, or by how
-    /// much of what is wanted there are too few or too many rows, or it is too old.
-    pub ratio: f64,
+    /// much of what is wanted there are too few or too many rows, or it is too old. None where the
+    /// window tells nothing of it.
+    pub ratio: Option<f64>,
     pub at_most: f64,
 }
 
 impl RuleFigures {
     pub fn is_violated(&self) -> bool {
-        self.ratio > self.at_most
+        self.ratio.is_some_and(|ratio| ratio > self.at_most)
     }
 }
 
@@ -119,13 +121,37 @@ impl Rule {
             Check::Range { .. } if !are_numbers => Some("a range is of numbers, and it is none"),
             Check::Pattern(_) if !are_texts => Some("a pattern is of texts, and it is none"),
             Check::Values(_) if grid.kind == Kind::Temporal => Some("it is a time"),
-            Check::Values(_) if !are_numbers && !are_texts => Some("its values are not counted"),
-            Check::Unique | Check::Varies if !are_numbers && !are_texts => {
+            Check::Values(_) | Check::Unique | Check::Varies if !are_numbers && !are_texts => {
                 Some("its values are not counted")
             }
+            Check::Values(values) if !values.iter().all(|text| can_be(text, grid)) => Some(
+                "one of the values can be none of its own; of booleans they are true and false",
+            ),
+            Check::Unique => match &grid.frame {
+                Frame::Numeric(frame) if !frame.tracks_distinct() => {
+                    Some("its distinct values are not counted; set distinct = true for it")
+                }
+                Frame::Numeric(frame) if is_beyond_doubles(frame.grid().range()) => {
+                    Some("its numbers are too large to be told apart; declare it categorical")
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
+}
+
+/// Whether a feature can have a value that is written so.
+fn can_be(text: &str, grid: &FeatureGrid) -> bool {
+    match grid.kind {
+        Kind::Numeric => text.parse::<f64>().is_ok_and(|value| !value.is_nan()),
+        Kind::Boolean => matches!(text, "true" | "false"),
+        _ => true,
+    }
+}
+
+fn is_beyond_doubles(range: Option<(f64, f64)>) -> bool {
+    range.is_some_and(|(min, max)| min.abs().max(max.abs()) >= INTEGERS_EXACT_MAX)
 }
 
 #[cfg(test)]

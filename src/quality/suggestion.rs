@@ -6,6 +6,7 @@
 //! and else open to thrice the share of those that did, which is what I. J. Good (1953) expects of
 //! new ones.
 
+use super::broken_rows::broken_share;
 use super::rule::{Check, Rule};
 use crate::feature::{Kind, Status};
 use crate::profile::categories::{CategoryCounts, CategoryGrid};
@@ -54,10 +55,14 @@ pub fn suggested(grid: &FeatureGrid, profile: &FeatureProfile) -> Vec<Rule> {
         _ => {}
     }
     let rule = |(check, at_most): (Check, f64)| {
+        // What the reference itself does not keep is none, or as much as it does.
+        let own = broken_share(&check, grid, profile)?;
+        let at_most = rounded_up(at_most.max(own));
         let name = format!("{} {}", grid.name, check.name());
-        Rule { name, feature: Some(grid.name.clone()), check, at_most: rounded_up(at_most) }
+        let is_kept = own <= REPEATED || check != Check::Unique;
+        is_kept.then(|| Rule { name, feature: Some(grid.name.clone()), check, at_most })
     };
-    found.into_iter().map(rule).collect()
+    found.into_iter().filter_map(rule).collect()
 }
 
 /// What holds of every window: that all features are there.

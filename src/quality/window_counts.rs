@@ -15,30 +15,33 @@ pub struct WindowCounts<'a> {
     pub features: Vec<(&'a FeatureGrid, &'a FeatureProfile)>,
 }
 
-/// What rules came to, in their order; those that a window tells nothing of are left out.
+/// What rules came to, in their order.
 pub fn judge(rules: &[Rule], window: &WindowCounts<'_>) -> Vec<RuleFigures> {
     if rules.is_empty() {
         return Vec::new();
     }
     let features: HashMap<&str, _> =
         window.features.iter().map(|(grid, own)| (grid.name.as_str(), (*grid, *own))).collect();
-    let figures = rules.iter().filter_map(|rule| {
-        let ratio = match (&rule.check, &rule.feature) {
-            (Check::Rows { min, max }, _) => beyond(window.rows, *min, *max),
-            (Check::Columns, _) => absent_share(window)?,
-            (Check::Fresh { max_age }, _) => {
-                (window.age?.as_secs_f64() / max_age.as_secs_f64() - 1.0).max(0.0)
-            }
-            (check, Some(feature)) => {
-                let (grid, profile) = features.get(feature.as_str())?;
-                broken_share(check, grid, profile)?
-            }
-            (_, None) => return None,
+    let of_feature = |rule: &Rule| {
+        let (grid, profile) = features.get(rule.feature.as_deref()?)?;
+        broken_share(&rule.check, grid, profile)
+    };
+    let figures = rules.iter().map(|rule| {
+        let ratio = match &rule.check {
+            Check::Rows { min, max } => Some(beyond(window.rows, *min, *max)),
+            Check::Columns => absent_share(window),
+            Check::Fresh { max_age } => window.age.map(|age| older(age, *max_age)),
+            _ => of_feature(rule),
         };
         let (feature, at_most) = (rule.feature.clone(), rule.at_most);
-        Some(RuleFigures { rule: rule.name.clone(), feature, ratio, at_most })
+        RuleFigures { rule: rule.name.clone(), feature, ratio, at_most }
     });
     figures.collect()
+}
+
+/// By how much of the greatest age.
+fn older(age: Duration, max_age: Duration) -> f64 {
+    (age.as_secs_f64() / max_age.as_secs_f64() - 1.0).max(0.0)
 }
 
 /// By how much of the least there are too few, or of the most too many.

@@ -347,6 +347,8 @@ pub(super) fn write_window(
     figures: &WindowFigures,
     reference: Option<&ReferenceFigures>,
 ) -> rusqlite::Result<i64> {
+    let rules = (!figures.rules.is_empty()).then(|| to_text(&figures.rules));
+    let mut bytes = rules.as_ref().map_or(0, String::len);
     transaction.prepare_cached(&CLOSED_WINDOW.insert())?.execute(params![
         model,
         figures.window,
@@ -363,13 +365,12 @@ pub(super) fn write_window(
         to_text(&figures.baselines),
         reference.map(|own| own.content.to_le_bytes().to_vec()).unwrap_or_default(),
         figures.file,
-        (!figures.rules.is_empty()).then(|| to_text(&figures.rules)),
+        rules,
     ])?;
     let window = transaction.last_insert_rowid();
     let compared = reference.map_or(&[][..], |reference| &reference.features);
     let features = compared_features::ids(transaction, model, figures, compared)?;
     let mut insert = transaction.prepare_cached(&columns.table().insert())?;
-    let mut bytes = 0;
     for (position, (feature, id)) in figures.features.iter().zip(features).enumerate() {
         bytes += columns.write(&mut insert, (window, id, position), feature)?;
     }

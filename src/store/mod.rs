@@ -283,6 +283,11 @@ impl Store {
 
     /// The columns of the features of closed windows, as they are now.
     fn feature_windows(&self) -> Arc<FeatureWindows> {
+        // Another process may have added some to a state that is only looked at.
+        let is_of_another = self.lock.is_none() && self.path.is_some();
+        if let Some(Ok(now)) = is_of_another.then(|| FeatureWindows::of(&self.reader())) {
+            return Arc::new(now);
+        }
         Arc::clone(&self.feature_windows.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -324,12 +329,12 @@ impl Store {
 }
 
 impl ModelStore {
-    /// Writes everything or nothing.
     /// Measures that closed windows have room for.
     pub fn measures(&self) -> Vec<&'static dyn Measure> {
         self.store.feature_windows().measures().filter_map(measure).collect()
     }
 
+    /// Writes everything or nothing.
     pub fn commit(&self, commit: &Commit) -> Result<(), StateError> {
         self.write(commit).map_err(|error| self.store.named(error))
     }

@@ -5,6 +5,7 @@ mod alerts;
 mod bombs;
 mod browser;
 mod buckets;
+mod check_formats;
 mod cli;
 mod clusters;
 mod config;

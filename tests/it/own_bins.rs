@@ -2,7 +2,7 @@
 //! is refused.
 
 use crate::support::daemon::{Daemon, config};
-use crate::support::table::{MemoryTable, batch, figures, pane, write};
+use crate::support::table::{MemoryTable, batch, figures, floats, pane, write};
 use crate::support::{features, repository, run};
 use arrow_array::{ArrayRef, Float64Array};
 use driftd::monitor::accepted_reference::accepted_reference;
@@ -165,4 +165,31 @@ fn other_bins_are_refused_with_the_remedy() {
     let (status, _, err) =
         run(&["check", "--config", file.to_str().unwrap(), now.to_str().unwrap()]);
     assert!(status == 2 && err.contains("the profile has other bins; make the profile again"));
+}
+
+/// Ends that floats cannot hold stay those of the configuration when floats are accepted.
+#[test]
+fn accepted_floats_have_the_bins_that_are_wanted() {
+    let bins = OwnBins { ends: vec![0.1, 0.7], ..OwnBins::default() };
+    let own = FeatureConfig { bins, ..FeatureConfig::default() };
+    let config = ReferenceConfig { features: [("x".to_owned(), own)].into(), ..Default::default() };
+    let before = floats(uniform(3, 2_000));
+    // The least is the double 0.7, whose float is less.
+    let wide = floats((0..200).map(|i| 0.7 + f64::from(i) / 1_000.0));
+    let narrow: Vec<f32> = uniform(4, 1_500).iter().map(|value| *value as f32).collect();
+    let narrow = Arc::new(arrow_array::Float32Array::from(narrow)) as ArrayRef;
+    let reference = MemoryTable::new(vec![("x", before)]);
+    let reference = Reference::build(&[&reference], &config, &|| {}).unwrap();
+    let [wide, narrow] =
+        [wide, narrow].map(|own| pane(&reference, &MemoryTable::new(vec![("x", own)])));
+    let mut both = wide.clone();
+    both.merge(&narrow).unwrap();
+    for window in [wide, narrow, both] {
+        let rows = window.rows;
+        let window = CurrentProfile { names: vec!["x".to_owned()], pane: window };
+        let again = accepted_reference(&reference, &window, 50).unwrap();
+        let bins = again.features[0].profile.bins(&again.features[0].grid);
+        assert_eq!((bins.len(), bins.iter().sum::<u64>()), (3, rows));
+        again.select(&config).unwrap();
+    }
 }

@@ -141,10 +141,10 @@ fn rules_measure_the_rows_that_break_them() {
     let figures = score(&reference, &pane, &[], &[], &config, label).unwrap().figures;
     for (at, (feature, check, expected)) in cases.iter().enumerate() {
         let own = figures.rules.iter().find(|own| own.rule == at.to_string());
-        let ratio = own.map(|own| own.ratio);
+        let ratio = own.and_then(|own| own.ratio);
         let close = |expected: f64| ratio.is_some_and(|ratio| (ratio - expected).abs() < 1e-12);
         assert!(expected.map_or(ratio.is_none(), close), "{feature:?} {check:?}: {ratio:?}");
-        assert!(own.is_none_or(|own| own.is_violated() == (own.ratio > 0.3)));
+        assert_eq!(own.unwrap().is_violated(), ratio.is_some_and(|ratio| ratio > 0.3));
     }
 }
 
@@ -181,7 +181,10 @@ fn a_daemon_tells_of_broken_rules() {
     let line = daemon.log().iter().find(|line| line.contains("\"broken_rules\":\"t values\""));
     assert!(line.is_some_and(|line| line.contains("WARN")), "{:?}", daemon.log());
     let (_, page) = daemon.get("/models/m");
-    assert!(page.contains("20 % break it") && page.contains("2 of 3 rules are kept"), "{page}");
+    assert!(
+        page.contains("20 % of rows break it") && page.contains("2 of 3 rules are kept"),
+        "{page}"
+    );
     let (_, report) = daemon.get("/api/v1/report");
     let report: Value = serde_json::from_str(&report).unwrap();
     let rule = &report["reports"][0]["rules"][0];
@@ -214,4 +217,92 @@ fn rules_that_cannot_be_are_refused() {
         let (status, _, err) = run(&check);
         assert!(status == 2 && err.contains(what), "{err}");
     }
+}
+
+/// Doubles of one side and floats of the other are compared as floats, and so are their limits.
+#[test]
+fn limits_are_as_wide_as_the_values() {
+    let values = [0.1, 0.2, 0.3, 0.7];
+    let wide = (0..400).map(|i| values[i % 4]);
+    let narrow: Vec<f32> = (0..200).map(|i| values[i % 4] as f32).collect();
+    let narrow = Arc::new(arrow_array::Float32Array::from(narrow)) as ArrayRef;
+    let reference = MemoryTable::new(vec![("x", floats(wide))]);
+    let reference = Reference::build(&[&reference], &ReferenceConfig::default(), &|| {}).unwrap();
+    let listed = values.iter().map(f64::to_string).collect();
+    let rules = [Check::Range { min: Some(0.1), max: Some(0.7) }, Check::Values(listed)];
+    let rule = |check: Check| Rule {
+        name: check.name().to_owned(),
+        feature: Some("x".to_owned()),
+        check,
+        at_most: 0.0,
+    };
+    let rules = rules.into_iter().map(rule).collect();
+    let config = DriftConfig { rules, ..DriftConfig::default() };
+    let pane = pane(&reference, &MemoryTable::new(vec![("x", narrow)]));
+    let label = WindowLabel { window: "w".into(), ..WindowLabel::default() };
+    let figures = score(&reference, &pane, &[], &[], &config, label).unwrap().figures;
+    assert!(figures.rules.iter().all(|own| own.ratio == Some(0.0)), "{:?}", figures.rules);
+}
+
+#[test]
+fn a_reference_keeps_what_it_suggests() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join("odd.parquet");
+    let n = 2_000i64;
+    let half = |i: i64| format!("name {}", if i < n * 6 / 10 { i } else { i % 7 });
+    write(
+        &odd,
+        vec![
+            ("names", strings((0..n).map(half))),
+            // Ids that doubles cannot tell apart.
+            (
+                "id",
+                Arc::new(arrow_array::Int64Array::from_iter_values(
+                    (0..n).map(|i| 1_800_000_000_000_000_000 + i),
+                )) as ArrayRef,
+            ),
+            ("codes", floats((0..n).map(|i| [1.0, 2.0, f64::INFINITY][i as usize % 3]))),
+            (
+                "flag",
+                Arc::new((0..n).map(|i| Some(i % 2 == 0)).collect::<arrow_array::BooleanArray>())
+                    as ArrayRef,
+            ),
+        ],
+    );
+    let fixtures = ["oracle/pairs/kinds", "oracle/pairs/sparse", "flights", "employment"];
+    let fixtures = fixtures.map(|name| repository("fixtures").join(name).join("reference.parquet"));
+    for reference in fixtures.iter().chain([&odd]) {
+        let reference = reference.to_str().unwrap();
+        let (status, rules, err) = run(&["reference", "suggest", "--reference", reference]);
+        assert_eq!((status, err.as_str()), (0, ""), "{reference}");
+        let file = folder.path().join("gate.toml");
+        let model = "[[model]]\nname = \"m\"\n[model.reference]\n";
+        std::fs::write(&file, format!("{model}path = {reference:?}\n{rules}")).unwrap();
+        let file = file.to_str().unwrap();
+        let check = ["check", "--config", file, reference];
+        let (status, out, err) = run(&[&check[..], &["--format", "json"]].concat());
+        assert!(status == 0 || status == 3, "{reference}: {err}");
+        let found = broken(&serde_json::from_str(&out).unwrap());
+        assert_eq!(found[0].1, [""; 0], "{reference}");
+    }
+}
+
+/// What is shown of a configuration loads to the same.
+#[test]
+fn rules_are_shown_as_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    write_file(&folder.path().join("reference.parquet"), &["a", "b"], 0.0);
+    let more = "[[model.rule]]\nfeature = \"t\"\ncheck = \"pattern\"\npattern = \"^[a-c]$\"\n\
+        [[model.rule]]\ncheck = \"fresh\"\nmax_age = \"2h\"\n";
+    let file = config(folder.path(), &format!("{RULES}{more}"));
+    let show = |file: &Path| {
+        let (status, shown, err) = run(&["config", "show", file.to_str().unwrap()]);
+        assert_eq!((status, err.as_str()), (0, ""));
+        shown
+    };
+    let shown = show(&file);
+    assert_eq!(shown.matches("[[model.rule]]").count(), 5, "{shown}");
+    let again = folder.path().join("again.toml");
+    std::fs::write(&again, &shown).unwrap();
+    assert_eq!(show(&again), shown);
 }

@@ -52,8 +52,8 @@ fn rare_rows(
     let cells = grid.rare().map_or(0, |rare| rare.cells);
     let (before, now) = (reference.hashed(), current.hashed());
     if before.len() != cells || now.len() != cells || cells == 0 {
-        let others = |own: &CategoryCounts| vec![own.total() - own.kept().iter().sum::<u64>()];
-        return ((others(reference), others(current)), Vec::new());
+        let seen = (vec![reference.seen()], vec![current.seen()]);
+        return (seen, vec![(reference.unseen(), current.unseen())]);
     }
     let mut sides = (before.to_vec(), now.to_vec());
     let mut unseen: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
