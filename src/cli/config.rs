@@ -293,7 +293,12 @@ fn undecided(drift: &DriftConfig) -> String {
         return String::new();
     }
     let (decide, others) = (drift.decide.join(", "), others.join(", "));
-    format!("  {decide} decide; by default {others} do as well\n")
+    match drift.decide.is_empty() {
+        true => {
+            format!("  nothing decides, so that nothing is called drift; by default {others} do\n")
+        }
+        false => format!("  {decide} decide; by default {others} do as well\n"),
+    }
 }
 
 fn describe(footprint: &Footprint) -> String {

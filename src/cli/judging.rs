@@ -1,6 +1,6 @@
 //! How strictly to judge, as `check` and `replay` take it from the command line.
 
-use crate::drift::measure;
+use crate::drift::{MEASURES, measure};
 use crate::judge::drift_config::{DriftConfig, VariationConfig};
 use crate::judge::measure_list::{computed, in_order, known_names};
 use std::collections::BTreeMap;
@@ -45,18 +45,19 @@ impl JudgingArguments {
 
 fn measure_name(text: &str) -> Result<String, String> {
     let is_known = known_names().any(|name| name == text);
-    is_known.then(|| text.to_owned()).ok_or_else(|| no_measure(text))
+    is_known.then(|| text.to_owned()).ok_or_else(|| no_measure(text, known_names()))
 }
 
-fn no_measure(text: &str) -> String {
-    let known: Vec<_> = known_names().collect();
+fn no_measure<'n>(text: &str, known: impl Iterator<Item = &'n str>) -> String {
+    let known: Vec<_> = known.collect();
     format!("no measure {text:?}; there are: {}", known.join(", "))
 }
 
 fn threshold(text: &str) -> Result<(&'static str, f64), String> {
     let wanted = || "a measure and a number, such as psi=0.1".to_owned();
     let (name, number) = text.split_once('=').ok_or_else(wanted)?;
-    let measure = measure(name).ok_or_else(|| no_measure(name))?;
+    let known = MEASURES.iter().map(|own| own.name());
+    let measure = measure(name).ok_or_else(|| no_measure(name, known))?;
     let number: f64 = number.parse().map_err(|_| wanted())?;
     let is_valid = number.is_finite() && number >= 0.0;
     is_valid.then(|| (measure.name(), number)).ok_or_else(wanted)

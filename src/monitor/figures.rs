@@ -250,6 +250,16 @@ impl WindowVerdict {
 }
 
 impl WindowFigures {
+    /// How many rules are kept, as people read it: those that the window tells nothing of are not.
+    pub fn kept_rules(&self) -> String {
+        let told = self.rules.iter().filter(|rule| rule.ratio.is_some()).count();
+        let (kept, all) = (told - self.broken_rules().count(), self.rules.len());
+        match all - told {
+            0 => format!("{kept} of {all} rules are kept"),
+            unknown => format!("{kept} of {all} rules are kept, and {unknown} cannot be told"),
+        }
+    }
+
     /// Rules that are broken.
     pub fn broken_rules(&self) -> impl Iterator<Item = &RuleFigures> {
         self.rules.iter().filter(|rule| rule.is_violated())

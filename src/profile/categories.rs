@@ -277,6 +277,12 @@ pub fn category(text: &str) -> std::borrow::Cow<'_, str> {
     format!("{head}~{:016x}", xxh3_64(text.as_bytes())).into()
 }
 
+/// Whether a text stands for a longer one, as far as can be seen.
+pub fn is_shortened(text: &str) -> bool {
+    let hash = text.rsplit_once('~').map(|(_, hash)| hash);
+    hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|own| own.is_ascii_hexdigit()))
+}
+
 /// Rows per category. How it is stored is `category_layout.rs`'s.
 #[derive(Debug, Clone)]
 pub struct CategoryCounts {

@@ -1,7 +1,7 @@
 //! The share of rows of a feature that break a rule, from its counts.
 
 use super::rule::{Check, Pattern};
-use crate::profile::categories::{CategoryCounts, CategoryGrid, category};
+use crate::profile::categories::{CategoryCounts, CategoryGrid, category, is_shortened};
 use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use crate::profile::numeric::NumericProfile;
 use crate::profile::numeric_frame::NumericFrame;
@@ -9,14 +9,29 @@ use crate::profile::value_distribution::ValueDistribution;
 use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// What is known of the share of rows that break a rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct BrokenShare {
+    /// Of what is known by name.
+    pub least: f64,
+    /// With all that is not.
+    pub most: f64,
+}
+
+impl From<f64> for BrokenShare {
+    fn from(share: f64) -> BrokenShare {
+        BrokenShare { least: share, most: share }
+    }
+}
+
 /// Of all rows for type and missing values, of those with a value otherwise; none without any.
 pub(super) fn broken_share(
     check: &Check,
     grid: &FeatureGrid,
     profile: &FeatureProfile,
-) -> Option<f64> {
+) -> Option<BrokenShare> {
     let (rows, present) = (profile.tally.rows as f64, profile.tally.present() as f64);
-    let of_rows = |broken: u64| (rows > 0.0).then(|| broken as f64 / rows);
+    let of_rows = |broken: u64| (rows > 0.0).then(|| (broken as f64 / rows).into());
     match check {
         Check::Type => return of_rows(profile.tally.wrong_type),
         Check::Missing => return of_rows(profile.tally.missing()),
@@ -25,10 +40,11 @@ pub(super) fn broken_share(
     }
     match (&grid.frame, &profile.values) {
         (Frame::Numeric(frame), Values::Numeric(own)) => {
-            Some(numbers(check, frame, own)? / present)
+            Some((numbers(check, frame, own)? / present).into())
         }
         (Frame::Categorical(grid), Values::Categorical(own)) => {
-            Some(categories(check, grid, own)? / present)
+            let BrokenShare { least, most } = categories(check, grid, own)?;
+            Some(BrokenShare { least: least / present, most: most / present })
         }
         _ => None,
     }
@@ -86,38 +102,45 @@ fn outside(frame: &NumericFrame, own: &NumericProfile, min: Option<f64>, max: Op
 }
 
 /// Rows of categories that break a rule. Rare values of the reference are known by their hash, so
-/// that they can be looked up and not read; more than 50 new values are known by their number.
-fn categories(check: &Check, grid: &CategoryGrid, own: &CategoryCounts) -> Option<f64> {
+/// that they can be looked up and not read; so are new ones, but for fifty at most.
+fn categories(check: &Check, grid: &CategoryGrid, own: &CategoryCounts) -> Option<BrokenShare> {
     match check {
         Check::Values(values) => Some(not_among(values, grid, own)),
         Check::Pattern(pattern) => Some(not_matching(pattern, grid, own)),
-        Check::Unique => Some(repeated(own.total(), own.distinct())),
+        Check::Unique => Some(repeated(own.total(), own.distinct()).into()),
         Check::Varies => {
             let is_one = own.distinct() == 1 && own.total() > 1;
-            Some(if is_one { own.total() as f64 } else { 0.0 })
+            Some((if is_one { own.total() as f64 } else { 0.0 }).into())
         }
         _ => None,
     }
 }
 
-fn not_among(values: &BTreeSet<String>, grid: &CategoryGrid, own: &CategoryCounts) -> f64 {
+fn not_among(values: &BTreeSet<String>, grid: &CategoryGrid, own: &CategoryCounts) -> BrokenShare {
     let texts: BTreeSet<_> = values.iter().map(|text| category(text)).collect();
     let is_allowed = |text: &str| texts.contains(text);
     let kept = grid.kept().iter().zip(own.kept());
     let kept: u64 = kept.filter(|(text, _)| !is_allowed(text)).map(|(_, rows)| rows).sum();
-    // Of what the reference had rarely, all or nothing is among them, as far as can be told.
-    let rare = texts.iter().any(|text| grid.is_rare(text));
-    let seen = if rare { 0 } else { own.seen() };
     // Of long names only the heads are kept, but the hashes of all.
     let hashes: BTreeSet<u64> = texts.iter().map(|text| xxh3_64(text.as_bytes())).collect();
     let new = own.new_values().all().filter(|(hash, ..)| hashes.contains(hash));
     let new_allowed: u64 = new.map(|(_, _, rows)| rows).sum();
-    (kept + seen + own.unseen().saturating_sub(new_allowed)) as f64
+    let certain = (kept + own.unseen().saturating_sub(new_allowed)) as f64;
+    // Of the reference's rare values some are among them, and nobody knows in which rows.
+    let seen = own.seen() as f64;
+    match texts.iter().any(|text| grid.is_rare(text)) {
+        true => BrokenShare { least: certain, most: certain + seen },
+        false => (certain + seen).into(),
+    }
 }
 
-fn not_matching(pattern: &Pattern, grid: &CategoryGrid, own: &CategoryCounts) -> f64 {
+fn not_matching(pattern: &Pattern, grid: &CategoryGrid, own: &CategoryCounts) -> BrokenShare {
     let kept = grid.kept().iter().map(String::as_str).zip(own.kept().iter().copied());
-    let new = own.new_values().whole();
-    let broken = kept.chain(new).filter(|(text, _)| !pattern.matches(text));
-    broken.map(|(_, rows)| rows).sum::<u64>() as f64
+    let known = kept.chain(own.new_values().whole()).filter(|(text, _)| !is_shortened(text));
+    let (mut broken, mut matching) = (0, 0);
+    for (text, rows) in known {
+        *(if pattern.matches(text) { &mut matching } else { &mut broken }) += rows;
+    }
+    let unknown = own.total().saturating_sub(broken + matching) as f64;
+    BrokenShare { least: broken as f64, most: broken as f64 + unknown }
 }

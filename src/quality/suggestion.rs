@@ -27,9 +27,6 @@ const BEYOND: f64 = 0.005;
 /// A feature whose most frequent value has less than this does not become constant by chance.
 const VARIES_BELOW: f64 = 0.9;
 
-/// Estimates of distinct values are within so much.
-const REPEATED: f64 = 0.05;
-
 /// The rules of one feature.
 pub fn suggested(grid: &FeatureGrid, profile: &FeatureProfile) -> Vec<Rule> {
     let tally = profile.tally;
@@ -44,7 +41,7 @@ pub fn suggested(grid: &FeatureGrid, profile: &FeatureProfile) -> Vec<Rule> {
         found.push((Check::Type, 0.0));
     }
     if grid.unscored == Some(Status::Identifier) && grid.kind != Kind::Temporal {
-        found.push((Check::Unique, REPEATED));
+        found.push((Check::Unique, 0.0));
     }
     match (&grid.frame, &profile.values) {
         _ if grid.unscored.is_some() => {}
@@ -56,10 +53,10 @@ pub fn suggested(grid: &FeatureGrid, profile: &FeatureProfile) -> Vec<Rule> {
     }
     let rule = |(check, at_most): (Check, f64)| {
         // What the reference itself does not keep is none, or as much as it does.
-        let own = broken_share(&check, grid, profile)?;
+        let own = broken_share(&check, grid, profile)?.most;
         let at_most = rounded_up(at_most.max(own));
         let name = format!("{} {}", grid.name, check.name());
-        let is_kept = own <= REPEATED || check != Check::Unique;
+        let is_kept = own == 0.0 || check != Check::Unique;
         is_kept.then(|| Rule { name, feature: Some(grid.name.clone()), check, at_most })
     };
     found.into_iter().filter_map(rule).collect()

@@ -1,6 +1,6 @@
 //! Rules held against what a window has counted.
 
-use super::broken_rows::broken_share;
+use super::broken_rows::{BrokenShare, broken_share};
 use super::rule::{Check, Rule, RuleFigures};
 use crate::profile::feature::{FeatureGrid, FeatureProfile};
 use std::collections::HashMap;
@@ -24,7 +24,9 @@ pub fn judge(rules: &[Rule], window: &WindowCounts<'_>) -> Vec<RuleFigures> {
         window.features.iter().map(|(grid, own)| (grid.name.as_str(), (*grid, *own))).collect();
     let of_feature = |rule: &Rule| {
         let (grid, profile) = features.get(rule.feature.as_deref()?)?;
-        broken_share(&rule.check, grid, profile)
+        let BrokenShare { least, most } = broken_share(&rule.check, grid, profile)?;
+        // Unless what is not known by name decides it.
+        (least > rule.at_most || most <= rule.at_most).then_some(least)
     };
     let figures = rules.iter().map(|rule| {
         let ratio = match &rule.check {

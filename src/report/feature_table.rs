@@ -41,8 +41,7 @@ pub fn window_head(report: &Report<'_>) -> Markup {
         }
         @for rule in figures.broken_rules() { p.drifted { (rule_words(rule)) } }
         @if !figures.rules.is_empty() {
-            @let kept = figures.rules.len() - figures.broken_rules().count();
-            p.soft { (kept) " of " (figures.rules.len()) " rules are kept." }
+            p.soft { (figures.kept_rules()) "." }
         }
     }
 }

@@ -88,7 +88,8 @@ impl<'a> From<&'a WindowFigures> for Window<'a> {
 struct RuleEntry<'a> {
     #[serde(flatten)]
     figures: &'a RuleFigures,
-    violated: bool,
+    /// None where the window tells nothing of it.
+    violated: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -309,7 +310,7 @@ fn deciding(figures: &WindowFigures) -> &str {
 
 impl<'a> From<&'a RuleFigures> for RuleEntry<'a> {
     fn from(figures: &'a RuleFigures) -> RuleEntry<'a> {
-        RuleEntry { figures, violated: figures.is_violated() }
+        RuleEntry { figures, violated: figures.ratio.map(|_| figures.is_violated()) }
     }
 }
 

@@ -45,8 +45,7 @@ fn window(report: &Report<'_>) -> String {
         rows(figures)
     );
     if !figures.rules.is_empty() {
-        let kept = figures.rules.len() - figures.broken_rules().count();
-        write!(text, " {kept} of {} rules are kept.", figures.rules.len()).expect("memory");
+        write!(text, " {}.", figures.kept_rules()).expect("memory");
     }
     text += "\n";
     let broken: Vec<String> =

@@ -10,8 +10,17 @@ pub fn conclusion(figures: &WindowFigures) -> String {
             format!("{} of {} judged features drifted", figures.drifted(), figures.judged())
         }
         WindowVerdict::Ok => format!("no drift in {} judged features", figures.judged()),
+        WindowVerdict::Unjudged if !decides(figures) => {
+            "no measure decides: nothing is called drift".to_owned()
+        }
         WindowVerdict::Unjudged => "too few rows to judge any feature".to_owned(),
     }
+}
+
+/// Whether any measure could call drift; without any measure nobody knows.
+pub fn decides(figures: &WindowFigures) -> bool {
+    let mut measures = figures.features.iter().flat_map(|feature| &feature.measures).peekable();
+    measures.peek().is_none() || measures.any(|measured| measured.decides)
 }
 
 /// Rows seen, and of how many if not all were counted.

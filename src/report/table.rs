@@ -1,7 +1,7 @@
 //! The report as a table for people: what drifted first, by how much, against what.
 
 use super::Report;
-use super::ranking::{conclusion, rows, sort_worst_first, verdict, worst};
+use super::ranking::{conclusion, decides, rows, sort_worst_first, verdict, worst};
 use super::rule_words::rule_words;
 use crate::explain::bin::printable;
 use crate::explain::number::{of_kind, percent, significant};
@@ -44,7 +44,8 @@ pub fn table(reports: &[Report<'_>], for_terminal: bool) -> String {
     }
     text += &labels(reports);
     let is_judged = |report: &Report<'_>| report.figures.verdict() != WindowVerdict::Unjudged;
-    if !reports.is_empty() && !reports.iter().any(is_judged) {
+    let decides = reports.iter().any(|report| decides(report.figures));
+    if !reports.is_empty() && decides && !reports.iter().any(is_judged) {
         text += "nothing could be judged: no feature had rows enough\n";
     }
     text
@@ -56,8 +57,7 @@ fn rules(figures: &WindowFigures) -> String {
         return String::new();
     }
     let broken: String = figures.broken_rules().map(|rule| rule_words(rule) + "\n").collect();
-    let kept = figures.rules.len() - figures.broken_rules().count();
-    format!("{broken}{kept} of {} rules are kept\n", figures.rules.len())
+    format!("{broken}{}\n", figures.kept_rules())
 }
 
 /// Names of absent features that are told.

@@ -1,6 +1,7 @@
 //! Whether a state is as it was written: its pages, its indexes, its rows.
 
 use super::closed_windows::Query;
+use super::feature_windows::FeatureWindows;
 use super::{ModelStore, Store, failed, row_sums};
 use crate::error::{Result, StateError};
 use crate::monitor::reference::Reference;
@@ -170,7 +171,7 @@ impl Store {
         let faults = self.read(|connection| {
             let mut faults = page_faults(connection, 100, &INDEXES)?;
             faults.extend(row_sums::faults(connection)?);
-            faults.extend(self.feature_windows().fault(connection)?);
+            faults.extend(FeatureWindows::of(connection)?.fault(connection)?);
             Ok(faults)
         })?;
         let mut found = StateCheck { faults, ..StateCheck::default() };

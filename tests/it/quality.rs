@@ -306,3 +306,36 @@ fn rules_are_shown_as_they_are_read() {
     std::fs::write(&again, &shown).unwrap();
     assert_eq!(show(&again), shown);
 }
+
+/// Of more values than are known by name nothing is claimed, unless those that are known break it.
+#[test]
+fn what_hangs_on_unknown_names_is_not_told() {
+    let n = 4_000;
+    let known =
+        |i: i32| if i % 2 == 0 { "info@example.org".to_owned() } else { format!("{i}@a.de") };
+    let reference = MemoryTable::new(vec![("mail", strings((0..n).map(known)))]);
+    let kind = Some(driftd::monitor::reference::DeclaredKind::Categorical);
+    let own = driftd::monitor::reference::FeatureConfig { kind, ..Default::default() };
+    let features = [("mail".to_owned(), own)].into();
+    let features = ReferenceConfig { features, ..ReferenceConfig::default() };
+    let reference = Reference::build(&[&reference], &features, &|| {}).unwrap();
+    let ratio = |now: Vec<String>, at_most: f64| {
+        let check = Check::Pattern(Pattern::new("@").unwrap());
+        let (name, feature) = ("mail pattern".to_owned(), Some("mail".to_owned()));
+        let rules = vec![Rule { name, feature, check, at_most }];
+        let config = DriftConfig { rules, ..DriftConfig::default() };
+        let pane = pane(&reference, &MemoryTable::new(vec![("mail", strings(now))]));
+        let label = WindowLabel { window: "w".into(), ..WindowLabel::default() };
+        score(&reference, &pane, &[], &[], &config, label).unwrap().figures.rules[0].ratio
+    };
+    let all = |name: fn(i32) -> String| (0..1_000).map(name).collect::<Vec<String>>();
+    // All are known, and a third are none.
+    let known = ["info@example.org", "nobody", "new@a.de"];
+    let few = (0..999).map(|i| known[i % 3].to_owned()).collect::<Vec<String>>();
+    assert_eq!(ratio(few.clone(), 0.0), Some(1.0 / 3.0));
+    assert_eq!(ratio(few, 0.5), Some(1.0 / 3.0));
+    // A thousand new ones, fifty of which are known: some of those break it, or none does.
+    assert!(ratio(all(|i| format!("x{i}")), 0.0).unwrap() > 0.0);
+    assert_eq!(ratio(all(|i| format!("x{i}@b.de")), 0.0), None);
+    assert_eq!(ratio(all(|i| format!("x{i}@b.de")), 1.0), Some(0.0));
+}
