@@ -17,7 +17,7 @@ fn rounds() -> impl Strategy<Value = Vec<(Vec<Vec<u16>>, bool)>> {
 }
 
 proptest! {
-    #![proptest_config(cases(32))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn a_row_is_in_its_hour_or_late(rounds in rounds()) {

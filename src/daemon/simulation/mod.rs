@@ -388,7 +388,7 @@ fn cases(usual: u32) -> ProptestConfig {
 #[test]
 fn every_row_is_counted_once() {
     let kills = AtomicU64::new(0);
-    let mut runner = TestRunner::new(cases(64));
+    let mut runner = TestRunner::new(cases(48));
     let outcome = runner.run(&prop::collection::vec(action(), 1..40), |actions| {
         let mut simulation = Simulation::new();
         actions.iter().for_each(|action| simulation.act(action));
