@@ -5,7 +5,6 @@
 //! where `wasserstein` is; elsewhere off by at most the error, the same of what each cell leaves
 //! open.
 
-use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, ByDefault, Comparison, Measure, Score};
 use crate::profile::value_distribution::ValueDistribution;
@@ -25,9 +24,5 @@ impl Measure for Energy {
         let error = open(reference) + open(current);
         (distance.is_finite() && error.is_finite())
             .then(|| Score { error: Some(error), ..Score::from(distance) })
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }

@@ -25,10 +25,6 @@ impl Measure for Js {
         comparison.bins().map(|bins| distance(bins).into())
     }
 
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
-    }
-
     /// The divergence is an eighth of psi where both are small, and in bits.
     fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
         Some((bins_test::noise_of_psi(comparison, effects)? / (8.0 * LN_2)).sqrt())

@@ -111,10 +111,12 @@ pub trait Measure: Sync {
     /// drawn alone; none for a measure without a test.
     fn p_value(
         &self,
-        comparison: &Comparison<'_>,
-        score: &Score,
-        effects: &DesignEffects,
-    ) -> Option<f64>;
+        _comparison: &Comparison<'_>,
+        _score: &Score,
+        _effects: &DesignEffects,
+    ) -> Option<f64> {
+        None
+    }
 
     /// The least that the p-value may be without the cells' loss of detail; none where it has none.
     fn p_value_min(

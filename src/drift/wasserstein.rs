@@ -8,7 +8,6 @@
 //! never below the difference of the means, which are exact. Infinities have no distance: they are
 //! left out, as the means leave them out, and are told by `out_of_range`.
 
-use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
 use super::{About, ByDefault, Comparison, Measure, Score};
 
@@ -24,10 +23,6 @@ impl Measure for Wasserstein {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         distance(comparison, 1.0)
     }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
-    }
 }
 
 impl Measure for WassersteinSigma {
@@ -42,10 +37,6 @@ impl Measure for WassersteinSigma {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let sigma = comparison.stddev_of_reference().filter(|sigma| *sigma > 0.0)?;
         distance(comparison, sigma)
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 

@@ -12,7 +12,6 @@ use super::category_rows::CategoryRows;
 use super::divergences::{jensen_shannon, psi};
 use super::equal_bins::{EqualBins, joint_range};
 use super::evidently::SIGMA_MIN;
-use crate::drift::design_effects::DesignEffects;
 use crate::drift::threshold::Threshold;
 use crate::drift::{About, ByDefault, Comparison, Measure, Score, wasserstein};
 use std::f64::consts::LN_2;
@@ -30,10 +29,6 @@ impl Measure for AzurePsi {
         let bins = rows.len() as f64;
         let smooth = |(p, q): &(f64, f64)| ((p + 1.0) / (r + bins), (q + 1.0) / (c + bins));
         Some(psi(&rows.iter().map(smooth).collect::<Vec<_>>()).into())
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 
@@ -54,10 +49,6 @@ impl Measure for AzureJs {
         let shares: Vec<_> = rows.iter().map(|(p, q)| (p / r, q / c)).collect();
         Some((jensen_shannon(&shares) / LN_2.sqrt()).into())
     }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
-    }
 }
 
 pub struct AzureWasserstein;
@@ -74,10 +65,6 @@ impl Measure for AzureWasserstein {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let sigma = comparison.stddev_of_reference().unwrap_or(0.0);
         wasserstein::distance(comparison, sigma.max(SIGMA_MIN))
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 

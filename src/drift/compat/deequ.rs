@@ -8,7 +8,6 @@
 
 use super::category_rows::CategoryRows;
 use super::divergences::l_infinity;
-use crate::drift::design_effects::DesignEffects;
 use crate::drift::threshold::Threshold;
 use crate::drift::{About, ByDefault, Comparison, Measure, Score, ks};
 
@@ -32,10 +31,6 @@ impl Measure for DeequLInfinity {
         let (r, c) = (r as f64, c as f64);
         let by_chance = FACTOR * ((r + c) / (r * c)).sqrt();
         Some((distance - by_chance).max(0.0).into())
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 

@@ -10,7 +10,6 @@
 use super::category_rows::CategoryRows;
 use super::divergences::{jensen_shannon, psi};
 use super::equal_bins::{EqualBins, joint_range, sturges};
-use crate::drift::design_effects::DesignEffects;
 use crate::drift::threshold::Threshold;
 use crate::drift::{About, ByDefault, Comparison, Measure, Score, wasserstein};
 
@@ -30,10 +29,6 @@ impl Measure for EvidentlyPsi {
         let filled: Vec<_> = without_zeros(&before).zip(without_zeros(&now)).collect();
         Some(psi(&filled).into())
     }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
-    }
 }
 
 pub struct EvidentlyJs;
@@ -49,10 +44,6 @@ impl Measure for EvidentlyJs {
 
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         Some(jensen_shannon(&shares(comparison)?).into())
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 
@@ -72,10 +63,6 @@ impl Measure for EvidentlyWasserstein {
         let n = comparison.distributions()?.0.rows();
         let variance = comparison.stddev_of_reference().unwrap_or(0.0).powi(2) * (n - 1.0) / n;
         wasserstein::distance(comparison, variance.sqrt().max(SIGMA_MIN))
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 

@@ -11,7 +11,6 @@
 use super::category_rows::CategoryRows;
 use super::divergences::{hellinger, jensen_shannon, l_infinity};
 use super::equal_bins::{EqualBins, doane};
-use crate::drift::design_effects::DesignEffects;
 use crate::drift::threshold::Threshold;
 use crate::drift::{About, ByDefault, Comparison, Measure, Score, ks, wasserstein};
 use crate::profile::value_distribution::ValueDistribution;
@@ -27,10 +26,6 @@ impl Measure for NannymlJs {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let bits = jensen_shannon(&shares(comparison)?) / LN_2.sqrt();
         Some(bits.into())
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 
@@ -48,10 +43,6 @@ impl Measure for NannymlHellinger {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         Some(hellinger(&shares(comparison)?).into())
     }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
-    }
 }
 
 pub struct NannymlKs;
@@ -67,10 +58,6 @@ impl Measure for NannymlKs {
             true => ks::Ks.score(comparison),
             false => Some(largest_at_edges(reference, current).into()),
         }
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 
@@ -88,10 +75,6 @@ impl Measure for NannymlWasserstein {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         wasserstein::distance(comparison, 1.0)
     }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
-    }
 }
 
 /// Of categories, over the values of both sides.
@@ -105,10 +88,6 @@ impl Measure for NannymlLInfinity {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let rows = CategoryRows::of(comparison)?;
         Some(l_infinity(&rows.shares()).into())
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
 

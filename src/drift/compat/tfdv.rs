@@ -4,7 +4,6 @@
 
 use super::category_rows::CategoryRows;
 use super::divergences::l_infinity;
-use crate::drift::design_effects::DesignEffects;
 use crate::drift::threshold::Threshold;
 use crate::drift::{About, ByDefault, Comparison, Measure, Score};
 
@@ -18,9 +17,5 @@ impl Measure for TfdvLInfinity {
     fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
         let rows = CategoryRows::of(comparison)?;
         Some(l_infinity(&rows.shares()).into())
-    }
-
-    fn p_value(&self, _: &Comparison<'_>, _: &Score, _: &DesignEffects) -> Option<f64> {
-        None
     }
 }
