@@ -3,39 +3,26 @@
 //! √(½ Σ (√q − √p)²) on the bins of psi, in [0, 1]; exact. E. Hellinger, "Neue Begründung der
 //! Theorie quadratischer Formen von unendlichvielen Veränderlichen" (1909).
 
+use super::bin_distance::BinDistance;
 use super::bin_table::shares;
-use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
+use super::{About, ByDefault};
 use ndarray::ArrayView2;
 
 pub struct Hellinger;
 
-impl Measure for Hellinger {
+impl BinDistance for Hellinger {
     fn about(&self) -> &'static About {
         &About { name: "hellinger", threshold: Threshold::None, by_default: ByDefault::Nothing }
     }
 
-    fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        comparison.bins().map(|bins| distance(bins).into())
-    }
-
-    fn p_value(
-        &self,
-        comparison: &Comparison<'_>,
-        _: &Score,
-        effects: &DesignEffects,
-    ) -> Option<f64> {
-        bins_test::p_value(comparison, effects)
+    fn distance(&self, bins: ArrayView2<'_, u64>) -> f64 {
+        distance(bins)
     }
 
     /// Its square is an eighth of psi where both are small.
-    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
-        Some((bins_test::noise_of_psi(comparison, effects)? / 8.0).sqrt())
-    }
-
-    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
-        bins_test::effective_rows(comparison, effects)
+    fn noise_by_psi(&self, psi: f64) -> Option<f64> {
+        Some((psi / 8.0).sqrt())
     }
 }
 

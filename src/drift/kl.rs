@@ -5,40 +5,27 @@
 //! of the reference below 1e-4 counts as 1e-4 inside the logarithm, as for psi, so that a bin that
 //! only the window has is a finite surprise: in [0, ln 10000]. Exact but for that.
 
+use super::bin_distance::BinDistance;
 use super::bin_table::shares;
-use super::design_effects::DesignEffects;
 use super::psi::SHARE_MIN;
 use super::threshold::Threshold;
-use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
+use super::{About, ByDefault};
 use ndarray::ArrayView2;
 
 pub struct Kl;
 
-impl Measure for Kl {
+impl BinDistance for Kl {
     fn about(&self) -> &'static About {
         &About { name: "kl", threshold: Threshold::None, by_default: ByDefault::Nothing }
     }
 
-    fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        comparison.bins().map(|bins| divergence(bins).into())
-    }
-
-    fn p_value(
-        &self,
-        comparison: &Comparison<'_>,
-        _: &Score,
-        effects: &DesignEffects,
-    ) -> Option<f64> {
-        bins_test::p_value(comparison, effects)
+    fn distance(&self, bins: ArrayView2<'_, u64>) -> f64 {
+        divergence(bins)
     }
 
     /// Half of psi's, where both are small.
-    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
-        Some(bins_test::noise_of_psi(comparison, effects)? / 2.0)
-    }
-
-    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
-        bins_test::effective_rows(comparison, effects)
+    fn noise_by_psi(&self, psi: f64) -> Option<f64> {
+        Some(psi / 2.0)
     }
 }
 

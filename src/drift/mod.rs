@@ -5,6 +5,7 @@
 //! says whether a feature has drifted.
 
 mod anderson_darling;
+mod bin_distance;
 mod bin_table;
 mod bins_test;
 mod cell_excess;

@@ -4,10 +4,10 @@
 //! scoring gave it. A share below 1e-4 counts as 1e-4, so that one empty bin is a finite surprise;
 //! nothing is renormalised, and a bin that is empty on both sides adds nothing.
 
+use super::bin_distance::BinDistance;
 use super::bin_table::shares;
-use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
+use super::{About, ByDefault};
 use ndarray::ArrayView2;
 
 pub struct Psi;
@@ -15,7 +15,7 @@ pub struct Psi;
 /// The least share that the logarithm sees.
 pub(super) const SHARE_MIN: f64 = 1e-4;
 
-impl Measure for Psi {
+impl BinDistance for Psi {
     fn about(&self) -> &'static About {
         &About {
             name: "psi",
@@ -24,25 +24,12 @@ impl Measure for Psi {
         }
     }
 
-    fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        comparison.bins().map(|bins| psi(bins).into())
+    fn distance(&self, bins: ArrayView2<'_, u64>) -> f64 {
+        psi(bins)
     }
 
-    fn p_value(
-        &self,
-        comparison: &Comparison<'_>,
-        _: &Score,
-        effects: &DesignEffects,
-    ) -> Option<f64> {
-        bins_test::p_value(comparison, effects)
-    }
-
-    fn noise(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> Option<f64> {
-        bins_test::noise_of_psi(comparison, effects)
-    }
-
-    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
-        bins_test::effective_rows(comparison, effects)
+    fn noise_by_psi(&self, psi: f64) -> Option<f64> {
+        Some(psi)
     }
 }
 

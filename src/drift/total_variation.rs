@@ -3,15 +3,15 @@
 //! ½ Σ |q − p| on the bins of psi, in [0, 1]; exact. D. A. Levin, Y. Peres and E. L. Wilmer,
 //! "Markov Chains and Mixing Times", chapter 4.
 
+use super::bin_distance::BinDistance;
 use super::bin_table::shares;
-use super::design_effects::DesignEffects;
 use super::threshold::Threshold;
-use super::{About, ByDefault, Comparison, Measure, Score, bins_test};
+use super::{About, ByDefault};
 use ndarray::ArrayView2;
 
 pub struct TotalVariation;
 
-impl Measure for TotalVariation {
+impl BinDistance for TotalVariation {
     fn about(&self) -> &'static About {
         &About {
             name: "total_variation",
@@ -20,21 +20,8 @@ impl Measure for TotalVariation {
         }
     }
 
-    fn score(&self, comparison: &Comparison<'_>) -> Option<Score> {
-        comparison.bins().map(|bins| distance(bins).into())
-    }
-
-    fn p_value(
-        &self,
-        comparison: &Comparison<'_>,
-        _: &Score,
-        effects: &DesignEffects,
-    ) -> Option<f64> {
-        bins_test::p_value(comparison, effects)
-    }
-
-    fn effective_rows(&self, comparison: &Comparison<'_>, effects: &DesignEffects) -> f64 {
-        bins_test::effective_rows(comparison, effects)
+    fn distance(&self, bins: ArrayView2<'_, u64>) -> f64 {
+        distance(bins)
     }
 }
 

@@ -2,6 +2,7 @@
 //! is refused.
 
 use crate::support::daemon::{Daemon, config};
+use crate::support::samples::{bell, uniform};
 use crate::support::table::{MemoryTable, batch, figures, floats, pane, write};
 use crate::support::{features, repository, run};
 use arrow_array::{ArrayRef, Float64Array};
@@ -17,25 +18,10 @@ use std::sync::Arc;
 
 const ENDS: [f64; 4] = [-1.5, -0.5, 0.25, 1.0];
 
-/// G. L. Steele's, D. Lea's and C. H. Flood's numbers, as fractions of 1.
-fn uniform(seed: u64, n: usize) -> Vec<f64> {
-    let number = |i: u64| {
-        let z = (seed << 32).wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / 2f64.powi(53)
-    };
-    (1..=n as u64).map(number).collect()
-}
-
 /// The sides of `own_bins` in `fixtures/oracle/measures.py`.
 fn sides() -> [ArrayRef; 2] {
     let side = |seed: u64, n: usize, scale: f64, shift: f64, gaps: (u64, f64)| {
-        let mut values = vec![0.0; n];
-        for part in 0..12 {
-            values.iter_mut().zip(uniform(seed * 16 + part, n)).for_each(|(sum, own)| *sum += own);
-        }
-        let values = values.into_iter().map(|sum| (sum - 6.0) * scale + shift);
+        let values = bell(seed, n).into_iter().map(|value| value * scale + shift);
         let missing = uniform(gaps.0, n).into_iter().map(|own| own < gaps.1);
         let values = values.zip(missing).map(|(value, is_missing)| (!is_missing).then_some(value));
         Arc::new(values.collect::<Float64Array>()) as ArrayRef

@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod prometheus;
+pub mod samples;
 pub mod streamed;
 pub mod table;
 
