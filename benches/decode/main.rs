@@ -1,7 +1,7 @@
 //! How much more than decoding does counting cost?
 //!
-//! `cargo bench --bench decode -- [FILE...] [--threads N]` reads the same files three ways in turn,
-//! with the same crate and threads:
+//! `cargo bench --bench decode -- [FILE...] [--kind NAME] [--threads N]` reads the same files three
+//! ways in turn, with the same crate and threads:
 //!
 //! - `decode`: every column of every row group is decoded to record batches, and its numbers are
 //!   summed;
@@ -10,7 +10,7 @@
 //!
 //! It prints medians in ns per value and core; what counting costs beyond `decode`, and the median
 //! ratio of the two. Without files it makes its own: one kind of column at a time, then whole data
-//! sets.
+//! sets; `--kind` only those whose name has this in it.
 
 #![expect(clippy::print_stdout, reason = "the figures are what a benchmark is for")]
 
@@ -25,6 +25,7 @@ use driftd::format::parquet::ParquetTable;
 use driftd::monitor::count::count;
 use driftd::monitor::reference::{Reference, ReferenceConfig};
 use driftd::monitor::table::{Table, rows};
+use driftd::profile::block::Block;
 use driftd::source::inputs::open;
 use driftd::window::plan::Plan;
 use parquet::basic::Compression;
@@ -39,11 +40,12 @@ const COLUMNS_OF_KIND: usize = 8;
 
 fn main() {
     let mut files: Vec<PathBuf> = Vec::new();
-    let mut threads = 0;
+    let (mut threads, mut kind) = (0, String::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--bench" => {}
+            "--kind" => kind = arguments.next().unwrap_or_default(),
             "--threads" => threads = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(0),
             file => files.push(file.into()),
         }
@@ -53,15 +55,15 @@ fn main() {
     println!("| {name:40} | decode ns | read ns | count ns | beyond | ratio |");
     println!("|---|---|---|---|---|---|");
     if files.is_empty() {
-        kinds();
-        sets();
+        kinds(&kind);
+        sets(&kind);
     } else {
         measure("files", &files);
     }
 }
 
 /// One kind of column at a time.
-fn kinds() {
+fn kinds(kind: &str) {
     let layout =
         Layout { rows: 500_000, row_group_rows: 100_000, compression: zstd(), dictionary: true };
     let plain = Layout { dictionary: false, ..layout };
@@ -89,12 +91,14 @@ fn kinds() {
         ("string, 50 values, no dictionary", whole(Values::Text(50)), plain),
         ("string, 5,000 values, no dictionary", whole(Values::Text(5_000)), plain),
     ] {
-        generated(name, &[column; COLUMNS_OF_KIND], layout);
+        if name.contains(kind) {
+            generated(name, &[column; COLUMNS_OF_KIND], layout);
+        }
     }
 }
 
 /// Whole data sets: 40 doubles and 10 strings in four ways, and a wide one.
-fn sets() {
+fn sets(kind: &str) {
     let shapes =
         [Values::Normal, Values::Lognormal, Values::Exponential, Values::Bimodal, Values::Ties];
     let nulls = [0.0, 0.01, 0.05, 0.2];
@@ -111,12 +115,17 @@ fn sets() {
         ("the same, uncompressed", Layout { compression: Compression::UNCOMPRESSED, ..layout }),
         ("the same, zstd, no dictionary", Layout { dictionary: false, ..layout }),
     ] {
-        generated(name, &mixed, layout);
+        if name.contains(kind) {
+            generated(name, &mixed, layout);
+        }
     }
     let wide: Vec<Column> =
         (0..500).map(|i| Column { values: shapes[i % 5], nulls: 0.0 }).collect();
     let layout = Layout { rows: 100_000, row_group_rows: 100_000, ..layout };
-    generated("500 doubles, one row group, zstd", &wide, layout);
+    let name = "500 doubles, one row group, zstd";
+    if name.contains(kind) {
+        generated(name, &wide, layout);
+    }
 }
 
 fn generated(name: &str, columns: &[Column], layout: Layout) {
@@ -180,13 +189,17 @@ fn add_up(table: &ParquetTable, how: Read) {
                 Read::AsCounted => table.read(group, column),
             };
             let blocks = blocks.expect("readable");
-            blocks.map(|block| sum(block.expect("readable").values())).sum::<f64>()
+            blocks.map(|block| sum(&block.expect("readable"))).sum::<f64>()
         })
         .sum();
     std::hint::black_box(total);
 }
 
-fn sum(array: &dyn Array) -> f64 {
+fn sum(block: &Block) -> f64 {
+    if let Some((keys, _)) = block.by_key() {
+        return keys.len() as f64;
+    }
+    let array = block.values();
     match array.data_type() {
         DataType::Float64 => array.as_primitive::<Float64Type>().values().iter().sum(),
         _ => array.len() as f64,

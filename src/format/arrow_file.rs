@@ -217,7 +217,7 @@ mod tests {
             let table = ArrowFile::open(&own, size, 1 << 20).unwrap();
             assert_eq!((table.row_groups(), rows(&table)), (&[5, 3][..], 8));
             let block = table.read(1, 0).unwrap().next().unwrap().unwrap();
-            assert_eq!(block.values(), all[1].column(0));
+            assert_eq!(&block.values(), all[1].column(0));
             for cut in 1..bytes.len() {
                 let (own, size) = file(&bytes[..cut]);
                 // A stream may lack no more than what follows its end.

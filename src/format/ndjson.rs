@@ -327,7 +327,7 @@ mod tests {
         }
         let batch = builder.finish();
         let mut seconds = Vec::new();
-        crate::profile::column::numbers(batch.columns[0].values(), &mut seconds);
+        crate::profile::column::numbers(&*batch.columns[0].values(), &mut seconds);
         assert_eq!(seconds, [1.5, 1.5, -3.0]);
         let faults = batch.columns[0].faults().unwrap();
         assert_eq!(faults.wrong_type.set_indices().collect::<Vec<_>>(), [2, 3]);

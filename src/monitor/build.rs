@@ -12,9 +12,10 @@ use crate::profile::categories::{CategoryGrid, category};
 use crate::profile::column::{INTEGERS_EXACT_MAX, integer_bits};
 use crate::profile::extremes::{Extremes, Span, without_negative_zero};
 use crate::profile::feature::{
-    FeatureGrid, FeatureInput, FeatureProfile, Frame, Scratch, read_numbers, read_texts,
+    FeatureGrid, FeatureInput, FeatureProfile, Frame, Scratch, read_texts,
 };
 use crate::profile::grid_build::SortedReference;
+use crate::profile::numbers::NumbersScratch;
 use crate::profile::numeric_frame::{NumericFrame, NumericOrigin};
 use crate::profile::own_bins::OwnBins;
 use crate::profile::row_order::RowOrder;
@@ -175,20 +176,21 @@ fn build_numeric(tables: &[&dyn Table], column: &Column, n_rows: u64) -> Result<
     let (mut order, mut in_order) = (RowOrder::default(), Vec::new());
     let mut whole = Tally::default();
     let mut extremes = Extremes::default();
-    let mut scratch = Vec::new();
+    let mut scratch = NumbersScratch::default();
     let mut position = 0;
     let seen = |value: f64| without_negative_zero(column.width.round(value));
     for_each_block(tables, column, |block| {
-        let numbers = read_numbers(block, &mut scratch);
+        let numbers = scratch.read(block);
         whole.update(numbers.tally);
         if let Some(Span { min, max, exact }) = numbers.span {
             extremes.update(Span { min: seen(min), max: seen(max), exact });
         }
-        let block_values = numbers.values.iter().copied().map(seen);
+        let n_present = numbers.n_rows();
+        let of_row = |row| seen(numbers.of_row(row));
+        let block_values = (0..n_present).map(of_row);
         if n_rows <= SAMPLE_ROWS {
-            let own = order.stretches(numbers.values.len()).into_iter();
-            let own = own.map(|stretch| numbers.values[stretch].iter().copied().map(seen));
-            in_order.extend(own.map(Iterator::collect::<Vec<f64>>));
+            let own = order.stretches(n_present).into_iter();
+            in_order.extend(own.map(|stretch| stretch.map(of_row).collect::<Vec<f64>>()));
             values.extend(block_values);
             return;
         }
@@ -257,7 +259,7 @@ fn all_distinct(
         return Ok(sorted.windows(2).all(|pair| pair[0] < pair[1]));
     }
     let mut bits = Vec::with_capacity(sorted.len());
-    for_each_block(tables, column, |block| integer_bits(block.values(), &mut bits))?;
+    for_each_block(tables, column, |block| integer_bits(&*block.values(), &mut bits))?;
     bits.sort_unstable();
     Ok(bits.windows(2).all(|pair| pair[0] < pair[1]))
 }

@@ -1,7 +1,8 @@
 //! Some rows of one column, as they are handed to whoever counts.
 
+use super::column::doubles;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, UInt32Array};
 use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 use arrow_select::filter::filter;
 use arrow_select::take::take;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Block {
     values: ArrayRef,
-    /// By row, 1 where there is a value and 0 where not, if `values` leaves those out.
+    /// By value, its place in `values`, if these are a dictionary without nulls.
+    keys: Option<ScalarBuffer<i32>>,
+    /// By row, 1 where there is a value and 0 where not, if rows without one are left out.
     present: Option<ScalarBuffer<i16>>,
     faults: Option<ValueFaults>,
     /// By row, the group of its cluster.
@@ -31,13 +34,21 @@ pub struct ValueFaults {
 impl Block {
     /// A value or a null for every row.
     pub fn new(values: ArrayRef) -> Block {
-        Block { values, present: None, faults: None, groups: None }
+        Block { values, keys: None, present: None, faults: None, groups: None }
     }
 
-    /// The values of those rows that `present` has a 1 for; the others are null and have a 0.
-    pub fn packed(values: ArrayRef, present: ScalarBuffer<i16>) -> Block {
-        debug_assert_eq!(values.len(), n_present(&present), "a value for every 1");
-        Block { values, present: Some(present), faults: None, groups: None }
+    /// Of each row, which value of a dictionary it has; no value is null.
+    pub fn keyed(dictionary: ArrayRef, keys: ScalarBuffer<i32>) -> Block {
+        debug_assert_eq!(dictionary.null_count(), 0, "a value for every key");
+        Block { keys: Some(keys), ..Block::new(dictionary) }
+    }
+
+    /// The same values, but of those rows alone that `present` has a 1 for; the others are null and
+    /// have a 0.
+    #[must_use]
+    pub fn packed(self, present: ScalarBuffer<i16>) -> Block {
+        debug_assert_eq!(self.n_values(), n_present(&present), "a value for every 1");
+        Block { present: Some(present), ..self }
     }
 
     /// The same rows, of which some hold no value of the column's type and are null. Only sources
@@ -55,27 +66,50 @@ impl Block {
     }
 
     pub fn rows(&self) -> usize {
-        self.present.as_ref().map_or(self.values.len(), ScalarBuffer::len)
+        self.present.as_ref().map_or(self.n_values(), ScalarBuffer::len)
+    }
+
+    fn n_values(&self) -> usize {
+        self.keys.as_ref().map_or(self.values.len(), ScalarBuffer::len)
     }
 
     /// All values in the order of their rows, some or all nulls left out.
-    pub fn values(&self) -> &dyn Array {
-        &*self.values
+    pub fn values(&self) -> ArrayRef {
+        let Some(keys) = &self.keys else { return Arc::clone(&self.values) };
+        let keys = Int32Array::new(keys.clone(), None);
+        Arc::new(DictionaryArray::new(keys, Arc::clone(&self.values)))
+    }
+
+    /// The values where they are, if they are nothing but doubles. −0.0 and NaN may be among them.
+    pub fn doubles(&self) -> Option<&[f64]> {
+        if self.keys.is_some() { None } else { doubles(&*self.values) }
+    }
+
+    /// The same as keys and what they stand for, where they came like that.
+    pub fn by_key(&self) -> Option<(&[i32], &dyn Array)> {
+        Some((self.keys.as_deref()?, &*self.values))
     }
 
     /// A value or a null for every row.
     pub fn by_row(&self) -> ArrayRef {
-        let Some(present) = &self.present else { return Arc::clone(&self.values) };
+        let values = match &self.keys {
+            Some(keys) => {
+                let keys = Int32Array::new(keys.clone(), None);
+                take(&*self.values, &keys, None).expect("keys of values")
+            }
+            None => Arc::clone(&self.values),
+        };
+        let Some(present) = &self.present else { return values };
         let mut ranks = 0..;
         let rank = |present: &i16| if *present == 1 { ranks.next() } else { None };
         let ranks: UInt32Array = present.iter().map(rank).collect();
-        taken(&*self.values, &ranks)
+        taken(&*values, &ranks)
     }
 
     /// Rows without a value, faults included.
     pub fn n_missing(&self) -> usize {
         // Logical, since a dictionary's null may be a key that points to a null value.
-        self.rows() - self.values.len() + self.values.logical_null_count()
+        self.rows() - self.n_values() + self.values.logical_null_count()
     }
 
     pub fn faults(&self) -> Option<&ValueFaults> {
@@ -95,13 +129,27 @@ impl Block {
         });
         let groups = self.groups.as_ref().map(|groups| groups.slice(offset, rows));
         let Some(present) = &self.present else {
-            let values = self.values.slice(offset, rows);
-            return Block { values, present: None, faults, groups };
+            return Block { faults, groups, ..self.slice_values(offset, rows) };
         };
         let before = n_present(&present[..offset]);
         let present = present.slice(offset, rows);
-        let values = self.values.slice(before, n_present(&present));
-        Block { values, present: Some(present), faults, groups }
+        let values = self.slice_values(before, n_present(&present));
+        Block { present: Some(present), faults, groups, ..values }
+    }
+
+    /// Some of the values alone.
+    fn slice_values(&self, offset: usize, length: usize) -> Block {
+        match &self.keys {
+            Some(keys) => Block::keyed(Arc::clone(&self.values), keys.slice(offset, length)),
+            None => Block::new(self.values.slice(offset, length)),
+        }
+    }
+
+    /// Those of the values alone whose bit is set.
+    fn filter_values(&self, kept: &BooleanBuffer) -> Block {
+        let Some(keys) = &self.keys else { return Block::new(filtered(&*self.values, kept)) };
+        let own = keys.iter().zip(kept).filter(|(_, kept)| *kept).map(|(key, _)| *key);
+        Block::keyed(Arc::clone(&self.values), own.collect())
     }
 
     /// The rows whose bit is set.
@@ -116,13 +164,13 @@ impl Block {
             own.map(|(group, _)| *group).collect()
         });
         let Some(present) = &self.present else {
-            return Block { values: filtered(&*self.values, kept), present: None, faults, groups };
+            return Block { faults, groups, ..self.filter_values(kept) };
         };
         let bits = BooleanBuffer::collect_bool(present.len(), |row| present[row] == 1);
-        let values = filtered(&*self.values, &filtered_bits(kept, &bits));
+        let values = self.filter_values(&filtered_bits(kept, &bits));
         let kept_rows = present.iter().zip(kept).filter(|(_, kept)| *kept);
         let present = kept_rows.map(|(present, _)| *present).collect();
-        Block { values, present: Some(present), faults, groups }
+        Block { present: Some(present), faults, groups, ..values }
     }
 
     /// The rows with these numbers, in their order.
@@ -139,7 +187,7 @@ impl Block {
             absent: bits(&faults.absent),
             wrong_type: bits(&faults.wrong_type),
         });
-        Block { values: taken(&*self.by_row(), &rows), present: None, faults, groups }
+        Block { faults, groups, ..Block::new(taken(&*self.by_row(), &rows)) }
     }
 }
 
@@ -167,12 +215,15 @@ mod tests {
     use arrow_array::types::Float64Type;
     use proptest::prelude::*;
 
-    fn packed(rows: &[Option<f64>]) -> Block {
+    /// The rows by their values, and by the keys of a dictionary.
+    fn packed(rows: &[Option<f64>]) -> [Block; 2] {
         let values: Float64Array = rows.iter().flatten().copied().collect();
-        Block::packed(
-            Arc::new(values),
-            rows.iter().map(|value| i16::from(value.is_some())).collect(),
-        )
+        let present: ScalarBuffer<i16> =
+            rows.iter().map(|value| i16::from(value.is_some())).collect();
+        let keys = (0..values.len() as i32).rev().collect();
+        let dictionary = values.iter().rev().collect::<Float64Array>();
+        let by_key = Block::keyed(Arc::new(dictionary), keys);
+        [Block::new(Arc::new(values)), by_key].map(|block| block.packed(present.clone()))
     }
 
     fn read(block: &Block) -> Vec<Option<f64>> {
@@ -193,7 +244,7 @@ mod tests {
             kept in prop::collection::vec(any::<bool>(), 200),
             order in prop::collection::vec(any::<prop::sample::Index>(), 0..100),
         ) {
-            let block = packed(&rows);
+            for block in packed(&rows) {
             prop_assert_eq!(&read(&block), &rows);
 
             let at = |share: f64| (share * rows.len() as f64) as usize;
@@ -209,6 +260,7 @@ mod tests {
             let order: Vec<u32> = order.iter().map(|at| at.index(rows.len()) as u32).collect();
             let expected: Vec<_> = order.iter().map(|row| rows[*row as usize]).collect();
             prop_assert_eq!(read(&block.take(&order)), expected);
+            }
         }
     }
 }

@@ -11,10 +11,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// Values that are placed again when any of them may not be the only one of its cell. Where every
-/// value has a cell of its own, which is usual where they are counted, none is.
-const SHARED_CHUNK: usize = 512;
-
 /// Only filled cells are held while they are no more than one in so many.
 const SPARSE_PARTS: usize = 8;
 
@@ -124,19 +120,27 @@ impl Cells {
         }
     }
 
-    /// Counts values, and hands over those whose cell can hold others as well, with it.
-    pub fn update_and(&mut self, placed: Placed<'_>, mut shared: impl FnMut(usize, f64)) {
-        let Placed { grid, span, .. } = placed;
-        let is_shared = grid.shared();
-        for values in placed.values.chunks(SHARED_CHUNK) {
-            if self.place(Placed { values, ..placed }, |cell| is_shared[cell]) {
-                grid.fold_cells(values, span, (), |(), cell, value| {
-                    if is_shared[cell] {
-                        shared(cell, value);
-                    }
-                });
-            }
-        }
+    /// Counts values, and gives those whose cell can hold others as well.
+    pub fn update_and_share<'f>(&mut self, placed: Placed<'_>, found: &'f mut Found) -> &'f [f64] {
+        let is_shared = placed.grid.shared();
+        let values = found.room(placed.values.len());
+        // Written over by the next unless it stays, as in `wide_cells.rs`.
+        let n = self.place(placed, |n: usize, cell, value| {
+            values[n] = value;
+            n + usize::from(is_shared[cell])
+        });
+        &values[..n]
+    }
+
+    /// Counts values that stand in several rows each.
+    pub fn update_repeated(&mut self, placed: Placed<'_>, rows: &[u64]) {
+        let Placed { grid, values, span } = placed;
+        assert_eq!(self.n_cells(), grid.n_cells(), "cells belong to their grid");
+        let mut rows = rows.iter();
+        let counts = self.dense();
+        grid.fold_cells(values, span, (), |(), cell, _| {
+            counts[cell] += rows.next().expect("every value has its rows");
+        });
     }
 
     /// The counts of all cells, in their order.
@@ -144,24 +148,28 @@ impl Cells {
         Cells(Counts::Dense(counts.collect()))
     }
 
-    /// Counts values; true when `asked` is of any of their cells.
+    /// Counts values, and folds them with their cells.
     #[inline]
-    fn place(&mut self, placed: Placed<'_>, asked: impl Fn(usize) -> bool) -> bool {
+    fn place<A: Default>(
+        &mut self,
+        placed: Placed<'_>,
+        mut f: impl FnMut(A, usize, f64) -> A,
+    ) -> A {
         let Placed { grid, values, span } = placed;
         assert_eq!(self.n_cells(), grid.n_cells(), "cells belong to their grid");
         if let Counts::Sparse { cells, filled } = &mut self.0
             && (filled.len() + values.len()) * SPARSE_PARTS <= *cells as usize
         {
             filled.reserve(values.len());
-            return grid.fold_cells(values, span, false, |any, cell, _| {
+            return grid.fold_cells(values, span, A::default(), |folded, cell, value| {
                 add(filled, cell as u32, 1);
-                any | asked(cell)
+                f(folded, cell, value)
             });
         }
         let counts = &mut self.dense()[..];
-        grid.fold_cells(values, span, false, |any, cell, _| {
+        grid.fold_cells(values, span, A::default(), |folded, cell, value| {
             counts[cell] += 1;
-            any | asked(cell)
+            f(folded, cell, value)
         })
     }
 
@@ -264,7 +272,7 @@ impl Accumulator for Cells {
     type Input<'a> = Placed<'a>;
 
     fn update(&mut self, placed: Placed<'_>) {
-        self.place(placed, |_| false);
+        self.place(placed, |(), _, _| ());
     }
 
     fn merge(&mut self, other: &Cells) -> Result<(), Mismatch> {

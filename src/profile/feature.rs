@@ -2,17 +2,16 @@
 
 use super::block::Block;
 use super::categories::{CategoryCounts, CategoryGrid, CategoryGridBefore};
-use super::column::{doubles, numbers};
 use super::exponential_histogram::ExponentialHistogram;
 use super::extremes::Span;
 use super::grid::GridId;
+use super::numbers::{Numbers, NumbersScratch};
 use super::numeric::{NumericInput, NumericProfile, NumericScratch};
 use super::numeric_frame::NumericFrame;
 use super::own_bins::OwnBins;
 use super::random_groups::RandomGroups;
 use super::row_bins::{category_bins, number_bins, presence_bins};
 use super::row_order::RowOrder;
-use super::survey::{Survey, survey};
 use super::tally::Tally;
 use super::texts::{boolean, texts};
 use super::{Accumulator, Mismatch};
@@ -152,7 +151,7 @@ pub enum Values {
 /// What counting needs room for; kept by whoever counts many blocks.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    numbers: Vec<f64>,
+    numbers: NumbersScratch,
     numeric: NumericScratch,
 }
 
@@ -189,7 +188,8 @@ impl FeatureProfile {
         if let (Frame::Numeric(frame), Values::Numeric(counts)) = (&grid.frame, &mut profile.values)
         {
             let scratch = &mut NumericScratch::default();
-            counts.update(NumericInput { frame, width, values, span, scratch });
+            let repeats = None;
+            counts.update(NumericInput { frame, width, values, repeats, span, scratch });
             counts.order = frame.row_order(stretches);
         }
         profile
@@ -306,41 +306,6 @@ impl FeatureProfile {
     }
 }
 
-/// The numbers of a block.
-pub struct Numbers<'a> {
-    /// Where rows without a value went.
-    pub tally: Tally,
-    /// Those that are not NaN; −0.0 may be among them.
-    pub values: &'a [f64],
-    /// None without values.
-    pub span: Option<Span>,
-}
-
-/// Reads a block of numbers, into `scratch` where they have to be moved.
-pub fn read_numbers<'a>(block: &'a Block, scratch: &'a mut Vec<f64>) -> Numbers<'a> {
-    let mut tally = tally(block);
-    let in_place = doubles(block.values());
-    scratch.clear();
-    let written = if in_place.is_none() { numbers(block.values(), scratch) } else { None };
-    let n_read = in_place.unwrap_or(scratch).len();
-    // Texts of a path that are no numbers.
-    tally.wrong_type += (block.rows() - block.n_missing() - n_read) as u64;
-    if written.is_some() {
-        return Numbers { tally, values: scratch, span: written };
-    }
-    let Survey { range, nans } = survey(in_place.unwrap_or(scratch));
-    tally.nans = nans;
-    let span = range.map(|(min, max)| Span { min, max, exact: None });
-    if nans > 0 {
-        match in_place {
-            Some(values) => scratch.extend(values.iter().filter(|value| !value.is_nan())),
-            None => scratch.retain(|value| !value.is_nan()),
-        }
-    }
-    let values = in_place.filter(|_| nans == 0).unwrap_or(scratch);
-    Numbers { tally, values, span }
-}
-
 /// Reads a block of categories: where its rows without a value went; every text and the rows it
 /// stands in, to `f`.
 /// What `f` makes of a text goes to `order`.
@@ -350,10 +315,10 @@ pub fn read_texts(
     order: &mut RowOrder,
     mut f: impl FnMut(&str, u64) -> Option<u8>,
 ) -> Tally {
-    let mut tally = tally(block);
+    let mut tally = Tally::of_block(block);
     let present = tally.present();
     let mut written = 0;
-    texts(block.values(), order, |text, rows| {
+    texts(&*block.values(), order, |text, rows| {
         written += rows;
         match (kind, boolean(text)) {
             (Kind::Boolean, None) => {
@@ -373,15 +338,6 @@ pub fn read_texts(
     tally
 }
 
-/// Rows, nulls and faults of a block; NaNs are found when the values are read.
-fn tally(block: &Block) -> Tally {
-    let count = |bits: &arrow_buffer::BooleanBuffer| bits.count_set_bits() as u64;
-    let (absent, wrong_type) =
-        block.faults().map_or((0, 0), |faults| (count(&faults.absent), count(&faults.wrong_type)));
-    let nulls = block.n_missing() as u64 - absent - wrong_type;
-    Tally { rows: block.rows() as u64, nulls, nans: 0, wrong_type, absent }
-}
-
 impl Accumulator for FeatureProfile {
     type Input<'a> = FeatureInput<'a>;
 
@@ -391,8 +347,8 @@ impl Accumulator for FeatureProfile {
         let tally = match (&grid.frame, &mut self.values) {
             (Frame::Numeric(frame), Values::Numeric(profile)) => {
                 let Scratch { numbers, numeric: scratch } = scratch;
-                let Numbers { tally, values, span } = read_numbers(block, numbers);
-                profile.update(NumericInput { frame, width, values, span, scratch });
+                let Numbers { tally, values, repeats, span } = numbers.read(block);
+                profile.update(NumericInput { frame, width, values, repeats, span, scratch });
                 tally
             }
             (Frame::Categorical(categories), Values::Categorical(counts)) => {
@@ -404,7 +360,7 @@ impl Accumulator for FeatureProfile {
                 tally
             }
             (Frame::Opaque, Values::Opaque(present)) => {
-                let tally = tally(block);
+                let tally = Tally::of_block(block);
                 *present += tally.present();
                 tally
             }

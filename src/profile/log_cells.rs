@@ -182,6 +182,11 @@ impl LogCells {
         self.0.values().sum()
     }
 
+    /// Adds a finite value that so many rows have.
+    pub fn add(&mut self, value: f64, rows: u64) {
+        *self.0.entry(cell(value) as u32).or_default() += rows;
+    }
+
     /// Bytes that the counts take in memory.
     pub fn bytes(&self) -> usize {
         self.0.capacity() * size_of::<(u32, u64)>()
@@ -215,7 +220,7 @@ impl Accumulator for LogCells {
     type Input<'a> = &'a [f64];
 
     fn update(&mut self, values: &[f64]) {
-        values.iter().for_each(|value| *self.0.entry(cell(*value) as u32).or_default() += 1);
+        values.iter().for_each(|value| self.add(*value, 1));
     }
 
     fn merge(&mut self, other: &LogCells) -> Result<(), Mismatch> {

@@ -1,7 +1,7 @@
 //! Everything that is counted of one numeric feature.
 
 use super::cells::{Cells, Placed};
-use super::distinct::{Distinct, Recent};
+use super::distinct::Distinct;
 use super::exponential_histogram::ExponentialHistogram;
 use super::extremes::{Extremes, Span, without_negative_zero};
 use super::grid::NumericGrid;
@@ -10,6 +10,7 @@ use super::log_cells::LogCells;
 use super::moments::Moments;
 use super::numeric_frame::NumericFrame;
 use super::percentiles::{OrderedCells, PERCENTILES};
+use super::repeated_numbers::RepeatedNumbers;
 use super::row_order::RowOrder;
 use super::survey::{survey, zeros_and_outside};
 use super::value_stretches::{ValueStretch, stretches};
@@ -86,6 +87,8 @@ pub struct NumericScratch {
     rounded: Vec<f64>,
     /// Values whose cell is wide.
     wide: Found,
+    /// Values in cells that can hold several.
+    shared: Found,
 }
 
 /// Present values of one width, with the span as it was written.
@@ -95,6 +98,8 @@ pub struct NumericInput<'a> {
     pub width: Width,
     /// No NaN; −0.0 counts as 0.0.
     pub values: &'a [f64],
+    /// The rows that they stand in; none where that is one each.
+    pub repeats: Option<RepeatedNumbers<'a>>,
     /// None without values.
     pub span: Option<Span>,
     pub scratch: &'a mut NumericScratch,
@@ -292,8 +297,8 @@ impl NumericProfile {
 
     /// Counts values on the grid of the width that they come in.
     fn update_cells(&mut self, input: NumericInput<'_>, (min, max): (f64, f64)) {
-        let NumericInput { frame, width, values, scratch, .. } = input;
-        let NumericScratch { rounded, wide } = scratch;
+        let NumericInput { frame, width, values, repeats, scratch, .. } = input;
+        let NumericScratch { rounded, wide, shared } = scratch;
         // Wider values than the reference's are rounded as those were.
         let round = |value: f64| frame.width.round(value);
         let is_wider = width.narrower(frame.width) != width;
@@ -314,37 +319,41 @@ impl NumericProfile {
         };
         let cells = cells.get_or_insert_with(|| Cells::new(grid));
         let placed = Placed { grid, values: compared, span };
-        let by_cell = grid.wide().by_cell();
-        let by_stretch = grid.wide().have_stretches();
-        wide.clear();
-        if frame.tracks_distinct {
-            let mut recent = Recent::empty();
-            cells.update_and(placed, |cell, value| {
-                if !by_stretch && by_cell[cell] {
-                    wide.push(value);
+        if let Some(repeats) = &repeats {
+            cells.update_repeated(placed, repeats.rows);
+            for (cell, value, rows) in repeats.by_cell(placed) {
+                if frame.tracks_distinct && grid.shared()[cell] {
+                    self.others.update(without_negative_zero(value).to_bits());
                 }
-                let bits = without_negative_zero(value).to_bits();
-                if recent.insert(bits) {
-                    self.others.update(bits);
+                if grid.wide().by_cell()[cell] {
+                    self.log.add(value, rows);
                 }
+            }
+            repeats.update_order(&mut self.order, grid, |value| match is_wider {
+                true => round(value),
+                false => value,
             });
         } else {
-            cells.update(placed);
-        }
-        if by_stretch || !frame.tracks_distinct {
+            if frame.tracks_distinct {
+                self.others.update_numbers(cells.update_and_share(placed, shared));
+            } else {
+                cells.update(placed);
+            }
+            wide.clear();
             placed.find_wide(wide);
-        }
-        self.log.update(wide.values());
-        for stretch in self.order.stretches(compared.len()) {
-            self.order.update_numbers(&grid.bins_of(&compared[stretch]));
+            self.log.update(wide.values());
+            for stretch in self.order.stretches(compared.len()) {
+                self.order.update_numbers(&grid.bins_of(&compared[stretch]));
+            }
         }
         if let (Width::F64, Some(lane)) = (width, &frame.narrow) {
-            self.update_rounded(Placed { grid: &lane.grid, values, span: (min, max) });
+            let placed = Placed { grid: &lane.grid, values, span: (min, max) };
+            self.update_rounded(placed, repeats.map(|own| own.rows));
         }
     }
 
     /// Counts doubles as floats, as long as that is what they are.
-    fn update_rounded(&mut self, placed: Placed<'_>) {
+    fn update_rounded(&mut self, placed: Placed<'_>, rows: Option<&[u64]>) {
         if self.rounded == Rounded::Doubles {
             return;
         }
@@ -356,7 +365,10 @@ impl NumericProfile {
             self.rounded = Rounded::Floats(Cells::new(placed.grid));
         }
         if let Rounded::Floats(cells) = &mut self.rounded {
-            cells.update(placed);
+            match rows {
+                Some(rows) => cells.update_repeated(placed, rows),
+                None => cells.update(placed),
+            }
         }
     }
 }
@@ -374,7 +386,7 @@ impl Accumulator for NumericProfile {
     type Input<'a> = NumericInput<'a>;
 
     fn update(&mut self, input: NumericInput<'_>) {
-        let NumericInput { frame, values, .. } = input;
+        let NumericInput { frame, values, repeats, .. } = input;
         let Some(span) = input.span else { return };
         let Span { min, max, .. } = span;
         self.update_cells(input, (min, max));
@@ -382,11 +394,22 @@ impl Accumulator for NumericProfile {
         let fences = frame.fences.filter(|(low, high)| min < *low || *high < max);
         if (min <= 0.0 && 0.0 <= max) || fences.is_some() {
             let nowhere = (f64::NEG_INFINITY, f64::INFINITY);
-            let (zeros, outside) = zeros_and_outside(values, fences.unwrap_or(nowhere));
+            let within = fences.unwrap_or(nowhere);
+            let (zeros, outside) = match &repeats {
+                Some(repeats) => repeats.zeros_and_outside(values, within),
+                None => zeros_and_outside(values, within),
+            };
             self.zeros += zeros;
             self.outliers += outside;
         }
-        if min.is_finite() && max.is_finite() {
+        if let Some(repeats) = &repeats {
+            let finite = || repeats.each(values).filter(|(value, _)| value.is_finite());
+            let range = survey(&finite().map(|(value, _)| value).collect::<Vec<f64>>()).range;
+            if let Some((min, max)) = range {
+                self.moments.update_repeated(&frame.moments, finite(), (min, max));
+                self.extremes.update(Span { min, max, ..span });
+            }
+        } else if min.is_finite() && max.is_finite() {
             self.update_finite(frame, values, span);
         } else {
             let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();

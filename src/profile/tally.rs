@@ -1,6 +1,8 @@
 //! Where rows went that hold no usable value.
 
+use super::block::Block;
 use super::{Accumulator, Mismatch};
+use arrow_buffer::BooleanBuffer;
 use serde::{Deserialize, Serialize};
 
 /// Rows by fate. `rows` is the sum of the others and of the present values, which are counted in
@@ -18,6 +20,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Rows, nulls and faults of a block; NaNs are found when its values are read.
+    pub fn of_block(block: &Block) -> Tally {
+        let count = |bits: &BooleanBuffer| bits.count_set_bits() as u64;
+        let faults = block.faults();
+        let (absent, wrong_type) =
+            faults.map_or((0, 0), |faults| (count(&faults.absent), count(&faults.wrong_type)));
+        let nulls = block.n_missing() as u64 - absent - wrong_type;
+        Tally { rows: block.rows() as u64, nulls, nans: 0, wrong_type, absent }
+    }
+
     /// Rows without a usable value. A value of the wrong type or an absent column is as missing
     /// to the model as a null.
     pub fn missing(&self) -> u64 {

@@ -84,6 +84,13 @@ impl Found {
         &self.values[..self.n]
     }
 
+    /// Room for so many values, whatever is in it.
+    pub fn room(&mut self, n: usize) -> &mut [f64] {
+        self.clear();
+        self.make_room(n);
+        &mut self.values[..n]
+    }
+
     fn make_room(&mut self, more: usize) {
         if self.values.len() < self.n + more {
             self.values.resize(self.n + more, 0.0);

@@ -101,6 +101,11 @@ fn is_temporal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
+/// Numbers, and instants that are counted as such.
+pub fn is_counted_as_number(data_type: &DataType) -> bool {
+    is_number(data_type) || is_temporal(data_type)
+}
+
 fn is_categorical_value(data_type: &DataType) -> bool {
     is_string(data_type) || is_number(data_type) || *data_type == DataType::Boolean
 }

@@ -26,6 +26,7 @@ mod history_profile;
 mod init;
 mod inputs;
 mod ipc;
+mod keyed;
 mod laws;
 mod learning;
 mod logs;

@@ -7,20 +7,25 @@
 use super::checked_pages::CheckedPages;
 use super::chunk::ChunkBytes;
 use super::column_schema::single;
+use super::dictionary_values::DictionaryValues;
 use super::footer::decode_error;
+use super::keyed;
+use super::one_chunk::OneChunk;
 use super::packed::{LeafPages, packed_blocks};
 use super::page_headers::{PageLimits, PageSizes, check_pages};
 use super::presence;
 use crate::error::{Fault, Result};
 use crate::monitor::table::Blocks;
 use crate::profile::block::Block;
+use crate::schema::kinds::is_counted_as_number;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use ::parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use ::parquet::basic::Type as PhysicalType;
 use ::parquet::column::page::{Page, PageIterator, PageReader};
 use ::parquet::errors::Result as ParquetResult;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::serialized_reader::SerializedPageReader;
-use ::parquet::schema::types::TypePtr;
+use ::parquet::schema::types::{Type, TypePtr};
 use arrow_schema::{ArrowError, FieldRef, Fields};
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,6 +55,7 @@ impl ColumnChunks<'_> {
             all.prefixed_max = all.prefixed_max.max(sizes.prefixed_max);
             all.value_mean_max = all.value_mean_max.max(sizes.value_mean_max);
             all.is_mixed |= sizes.is_mixed;
+            all.dictionary_values = sizes.dictionary_values;
         }
         Ok(all)
     }
@@ -119,6 +125,38 @@ impl ColumnChunks<'_> {
         Ok(packed_blocks(pages, field.data_type()))
     }
 
+    /// The same by the keys of its dictionary, where few numbers stand in many rows.
+    pub fn keyed(
+        &self,
+        field: &FieldRef,
+        column: &TypePtr,
+        sizes: &PageSizes,
+    ) -> Result<Option<Blocks<'static>>, Fault> {
+        let repeats = self.num_rows() as u64 / sizes.dictionary_values.max(1);
+        let are_few = sizes.dictionary_values > 0 && repeats >= keyed::REPEATS_MIN;
+        let leaf = self.metadata.file_metadata().schema_descr().column(self.leaves.start);
+        let is_flat = leaf.max_rep_level() == 0 && leaf.path().parts().len() == 1;
+        if !are_few || !is_flat || !is_counted_as_number(field.data_type()) {
+            return Ok(None);
+        }
+        let read = || -> ParquetResult<Option<Blocks<'static>>> {
+            let first = self.pages(self.leaves.start)?.get_next_page()?;
+            let Some(Page::DictionaryPage { buf, num_values, .. }) = first else { return Ok(None) };
+            let (group, rows) = (self.group(), num_values);
+            let is_optional = column.is_optional();
+            let metadata = self.metadata;
+            let values = DictionaryValues { metadata, group, values: buf, rows, is_optional };
+            let dictionary = values.decode(field, column)?;
+            let keys = Type::primitive_type_builder(column.name(), PhysicalType::INT32)
+                .with_repetition(column.get_basic_info().repetition())
+                .build()?;
+            let keys = single(&Arc::new(keys))?.column(0);
+            let pages = self.pages(self.leaves.start)?;
+            Ok(Some(keyed::keyed_blocks(keys, pages, self.num_rows(), dictionary)))
+        };
+        read().map_err(|error| decode_error(&error))
+    }
+
     fn pages(&self, leaf: usize) -> ParquetResult<CheckedPages> {
         let chunk = self.group().column(leaf);
         let pages =
@@ -134,7 +172,7 @@ impl RowGroups for ColumnChunks<'_> {
     }
 
     fn column_chunks(&self, leaf: usize) -> ParquetResult<Box<dyn PageIterator>> {
-        Ok(Box::new(OneChunk(Some(self.pages(self.leaves.start + leaf)?))))
+        Ok(Box::new(OneChunk(Some(Box::new(self.pages(self.leaves.start + leaf)?)))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -145,16 +183,3 @@ impl RowGroups for ColumnChunks<'_> {
         self.metadata
     }
 }
-
-/// The pages of the one chunk that a leaf has.
-struct OneChunk(Option<CheckedPages>);
-
-impl Iterator for OneChunk {
-    type Item = ParquetResult<Box<dyn PageReader>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        Some(Ok(Box::new(self.0.take()?)))
-    }
-}
-
-impl PageIterator for OneChunk {}

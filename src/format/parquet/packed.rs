@@ -80,6 +80,6 @@ impl<P: DataType<T = A::Native>, A: ArrowPrimitiveType> Iterator for PackedBlock
             return Some(Ok(Block::new(Arc::new(array))));
         }
         let levels = std::mem::take(levels);
-        Some(Ok(Block::packed(Arc::new(array), levels.into())))
+        Some(Ok(Block::new(Arc::new(array)).packed(levels.into())))
     }
 }

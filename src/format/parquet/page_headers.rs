@@ -21,6 +21,8 @@ pub struct PageSizes {
     pub value_mean_max: u64,
     /// Some pages have keys of a dictionary, and others the values themselves.
     pub is_mixed: bool,
+    /// Values of the dictionary, where all pages have keys of it; else 0.
+    pub dictionary_values: u64,
 }
 
 /// What pages may be like.
@@ -81,6 +83,9 @@ pub fn check_pages(mut chunk: &[u8], limits: PageLimits) -> Result<PageSizes, Fa
         check_size(&header, packed, limits)?;
         let is_dictionary = header.kind == DICTIONARY;
         has_keys |= !is_dictionary && KEYS.contains(&header.encoding);
+        if is_dictionary {
+            sizes.dictionary_values = header.values;
+        }
         if is_dictionary || KEYS.contains(&header.encoding) {
             continue;
         }
@@ -91,6 +96,9 @@ pub fn check_pages(mut chunk: &[u8], limits: PageLimits) -> Result<PageSizes, Fa
         }
     }
     sizes.is_mixed = has_keys && has_values;
+    if has_values {
+        sizes.dictionary_values = 0;
+    }
     Ok(sizes)
 }
 

@@ -7,6 +7,7 @@ use super::chunk::{ChunkBytes, chunk_range};
 use super::column_chunks::ColumnChunks;
 use super::column_schema::{ColumnSchema, Decoding, column_schemas};
 use super::footer::{FileRange, check_ends, read_metadata};
+use super::page_headers::PageSizes;
 use crate::error::{Fault, Result};
 use crate::format::extent_hashes::ExtentHashes;
 use crate::format::partition::PartitionValue;
@@ -135,8 +136,12 @@ impl ParquetTable {
 
     /// Rows to decode at a time. The values of a dictionary are looked up once per batch, so texts
     /// come in large ones, as far as their bytes allow.
-    fn batch_rows(&self, column: usize, chunks: &ColumnChunks<'_>) -> Result<usize, Fault> {
-        let pages = chunks.check_pages()?;
+    fn batch_rows(
+        &self,
+        column: usize,
+        chunks: &ColumnChunks<'_>,
+        pages: &PageSizes,
+    ) -> Result<usize, Fault> {
         let within = |bytes: u64, most: u64| (LONG_BATCH_BYTES / bytes.max(1)).clamp(1, most);
         let (most, fixed, is_text) = match &self.columns[column].decoding {
             Decoding::Values(field, stored) if is_dictionary(field) => {
@@ -159,7 +164,7 @@ impl ParquetTable {
         let field = &self.columns[column].field;
         let stored = &self.metadata.file_metadata().schema().get_fields()[column];
         let chunks = self.chunks(row_group, column)?;
-        chunks.padded(field, stored, self.batch_rows(column, &chunks)?)
+        chunks.padded(field, stored, self.batch_rows(column, &chunks, &chunks.check_pages()?)?)
     }
 
     fn chunks(&self, row_group: usize, column: usize) -> Result<ColumnChunks<'_>, Fault> {
@@ -232,10 +237,14 @@ impl Table for ParquetTable {
             return Ok(Box::new(std::iter::empty()));
         }
         let chunks = self.chunks(row_group, column)?;
-        let batch_rows = self.batch_rows(column, &chunks)?;
+        let pages = chunks.check_pages()?;
+        let batch_rows = self.batch_rows(column, &chunks, &pages)?;
         let Decoding::Values(field, stored) = &self.columns[column].decoding else {
             return chunks.presence(batch_rows);
         };
+        if let Some(blocks) = chunks.keyed(field, stored, &pages)? {
+            return Ok(blocks);
+        }
         match chunks.packed(field)? {
             Some(blocks) => Ok(blocks),
             None => chunks.padded(field, stored, batch_rows),

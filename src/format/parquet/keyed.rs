@@ -1,0 +1,108 @@
+//! Numbers of one column chunk by the keys of its dictionary.
+//!
+//! Where few values stand in many rows, keys can be counted before anybody asks what they stand
+//! for. The decoder gives no keys of numbers, but values by key; so it is handed a dictionary in
+//! which every value is its own key.
+
+use super::footer::decode_error;
+use crate::error::{Fault, Result};
+use crate::monitor::table::Blocks;
+use crate::profile::block::Block;
+use ::parquet::basic::Encoding;
+use ::parquet::column::page::{Page, PageMetadata, PageReader};
+use ::parquet::column::reader::ColumnReaderImpl;
+use ::parquet::data_type::Int32Type;
+use ::parquet::errors::Result as ParquetResult;
+use ::parquet::schema::types::ColumnDescPtr;
+use arrow_array::ArrayRef;
+use std::sync::Arc;
+
+/// Rows for each value of a dictionary, from which its keys are read.
+pub const REPEATS_MIN: u64 = 8;
+
+/// Rows read at a time: many for each value, which is looked at once, within bounds.
+const BATCH_REPEATS: usize = 16;
+const BATCH_ROWS_MIN: usize = 16_384;
+const BATCH_ROWS_MAX: usize = 1 << 18;
+
+/// The pages of a chunk, with every value of the dictionary in place of itself.
+pub struct KeyPages<P> {
+    pub pages: P,
+}
+
+impl<P: PageReader> PageReader for KeyPages<P> {
+    fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
+        Ok(self.pages.get_next_page()?.map(|page| match page {
+            Page::DictionaryPage { num_values, is_sorted, .. } => Page::DictionaryPage {
+                buf: (0..num_values).flat_map(u32::to_le_bytes).collect::<Vec<u8>>().into(),
+                num_values,
+                encoding: Encoding::PLAIN,
+                is_sorted,
+            },
+            other => other,
+        }))
+    }
+
+    fn peek_next_page(&mut self) -> ParquetResult<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> ParquetResult<()> {
+        self.pages.skip_next_page()
+    }
+
+    fn at_record_boundary(&mut self) -> ParquetResult<bool> {
+        self.pages.at_record_boundary()
+    }
+}
+
+impl<P: PageReader> Iterator for KeyPages<P> {
+    type Item = ParquetResult<Page>;
+
+    fn next(&mut self) -> Option<ParquetResult<Page>> {
+        self.get_next_page().transpose()
+    }
+}
+
+/// The blocks of a chunk without its nulls, by the `dictionary` that its keys point to. `leaf` is a
+/// column of 32-bit integers that has the levels of the chunk's own.
+pub fn keyed_blocks(
+    leaf: ColumnDescPtr,
+    pages: impl PageReader + 'static,
+    rows: usize,
+    dictionary: ArrayRef,
+) -> Blocks<'static> {
+    let batch_rows = dictionary.len().saturating_mul(BATCH_REPEATS);
+    let batch_rows = batch_rows.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX).min(rows);
+    let keys = ColumnReaderImpl::new(leaf, Box::new(KeyPages { pages }) as Box<dyn PageReader>);
+    Box::new(KeyedBlocks { keys, batch_rows, dictionary, levels: Vec::new() })
+}
+
+struct KeyedBlocks {
+    keys: ColumnReaderImpl<Int32Type>,
+    batch_rows: usize,
+    dictionary: ArrayRef,
+    /// By row, 1 where it has a value; kept until a block needs it.
+    levels: Vec<i16>,
+}
+
+impl Iterator for KeyedBlocks {
+    type Item = Result<Block, Fault>;
+
+    fn next(&mut self) -> Option<Result<Block, Fault>> {
+        self.levels.clear();
+        let mut keys = Vec::with_capacity(self.batch_rows);
+        let levels = &mut self.levels;
+        let read = self.keys.read_records(self.batch_rows, Some(levels), None, &mut keys);
+        let (rows, n_values) = match read {
+            Ok((0, ..)) => return None,
+            Ok((rows, n_values, _)) => (rows, n_values),
+            Err(error) => return Some(Err(decode_error(&error))),
+        };
+        let block = Block::keyed(Arc::clone(&self.dictionary), keys.into());
+        if n_values == rows {
+            return Some(Ok(block));
+        }
+        Some(Ok(block.packed(std::mem::take(levels).into())))
+    }
+}
