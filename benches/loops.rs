@@ -70,7 +70,8 @@ fn bench_cells(bencher: Bencher<'_, '_>, values: &[f64]) {
     let grid = reference.grid();
     let mut cells = Cells::new(&grid);
     let span = (sorted[0], sorted[VALUES - 1]);
-    let placed = Placed { grid: &grid, values, span };
+    let finder = grid.finder();
+    let placed = Placed { grid: &grid, finder: &finder, values, span };
     bencher.counter(ItemsCount::new(VALUES)).bench_local(|| cells.update(placed));
 }
 

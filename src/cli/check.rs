@@ -1,16 +1,14 @@
 //! `driftd check`: compare once.
 
-use super::counting::{Counting, pane};
+use super::compared::{Compared, compare};
 use super::judging::JudgingArguments;
-use super::options::{CheckOptions, ConfigChoice, load_reference};
+use super::options::{CheckOptions, ConfigChoice};
 use super::{DRIFT, FAILURE, UNJUDGED, output};
 use crate::export::exposition;
 use crate::export::page::page;
 use crate::export::push::{group_url, push};
 use crate::judge::drift_config::VariationConfig;
 use crate::monitor::figures::{ReferenceFigures, WindowFigures, WindowVerdict};
-use crate::monitor::reference::Reference;
-use crate::monitor::score::{WindowLabel, score};
 use crate::monitor::snapshot::{ModelSnapshot, Snapshot, WindowSnapshot};
 use crate::net::http_client::without_user;
 use crate::report::Report;
@@ -19,11 +17,8 @@ use crate::report::json::json;
 use crate::report::junit::junit;
 use crate::report::markdown::markdown;
 use crate::report::table::table;
-use crate::schema::column_changes::ColumnChanges;
-use crate::source::inputs::{self, Input};
 use crate::totals::Totals;
-use crate::window::pane::Pane;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use reqwest::Url;
 use std::path::PathBuf;
@@ -109,25 +104,14 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
     let path = path.context("name the reference with --reference")?;
     let inputs = std::iter::once(path).chain(&arguments.current);
     arguments.config.check_columns(inputs.map(PathBuf::as_path))?;
-    let reference = load_reference(path, &settings)?;
-    reference.check_rules(&settings.drift.rules)?;
-    if reference.rows == 0 || reference.features.is_empty() {
-        let (path, rows, features) = (path.display(), reference.rows, reference.features.len());
-        bail!(
-            "reference {path}: {rows} rows, {features} features; nothing can be compared with it"
-        );
-    }
-    let reference_figures = Arc::new(ReferenceFigures::of(&reference, false));
-    let compared = Some(reference_figures.content);
-    let mut changes = ColumnChanges::default();
-    let compared = (&reference, compared);
-    let (windows, unreadable) = windows(compared, &arguments, &settings, &mut changes)?;
+    let compared = compare(path, &arguments.current, arguments.each, &settings)?;
+    let Compared { reference, windows, changes, unreadable } = &compared;
     let reports: Vec<Report<'_>> = windows
         .iter()
         .map(|figures| Report {
             model: &settings.model,
             version: &settings.version,
-            reference: Some(&*reference_figures),
+            reference: Some(&**reference),
             figures,
             has_bins: true,
             shown: settings.export.values,
@@ -135,7 +119,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         })
         .collect();
     let samples = |format: exposition::Format| {
-        let snapshot = snapshot(Arc::clone(&reference_figures), &settings, &windows);
+        let snapshot = snapshot(Arc::clone(reference), &settings, windows);
         page(&snapshot, &settings.export, settings.external_url.as_deref(), format)
     };
     let text = |format: Format, for_terminal: bool| match format {
@@ -162,7 +146,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode> {
         push_samples(group, samples(exposition::Format::Text))?;
     }
     unreadable.iter().for_each(|error| eprintln!("driftd: {error:#}"));
-    Ok(status(&windows, !unreadable.is_empty(), arguments.strict))
+    Ok(status(windows, !unreadable.is_empty(), arguments.strict))
 }
 
 /// What the README's table of statuses says.
@@ -183,57 +167,6 @@ fn push_samples(group: &Url, page: Vec<u8>) -> Result<()> {
     let group = without_user(group.clone());
     eprintln!("pushed; to remove it: curl -X DELETE '{group}'");
     Ok(())
-}
-
-/// The rows of all inputs as one window; or a window per file, and what could not be read.
-fn windows(
-    (reference, compared): (&Reference, Option<u128>),
-    arguments: &CheckArguments,
-    settings: &CheckOptions,
-    changes: &mut ColumnChanges,
-) -> Result<(Vec<WindowFigures>, Vec<anyhow::Error>)> {
-    let close = |name: &str, slot: usize, pane: &Pane| {
-        let (window, slot) = (name.to_owned(), slot as u64);
-        let label = WindowLabel { window, slot, compared, ..WindowLabel::default() };
-        score(reference, pane, &[], &[], &settings.drift, label)
-            .map(|scored| scored.figures)
-            .map_err(|error| anyhow!("{name}: {error}"))
-    };
-    let files = files(&arguments.current)?;
-    let counting = Counting::new(reference, settings, &files, arguments.each)?;
-    let mut all = Pane::new(reference.grids());
-    let (mut windows, mut unreadable) = (Vec::new(), Vec::new());
-    for path in files {
-        let pane = match pane(reference, &path, &counting, changes) {
-            Ok(pane) => pane,
-            // One bad file must not hide the others.
-            Err(error) if arguments.each => {
-                unreadable.push(error);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        if arguments.each {
-            windows.push(close(&path.to_string_lossy(), windows.len(), &pane)?);
-        } else {
-            all.merge(&pane).map_err(|error| anyhow!("{}: {error}", path.display()))?;
-        }
-    }
-    if !arguments.each {
-        windows.push(close("check", 0, &all)?);
-    }
-    Ok((windows, unreadable))
-}
-
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        match inputs::resolve(path)? {
-            Input::Profile(path) => files.push(path),
-            Input::Files(found) => files.extend(found.into_iter().map(|file| file.path)),
-        }
-    }
-    Ok(files)
 }
 
 fn snapshot(

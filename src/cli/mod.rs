@@ -6,6 +6,7 @@
 
 mod accept;
 mod check;
+mod compared;
 mod config;
 mod counting;
 mod daemon_client;

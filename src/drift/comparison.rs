@@ -333,7 +333,7 @@ impl<'a> Comparison<'a> {
 
     /// Whether a cell can hold more than one value.
     pub fn is_many_valued(&self, cell: usize) -> bool {
-        self.cells().is_some_and(|own| own.grid.shared()[cell])
+        self.cells().is_some_and(|own| own.grid.shared().value(cell))
     }
 
     /// Rows of values that the reference never had, and what it tells of its rare ones; none where

@@ -93,7 +93,7 @@ fn small_distance(reference: &[u64], current: &[u64], (r, c): (u64, u64)) -> u64
 /// The most rows of the reference in a cell that can hold more than one value.
 fn largest_shared(grid: &NumericGrid, reference: &[u64]) -> u64 {
     let cells = reference.iter().zip(grid.shared());
-    let rows = cells.map(|(rows, is_shared)| if *is_shared { *rows } else { 0 });
+    let rows = cells.map(|(rows, is_shared)| if is_shared { *rows } else { 0 });
     rows.fold(0, u64::max)
 }
 

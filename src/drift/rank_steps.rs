@@ -42,7 +42,7 @@ pub fn rank_steps(comparison: &Comparison<'_>) -> Option<Vec<RankStep>> {
     let (mut before, mut now) = (0, 0);
     let mut steps = Vec::new();
     let counts = cells.reference.iter().zip(cells.current.iter()).zip(cells.grid.shared());
-    for ((&in_reference, &in_current), &is_shared) in counts {
+    for ((&in_reference, &in_current), is_shared) in counts {
         if in_reference + in_current > 0 {
             steps.push(RankStep {
                 below: (before as f64 / r, now as f64 / c),

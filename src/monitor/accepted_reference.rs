@@ -23,7 +23,7 @@ pub fn accepted_reference(
     let features = before.features.par_iter().zip(&window.pane.features);
     let features = features.map(|(own, counts)| {
         let (grid, profile) = accepted(&own.grid, &own.profile, counts);
-        ReferenceFeature { grid, profile }
+        ReferenceFeature { grid, profile: profile.at_rest() }
     });
     Ok(Reference { rows, features: features.collect() })
 }

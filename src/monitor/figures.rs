@@ -197,10 +197,16 @@ impl ReferenceFigures {
             let histogram = histogram.flatten().map(Box::new);
             ReferenceFeatureFigures { histogram, ..ReferenceFeatureFigures::of(feature) }
         });
-        let features: Vec<ReferenceFeatureFigures> = features.collect();
-        let contents: Vec<u8> =
-            features.iter().flat_map(|feature| feature.content.to_le_bytes()).collect();
-        ReferenceFigures { rows: reference.rows, content: xxh3_128(&contents), features }
+        let mut figures = ReferenceFigures { rows: reference.rows, ..ReferenceFigures::default() };
+        figures.add_features(features.collect());
+        figures
+    }
+
+    /// Takes more features of the same rows.
+    pub fn add_features(&mut self, features: Vec<ReferenceFeatureFigures>) {
+        self.features.extend(features);
+        let contents = self.features.iter().flat_map(|feature| feature.content.to_le_bytes());
+        self.content = xxh3_128(&contents.collect::<Vec<u8>>());
     }
 }
 

@@ -24,6 +24,7 @@ pub mod ordered_reference;
 mod pane_splitter;
 pub mod pieces;
 pub mod reference;
+pub mod reference_columns;
 pub mod renamed_table;
 pub mod row_sample;
 pub mod score;

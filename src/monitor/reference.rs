@@ -1,11 +1,5 @@
 //! The reference: what the model was trained on, as grids and counts.
-//!
-//! Columns are read in parallel, one at a time per core; the values of a column are held only
-//! while its grid is cut.
 
-use super::build::{Column, build_feature};
-use super::clustered_table::ClusteredTable;
-use super::table::{Table, guarded};
 use crate::error::{Error, Fault, Result};
 use crate::feature::{Kind, Status};
 use crate::profile::codec::{Content, decode, decode_versions, encode, version};
@@ -13,14 +7,11 @@ use crate::profile::feature::{FeatureGrid, FeatureProfile, Frame};
 use crate::profile::own_bins::OwnBins;
 use crate::quality::rule::Rule;
 use crate::schema::NamePattern;
-use crate::schema::column_type::ColumnType;
-use crate::schema::columns::{ColumnsConfig, twice};
-use crate::schema::kinds;
+use crate::schema::columns::ColumnsConfig;
 use crate::window::pane::Pane;
 use crate::window::sampling::SamplingConfig;
-use arrow_schema::Field;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -61,7 +52,7 @@ pub enum DeclaredKind {
 }
 
 impl DeclaredKind {
-    fn kind(self) -> Option<Kind> {
+    pub(super) fn kind(self) -> Option<Kind> {
         match self {
             DeclaredKind::Numeric => Some(Kind::Numeric),
             DeclaredKind::Categorical => Some(Kind::Categorical),
@@ -102,7 +93,13 @@ pub struct Reference {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReferenceFeature {
     pub grid: FeatureGrid,
+    #[serde(deserialize_with = "at_rest")]
     pub profile: FeatureProfile,
+}
+
+/// Nothing is added to the counts of a reference.
+fn at_rest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeatureProfile, D::Error> {
+    FeatureProfile::deserialize(deserializer).map(FeatureProfile::at_rest)
 }
 
 /// The contents of a `.profile` file.
@@ -185,39 +182,12 @@ impl Reference {
         self.grids().any(lacks)
     }
 
-    pub fn grids(&self) -> impl ExactSizeIterator<Item = &FeatureGrid> {
-        self.features.iter().map(|feature| &feature.grid)
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.features.iter().map(|feature| feature.grid.name.as_str())
     }
 
-    /// Profiles the tables as one reference. What they say of their columns is put together, so
-    /// that neither their order nor a part without values changes anything; the features have the
-    /// order in which they first come. `step` is called once per column read.
-    pub fn build(
-        tables: &[&dyn Table],
-        config: &ReferenceConfig,
-        step: &(dyn Fn() + Sync),
-    ) -> Result<Reference> {
-        if tables.is_empty() {
-            return Err(Error::new("the reference has no files"));
-        }
-        let column = config.columns.cluster.as_deref();
-        let clustered = tables.iter().map(|table| ClusteredTable::new(*table, column));
-        let clustered = clustered.collect::<Result<Vec<_>, Fault>>()?;
-        let is_clustered = clustered.iter().any(ClusteredTable::is_clustered);
-        let tables: Vec<&dyn Table> = clustered.iter().map(|own| own as &dyn Table).collect();
-        let tables = tables.as_slice();
-        let columns = columns(tables, config, is_clustered)?;
-        let features = columns
-            .into_par_iter()
-            .map(|column| {
-                let feature = guarded(|| build_feature(tables, &column))
-                    .map(|(grid, profile)| ReferenceFeature { grid, profile });
-                step();
-                feature.map_err(|fault| fault.context(format_args!("column {:?}", column.name)))
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        let rows = tables.iter().map(|table| super::table::rows(*table)).sum();
-        Ok(Reference { rows, features })
+    pub fn grids(&self) -> impl ExactSizeIterator<Item = &FeatureGrid> {
+        self.features.iter().map(|feature| &feature.grid)
     }
 
     /// Counts on the grids of this reference. A pane that was counted before the reference got more
@@ -270,18 +240,6 @@ impl Reference {
             feature.grid.own_bins = own.cloned().unwrap_or_default();
         }
         self
-    }
-
-    /// Whether all that is named as a prediction is a feature of it.
-    pub fn check_predictions(&self, columns: &ColumnsConfig) -> Result<()> {
-        let is_feature = |name: &&String| self.features.iter().any(|own| own.grid.name == **name);
-        match columns.predictions.iter().find(|name| !is_feature(name)) {
-            None => Ok(()),
-            Some(name) => Err(Error::new(format!(
-                "columns.prediction: {name:?} is no feature of the reference; add what the model \
-                 answers for it, or leave the key out"
-            ))),
-        }
     }
 
     /// Whether rules of quality are about features that it has, and can be.
@@ -351,114 +309,6 @@ fn check_bins(feature: &ReferenceFeature, bins: &OwnBins) -> Result<()> {
     }
 }
 
-fn bins_of_no_number(name: &str) -> Error {
+pub(super) fn bins_of_no_number(name: &str) -> Error {
     Error::new(format!("feature {name:?}: bins are ends of numbers, and it is none"))
-}
-
-/// A column of some of the tables, before anybody asks whether it is a feature.
-struct Found<'a> {
-    column_type: ColumnType,
-    /// Its number in each of the tables that have it.
-    places: Vec<Option<usize>>,
-    fields: Vec<&'a Field>,
-    /// Some table has two of the name.
-    is_twice: bool,
-}
-
-/// All columns, by name, in the order in which they first come.
-fn found<'a>(tables: &[&'a dyn Table]) -> (Vec<&'a str>, HashMap<&'a str, Found<'a>>) {
-    let mut names = Vec::new();
-    let mut all: HashMap<&str, Found<'_>> = HashMap::new();
-    for (number, table) in tables.iter().enumerate() {
-        for (column, field) in table.schema().fields().iter().enumerate() {
-            let own = all.entry(field.name()).or_insert_with(|| {
-                names.push(field.name().as_str());
-                Found {
-                    column_type: ColumnType::default(),
-                    places: vec![None; tables.len()],
-                    fields: Vec::new(),
-                    is_twice: false,
-                }
-            });
-            own.is_twice |= own.places[number].replace(column).is_some();
-            own.column_type.add(field);
-            own.fields.push(field);
-        }
-    }
-    (names, all)
-}
-
-fn columns(
-    tables: &[&dyn Table],
-    config: &ReferenceConfig,
-    is_clustered: bool,
-) -> Result<Vec<Column>> {
-    let (names, mut found) = found(tables);
-    config.columns.check(&names.iter().copied().collect())?;
-    if let Some(name) = config.features.keys().find(|name| !found.contains_key(name.as_str())) {
-        return Err(Error::new(format!("feature {name:?}: the reference has no such column")));
-    }
-    let mut columns = Vec::new();
-    for name in names {
-        let own = config.features.get(name).cloned().unwrap_or_default();
-        if own.kind == Some(DeclaredKind::Ignore) || !config.columns.is_feature(name) {
-            continue;
-        }
-        let Found { column_type, places, fields, is_twice } =
-            found.remove(name).expect("every name was found once");
-        // A date of a path would drift by itself. It has to be asked for.
-        let is_asked = config.features.contains_key(name) || config.columns.include.is_some();
-        if column_type.is_in_paths_alone() && !is_asked {
-            continue;
-        }
-        if is_twice {
-            return Err(Error::new(twice(name)));
-        }
-        let declared = own.kind.and_then(DeclaredKind::kind);
-        let kind = kind(name, declared, &column_type, &fields)?;
-        if !own.bins.ends.is_empty() && kind != Kind::Numeric {
-            return Err(bins_of_no_number(name));
-        }
-        columns.push(Column {
-            name: name.to_owned(),
-            kind,
-            declared: declared.is_some(),
-            width: column_type.width(),
-            is_integer: column_type.is_integer(),
-            is_double: column_type.is_double(),
-            are_bytes: declared.is_none() && column_type.are_bytes(),
-            distinct: own.distinct,
-            own_bins: own.bins,
-            is_clustered,
-            places,
-        });
-    }
-    Ok(columns)
-}
-
-/// The kind of a column: the one that was declared, if every file can be read as that, or the one
-/// that all files have in common.
-fn kind(
-    name: &str,
-    declared: Option<Kind>,
-    column_type: &ColumnType,
-    fields: &[&Field],
-) -> Result<Kind> {
-    let Some(kind) = declared else {
-        return column_type.kind().map_err(|(a, b)| {
-            Error::new(format!(
-                "column {name:?} is {a} in some files of the reference and {b} in others; declare \
-                 its kind, or leave it out with columns.exclude"
-            ))
-        });
-    };
-    let unreadable =
-        |field: &&&Field| !kinds::is_partition(field) && !kinds::can_be(field.data_type(), kind);
-    match fields.iter().find(unreadable) {
-        Some(field) => Err(Error::new(format!(
-            "feature {name:?}: a column of type {} cannot be {kind}",
-            field.data_type()
-        ))),
-        None => Ok(kind),
-    }
 }

@@ -14,9 +14,10 @@ use super::feature::{FeatureGrid, FeatureProfile, Frame, Values};
 use super::grid::NumericGrid;
 use super::log_cells::LogCells;
 use super::moments::{Moments, RoundedSums};
+use super::narrow_lane::FloatGrid;
 use super::new_values::NewValues;
 use super::numeric::{NumericProfile, Rounded};
-use super::numeric_frame::{FrameParts, NarrowLane, NumericFrame};
+use super::numeric_frame::{FrameParts, NumericFrame};
 use super::percentiles::percentile_in_cells;
 use super::recut_grid::RecutGrid;
 use crate::feature::Width;
@@ -63,11 +64,11 @@ fn numeric(
     let RecutGrid { grid: native, counts } =
         RecutGrid::new(grid, &cells.counts(), (&window.log, extremes), are_own_bins);
     let narrow = frame.narrow.as_ref().filter(|_| width == Width::F64).map(|lane| {
-        let cells = window.narrow_cells(frame, &lane.grid);
+        let cells = window.narrow_cells(frame, lane.grid());
         let (log, extremes) = (LogCells::default(), rounded(extremes));
         let RecutGrid { grid, counts } =
-            RecutGrid::new(&lane.grid, &cells.counts(), (&log, &extremes), are_own_bins);
-        NarrowLane { grid, reference: Cells::of_counts(counts.into_iter()) }
+            RecutGrid::new(lane.grid(), &cells.counts(), (&log, &extremes), are_own_bins);
+        FloatGrid { grid, reference: Cells::of_counts(counts.into_iter()) }.into()
     });
     let percentile = |percent| percentile_in_cells(&native, &counts, extremes, percent);
     let fences = percentile(25).zip(percentile(75)).filter(|(low, high)| low < high);
@@ -82,7 +83,7 @@ fn numeric(
         zeros: window.zeros,
         outliers: fences.map_or(0, |own| own.outside),
         others: window.others.clone(),
-        log: window.log.filtered(|value| native.wide().by_cell()[native.cell(value)]),
+        log: window.log.filtered(|value| native.wide().by_cell().value(native.cell(value))),
         order: window.order.clone(),
     };
     let parts = FrameParts {

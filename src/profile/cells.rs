@@ -3,13 +3,22 @@
 //! A file of few rows fills few of a grid's thousand cells. While that is so only those are held,
 //! which is all that distinguishes the two forms: they are equal when their counts are.
 
+use super::finder::Finder;
 use super::grid::NumericGrid;
+use super::small_counts::SmallCounts;
 use super::wide_cells::Found;
 use super::{Accumulator, Mismatch, merge_counts, sparse};
 use crate::feature::Width;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+
+/// Values that are placed again when any of them may not be the only one of its cell.
+const SHARED_CHUNK: usize = 512;
+
+/// Ascending values that are passed one by one on the way from an edge to the next; where there are
+/// more, they are searched.
+const STEPS_PER_EDGE: usize = 16;
 
 /// Only filled cells are held while they are no more than one in so many.
 const SPARSE_PARTS: usize = 8;
@@ -26,12 +35,16 @@ enum Counts {
         cells: u32,
         filled: Vec<(u32, u64)>,
     },
+    /// Those that nothing is added to.
+    Small(SmallCounts),
 }
 
 /// Values to place on the grid that the counts were made for.
 #[derive(Debug, Clone, Copy)]
 pub struct Placed<'a> {
     pub grid: &'a NumericGrid,
+    /// That of the grid.
+    pub finder: &'a Finder,
     /// No NaN.
     pub values: &'a [f64],
     /// None of them lies outside.
@@ -39,6 +52,12 @@ pub struct Placed<'a> {
 }
 
 impl Placed<'_> {
+    /// Folds each value and its cell.
+    #[inline]
+    fn fold<A>(self, start: A, f: impl FnMut(A, usize, f64) -> A) -> A {
+        self.finder.fold_cells(self.grid.edges(), self.values, self.span, start, f)
+    }
+
     /// Adds the values whose cell is wide.
     pub fn find_wide(&self, found: &mut Found) {
         let wide = self.grid.wide();
@@ -47,8 +66,8 @@ impl Placed<'_> {
             return;
         }
         let by_cell = wide.by_cell();
-        self.grid.fold_cells(self.values, self.span, (), |(), cell, value| {
-            if by_cell[cell] {
+        self.fold((), |(), cell, value| {
+            if by_cell.value(cell) {
                 found.push(value);
             }
         });
@@ -61,11 +80,20 @@ impl Cells {
     }
 
     /// Counts values that ascend, by their edges instead of one by one.
-    pub fn of_sorted(grid: &NumericGrid, ascending: &[f64]) -> Cells {
+    pub fn of_sorted(edges: &[f64], ascending: &[f64]) -> Cells {
         let mut below = 0;
         let mut count = |upto: usize| (upto - std::mem::replace(&mut below, upto)) as u64;
-        let edges = grid.edges().iter();
-        let ends = edges.map(|edge| ascending.partition_point(|value| value <= edge));
+        // From where the edge before was, a step at a time where there are few values for each.
+        let is_long = ascending.len() > STEPS_PER_EDGE * edges.len();
+        let mut end = 0;
+        let ends = edges.iter().map(|edge| {
+            let rest = &ascending[end..];
+            end += match is_long {
+                true => rest.partition_point(|value| value <= edge),
+                false => rest.iter().take_while(|value| *value <= edge).count(),
+            };
+            end
+        });
         let counts = ends.chain([ascending.len()]).map(&mut count).collect();
         Cells(Counts::Dense(counts))
     }
@@ -74,6 +102,16 @@ impl Cells {
         match &self.0 {
             Counts::Dense(counts) => counts.len(),
             Counts::Sparse { cells, .. } => *cells as usize,
+            Counts::Small(counts) => counts.len(),
+        }
+    }
+
+    /// Holds its counts in as few bytes as they take; until more is added to them.
+    pub fn rest(&mut self) {
+        if let Counts::Dense(counts) = &self.0
+            && let Some(small) = SmallCounts::of(counts)
+        {
+            self.0 = Counts::Small(small);
         }
     }
 
@@ -82,17 +120,19 @@ impl Cells {
         match &self.0 {
             Counts::Dense(counts) => Cow::Borrowed(counts),
             Counts::Sparse { cells, filled } => Cow::Owned(spread(*cells, filled)),
+            Counts::Small(counts) => Cow::Owned(counts.to_counts()),
         }
     }
 
     /// Cells that are filled, with their counts, in order.
     pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let (dense, sparse): (&[u64], &[(u32, u64)]) = match &self.0 {
-            Counts::Dense(counts) => (counts, &[]),
-            Counts::Sparse { filled, .. } => (&[], filled),
+        let (all, sparse): (Cow<'_, [u64]>, &[(u32, u64)]) = match &self.0 {
+            Counts::Dense(_) | Counts::Small(_) => (self.counts(), &[]),
+            Counts::Sparse { filled, .. } => (Cow::Borrowed(&[]), filled),
         };
-        let dense = dense.iter().copied().enumerate().filter(|(_, count)| *count > 0);
-        dense.chain(sparse.iter().map(|(cell, count)| (*cell as usize, *count)))
+        let all = (0..all.len()).map(move |cell| (cell, all[cell]));
+        all.filter(|(_, count)| *count > 0)
+            .chain(sparse.iter().map(|(cell, count)| (*cell as usize, *count)))
     }
 
     /// Bytes that the counts take in memory.
@@ -100,6 +140,7 @@ impl Cells {
         match &self.0 {
             Counts::Dense(counts) => size_of_val(counts.as_slice()),
             Counts::Sparse { filled, .. } => size_of_val(filled.as_slice()),
+            Counts::Small(counts) => counts.bytes(),
         }
     }
 
@@ -107,38 +148,56 @@ impl Cells {
         match &self.0 {
             Counts::Dense(counts) => counts.iter().sum(),
             Counts::Sparse { filled, .. } => filled.iter().map(|(_, count)| count).sum(),
+            Counts::Small(counts) => counts.to_counts().iter().sum(),
         }
     }
 
     pub fn infinities(&self) -> u64 {
+        let last = self.n_cells() - 1;
+        let of_ends = |counts: &[u64]| counts[0] + counts[last];
         match &self.0 {
-            Counts::Dense(counts) => counts[0] + counts[counts.len() - 1],
-            Counts::Sparse { cells, filled } => {
-                let is_end = |cell: u32| cell == 0 || cell == *cells - 1;
-                filled.iter().filter(|(cell, _)| is_end(*cell)).map(|(_, count)| count).sum()
+            Counts::Dense(counts) => of_ends(counts),
+            Counts::Sparse { filled, .. } => {
+                let ends = filled.iter().filter(|(cell, _)| [0, last].contains(&(*cell as usize)));
+                ends.map(|(_, count)| count).sum()
+            }
+            Counts::Small(counts) => of_ends(&counts.to_counts()),
+        }
+    }
+
+    /// Counts values, and hands over those whose cell can hold others as well.
+    pub fn update_and(
+        &mut self,
+        placed: Placed<'_>,
+        found: &mut Found,
+        mut shared: impl FnMut(&[f64]),
+    ) {
+        let is_shared = placed.grid.shared();
+        let is_finite = placed.span.0.is_finite() && placed.span.1.is_finite();
+        if is_finite && placed.grid.has_no_atoms() {
+            self.update(placed);
+            return shared(placed.values);
+        }
+        for values in placed.values.chunks(SHARED_CHUNK) {
+            let placed = Placed { values, ..placed };
+            if self.place(placed, |any, cell, _| any | is_shared.value(cell)) {
+                let room = found.room(values.len());
+                // Written over by the next unless it stays, as in `wide_cells.rs`.
+                let n = placed.fold(0, |n, cell, value| {
+                    room[n] = value;
+                    n + usize::from(is_shared.value(cell))
+                });
+                shared(&room[..n]);
             }
         }
     }
 
-    /// Counts values, and gives those whose cell can hold others as well.
-    pub fn update_and_share<'f>(&mut self, placed: Placed<'_>, found: &'f mut Found) -> &'f [f64] {
-        let is_shared = placed.grid.shared();
-        let values = found.room(placed.values.len());
-        // Written over by the next unless it stays, as in `wide_cells.rs`.
-        let n = self.place(placed, |n: usize, cell, value| {
-            values[n] = value;
-            n + usize::from(is_shared[cell])
-        });
-        &values[..n]
-    }
-
     /// Counts values that stand in several rows each.
     pub fn update_repeated(&mut self, placed: Placed<'_>, rows: &[u64]) {
-        let Placed { grid, values, span } = placed;
-        assert_eq!(self.n_cells(), grid.n_cells(), "cells belong to their grid");
+        assert_eq!(self.n_cells(), placed.grid.n_cells(), "cells belong to their grid");
         let mut rows = rows.iter();
         let counts = self.dense();
-        grid.fold_cells(values, span, (), |(), cell, _| {
+        placed.fold((), |(), cell, _| {
             counts[cell] += rows.next().expect("every value has its rows");
         });
     }
@@ -155,19 +214,19 @@ impl Cells {
         placed: Placed<'_>,
         mut f: impl FnMut(A, usize, f64) -> A,
     ) -> A {
-        let Placed { grid, values, span } = placed;
+        let Placed { grid, values, .. } = placed;
         assert_eq!(self.n_cells(), grid.n_cells(), "cells belong to their grid");
         if let Counts::Sparse { cells, filled } = &mut self.0
             && (filled.len() + values.len()) * SPARSE_PARTS <= *cells as usize
         {
             filled.reserve(values.len());
-            return grid.fold_cells(values, span, A::default(), |folded, cell, value| {
+            return placed.fold(A::default(), |folded, cell, value| {
                 add(filled, cell as u32, 1);
                 f(folded, cell, value)
             });
         }
         let counts = &mut self.dense()[..];
-        grid.fold_cells(values, span, A::default(), |folded, cell, value| {
+        placed.fold(A::default(), |folded, cell, value| {
             counts[cell] += 1;
             f(folded, cell, value)
         })
@@ -175,12 +234,12 @@ impl Cells {
 
     /// The counts of all cells, from here on.
     fn dense(&mut self) -> &mut Vec<u64> {
-        if let Counts::Sparse { cells, filled } = &self.0 {
-            self.0 = Counts::Dense(spread(*cells, filled));
+        if let Counts::Sparse { .. } | Counts::Small(_) = &self.0 {
+            self.0 = Counts::Dense(self.counts().into_owned());
         }
         match &mut self.0 {
             Counts::Dense(counts) => counts,
-            Counts::Sparse { .. } => unreachable!("it was just spread"),
+            Counts::Sparse { .. } | Counts::Small(_) => unreachable!("it was just spread"),
         }
     }
 
@@ -246,7 +305,7 @@ impl PartialEq for Cells {
 impl Serialize for Cells {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
-            Counts::Dense(counts) => sparse::serialize(counts, serializer),
+            Counts::Dense(_) | Counts::Small(_) => sparse::serialize(&self.counts(), serializer),
             Counts::Sparse { cells, filled } => {
                 sparse::serialize_filled(*cells, filled, serializer)
             }
@@ -279,7 +338,11 @@ impl Accumulator for Cells {
         if self.n_cells() != other.n_cells() {
             return Err(Mismatch);
         }
+        if let Counts::Small(_) = &self.0 {
+            self.dense();
+        }
         match (&mut self.0, &other.0) {
+            (_, Counts::Small(_)) => return merge_counts(self.dense(), &other.counts()),
             (Counts::Dense(into), Counts::Dense(from)) => return merge_counts(into, from),
             (Counts::Dense(into), Counts::Sparse { filled, .. }) => {
                 filled.iter().for_each(|(cell, count)| into[*cell as usize] += count);
@@ -293,6 +356,7 @@ impl Accumulator for Cells {
                     self.dense();
                 }
             }
+            (Counts::Small(_), _) => unreachable!("it was just spread"),
         }
         Ok(())
     }
@@ -312,7 +376,12 @@ mod tests {
     }
 
     fn placed<'a>(grid: &'a NumericGrid, values: &'a [f64]) -> Placed<'a> {
-        Placed { grid, values, span: survey(values).range.unwrap_or_default() }
+        Placed {
+            grid,
+            finder: &Finder::Search,
+            values,
+            span: survey(values).range.unwrap_or_default(),
+        }
     }
 
     proptest! {
@@ -354,7 +423,7 @@ mod tests {
             values.sort_unstable_by(f64::total_cmp);
             let mut one_by_one = Cells::new(&grid);
             one_by_one.update(placed(&grid, &values));
-            prop_assert_eq!(Cells::of_sorted(&grid, &values), one_by_one);
+            prop_assert_eq!(Cells::of_sorted(grid.edges(), &values), one_by_one);
         }
     }
 }

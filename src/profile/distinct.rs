@@ -8,6 +8,7 @@ use super::extremes::without_negative_zero;
 use super::registers::{LG_REGISTERS, Registers};
 use super::{Accumulator, Mismatch};
 use datasketches::hll::{HllSketch, HllType, HllUnion};
+use pulp::Arch;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -36,9 +37,7 @@ impl Distinct {
         match &self.0 {
             Sketch::Empty => 0,
             Sketch::List(list) => list.composite_estimate().round() as u64,
-            Sketch::Registers(registers) => {
-                union_of(&sketch_of(registers)).composite_estimate().round() as u64
-            }
+            Sketch::Registers(registers) => sketch_of(registers).estimate().round() as u64,
         }
     }
 
@@ -51,7 +50,10 @@ impl Distinct {
         let bits = |value: &f64| without_negative_zero(*value).to_bits();
         loop {
             if let Sketch::Registers(registers) = &mut self.0 {
-                values.iter().for_each(|value| registers.insert(bits(value)));
+                // In the widest vectors there are instructions that hash faster, too.
+                Arch::new().dispatch(|| {
+                    values.iter().for_each(|value| registers.insert(bits(value)));
+                });
                 return;
             }
             let Some(next) = values.chunks(LOOK_AFTER).next() else { return };

@@ -42,14 +42,14 @@ impl ExponentialHistogram {
     ) -> ExponentialHistogram {
         let mut buckets = Buckets::default();
         let wide = grid.wide().by_cell();
-        let in_wide: u64 = counts.iter().zip(wide).filter(|(_, wide)| **wide).map(|(n, _)| n).sum();
+        let in_wide: u64 = counts.iter().zip(wide).filter(|(_, wide)| *wide).map(|(n, _)| n).sum();
         let knows_wide = in_wide == log.total();
         let last = counts.len() - 1;
         for (cell, &rows) in counts.iter().enumerate().filter(|(_, rows)| **rows > 0) {
             let value = match cell {
                 0 => f64::NEG_INFINITY,
                 _ if cell == last => f64::INFINITY,
-                _ if wide[cell] && knows_wide => continue,
+                _ if wide.value(cell) && knows_wide => continue,
                 _ => middle(grid, cell, extremes),
             };
             buckets.add(value, rows);

@@ -247,6 +247,15 @@ impl FeatureProfile {
         }
     }
 
+    /// Makes its counts small; nothing is added to them any more.
+    #[must_use]
+    pub fn at_rest(mut self) -> FeatureProfile {
+        if let Values::Numeric(values) = &mut self.values {
+            values.rest();
+        }
+        self
+    }
+
     /// Bytes that the counts take in memory, about; sketches of distinct values aside.
     pub fn bytes(&self) -> usize {
         let values = match &self.values {

@@ -20,6 +20,14 @@ const STEPS_MAX: usize = 4;
 /// Values that are searched in step.
 const GROUP: usize = 8;
 
+/// The key of a table, and how many edges share one of its buckets, at most.
+#[derive(Debug, Clone, Copy)]
+pub struct TableKey {
+    key: Key,
+    range: (f64, f64),
+    steps: usize,
+}
+
 /// How the values of one grid are found.
 #[derive(Debug, Clone)]
 pub enum Finder {
@@ -118,46 +126,67 @@ impl Key {
         }
     }
 
-    /// The most of the ascending `edges` that share a bucket.
-    fn steps(self, edges: &[f64]) -> usize {
-        let shared = edges.chunk_by(|a, b| self.bucket(*a) == self.bucket(*b));
-        shared.map(<[f64]>::len).max().unwrap_or(0).max(1)
+    /// The most of the ascending `edges` that share a bucket; none where those are more than
+    /// `most`.
+    fn steps(self, edges: &[f64], most: usize) -> Option<usize> {
+        let (mut steps, mut run, mut last) = (1, 0, usize::MAX);
+        for edge in edges {
+            let bucket = self.bucket(*edge);
+            run = if bucket == last { run + 1 } else { 1 };
+            last = bucket;
+            steps = steps.max(run);
+            if steps > most {
+                return None;
+            }
+        }
+        Some(steps)
+    }
+}
+
+impl TableKey {
+    /// The fastest for ascending `edges` and values that mostly lie in `range`; none where
+    /// searching is as fast.
+    pub fn choose(edges: &[f64], range: Option<(f64, f64)>) -> Option<TableKey> {
+        let range = range.filter(|_| edges.len() <= usize::from(u16::MAX))?;
+        let first = edges.partition_point(|edge| *edge < range.0);
+        let end = edges.partition_point(|edge| *edge <= range.1);
+        // Steps must not lead beyond the last edge.
+        let mut most = STEPS_MAX.min(edges.len() - end);
+        let mut best = None;
+        for key in Key::candidates(&edges[first..end], range) {
+            if let Some(steps) = key.steps(&edges[first..end], most) {
+                most = steps - 1;
+                best = Some(TableKey { key, range, steps });
+            }
+        }
+        best
+    }
+
+    /// The room for more edges, if no value is to take more than so many steps.
+    pub fn room(self, edges: &[f64], steps: usize) -> Room {
+        let mut taken = vec![0; BUCKETS];
+        let inside = |edge: &&f64| self.range.0 <= **edge && **edge <= self.range.1;
+        edges.iter().filter(inside).for_each(|edge| taken[self.key.bucket(*edge)] += 1);
+        Room { key: self.key, taken, steps: steps.max(self.steps) }
     }
 }
 
 impl Finder {
-    /// The fastest for ascending `edges` and values that mostly lie in `range`.
-    pub fn new(edges: &[f64], range: Option<(f64, f64)>) -> Finder {
-        let Some(range) = range.filter(|_| edges.len() <= usize::from(u16::MAX)) else {
-            return Finder::Search;
-        };
+    /// A table of the edges that the key was chosen for.
+    pub fn table(TableKey { key, range, steps }: TableKey, edges: &[f64]) -> Finder {
         let first = edges.partition_point(|edge| *edge < range.0);
         let end = edges.partition_point(|edge| *edge <= range.1);
-        let keys = Key::candidates(&edges[first..end], range);
-        let keys = keys.map(|key| (key.steps(&edges[first..end]), key));
-        // Steps must not lead beyond the last edge.
-        let fits = |steps| steps <= STEPS_MAX && end + steps <= edges.len();
-        let best = keys.filter(|(steps, _)| fits(*steps)).min_by_key(|(steps, _)| *steps);
-        best.map_or(Finder::Search, |(steps, key)| {
-            let mut starts = Box::new([0u16; BUCKETS]);
-            edges[first..end].iter().for_each(|edge| starts[key.bucket(*edge)] += 1);
-            let mut before = first as u16;
-            starts.iter_mut().for_each(|start| before += std::mem::replace(start, before));
-            Finder::LookupTable(LookupTable { key, range, starts, steps })
-        })
-    }
-
-    /// The room for more edges, if no value is to take more than so many steps.
-    pub fn room(&self, edges: &[f64], steps: usize) -> Room {
-        let Finder::LookupTable(table) = self else { return Room(None) };
-        let mut taken = vec![0; BUCKETS];
-        let inside = |edge: &&f64| table.range.0 <= **edge && **edge <= table.range.1;
-        edges.iter().filter(inside).for_each(|edge| taken[table.key.bucket(*edge)] += 1);
-        Room(Some((table.key, taken, steps.max(table.steps))))
+        let mut starts = Box::new([0u16; BUCKETS]);
+        edges[first..end].iter().for_each(|edge| starts[key.bucket(*edge)] += 1);
+        let mut before = first as u16;
+        starts.iter_mut().for_each(|start| before += std::mem::replace(start, before));
+        Finder::LookupTable(LookupTable { key, range, starts, steps })
     }
 
     /// Folds each value and how many of the ascending `edges` are less. No value is NaN or lies
     /// outside `span`.
+    ///
+    /// What is folded stays in a register, where what a closure holds on to would not.
     #[inline]
     pub fn fold_cells<A>(
         &self,
@@ -177,13 +206,17 @@ impl Finder {
     }
 }
 
-/// How many edges each bucket of a table can still take; any number where there is no table.
-pub struct Room(Option<(Key, Vec<usize>, usize)>);
+/// How many edges each bucket of a table can still take.
+pub struct Room {
+    key: Key,
+    taken: Vec<usize>,
+    steps: usize,
+}
 
 impl Room {
     /// Takes room for all of these edges, or for none.
     pub fn take(&mut self, edges: &[f64]) -> bool {
-        let Some((key, taken, steps)) = &mut self.0 else { return true };
+        let Room { key, taken, steps } = self;
         edges.iter().for_each(|edge| taken[key.bucket(*edge)] += 1);
         let fits = edges.iter().all(|edge| taken[key.bucket(*edge)] <= *steps);
         if !fits {
@@ -334,10 +367,11 @@ mod tests {
             // Together too, whether or not some lie outside the reference.
             for values in [&all, &finite] {
                 let span = survey(values).range.unwrap_or_default();
-                let found = grid.fold_cells(values, span, Vec::new(), |mut found, cell, value| {
+                let add = |mut found: Vec<_>, cell, value| {
                     found.push((cell, value));
                     found
-                });
+                };
+                let found = grid.finder().fold_cells(grid.edges(), values, span, Vec::new(), add);
                 let expected: Vec<_> = values.iter().map(|v| (expected(*v), *v)).collect();
                 prop_assert_eq!(found, expected);
             }
@@ -351,12 +385,9 @@ mod tests {
             let finite = &sorted(&reference)[..];
             let grid = SortedReference { finite, negative_infinities: 0, positive_infinities: 0 };
             let grid = grid.grid();
-            Finder::new(grid.edges(), grid.range())
+            TableKey::choose(grid.edges(), grid.range())
         };
-        let key = |finder| match finder {
-            Finder::LookupTable(table) => Some(table.key),
-            Finder::Search => None,
-        };
+        let key = |found: Option<TableKey>| found.map(|own| own.key);
         assert!(matches!(key(finder(|x| x - 0.5)), Some(Key::Linear(_))));
         assert!(matches!(key(finder(|x| (20.0 * x).exp())), Some(Key::Logarithmic(_))));
         assert!(matches!(key(finder(|x| (20.0 * x).exp() - 1.5)), Some(Key::Logarithmic(_))));

@@ -5,12 +5,14 @@
 //! own. "Below v" is the edge `v.next_down()`, hence the cell that holds exactly one double is an
 //! atom. One search places any value.
 
-use super::finder::Finder;
+use super::finder::{Finder, TableKey};
 use super::wide_cells::WideCells;
+use arrow_buffer::BooleanBuffer;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The identity of a grid: profiles compare and merge only within one.
@@ -35,56 +37,71 @@ impl<'de> Deserialize<'de> for Repeated {
 
 /// Upper edges of the cells, and which of them separate the bins of `psi`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(from = "GridParts", into = "GridParts")]
 pub struct NumericGrid {
     /// Ascending; −∞ first, `f64::MAX` last.
-    edges: Vec<f64>,
+    edges: Box<[f64]>,
     /// Indexes into `edges`, ascending: a bin ends at each.
-    cuts: Vec<u32>,
+    cuts: Box<[u32]>,
     /// Cells of finite reference values; outside them lie the guards.
     range: Option<(f64, f64)>,
-    /// Made when it is first needed: that of a grid for floats may never be.
-    finder: OnceLock<Finder>,
+    /// How its values are found; chosen when they are first counted.
+    key: OnceLock<Option<TableKey>>,
     /// By cell, whether it can hold more than one finite value.
-    shared: Vec<bool>,
+    shared: BooleanBuffer,
+    has_no_atoms: bool,
     wide: WideCells,
+    /// No other grid but copies of this one have it.
+    number: u64,
 }
 
 /// The parts of a grid that others follow from.
-#[derive(Clone, Serialize, Deserialize)]
-struct Stored {
-    edges: Vec<f64>,
-    cuts: Vec<u32>,
-    range: Option<(f64, f64)>,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GridParts {
+    pub edges: Vec<f64>,
+    pub cuts: Vec<u32>,
+    pub range: Option<(f64, f64)>,
 }
 
-impl From<Stored> for NumericGrid {
-    fn from(Stored { edges, cuts, range }: Stored) -> NumericGrid {
-        let finder = OnceLock::new();
+impl From<GridParts> for NumericGrid {
+    fn from(GridParts { edges, cuts, range }: GridParts) -> NumericGrid {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let pairs = edges.windows(2).map(|pair| pair[0].next_up() < pair[1]);
-        let shared: Vec<bool> = std::iter::once(false).chain(pairs).chain([false]).collect();
+        let shared: BooleanBuffer = std::iter::once(false).chain(pairs).chain([false]).collect();
+        let has_no_atoms = shared.count_set_bits() + 1 == edges.len();
         let wide = WideCells::of(&edges);
-        NumericGrid { edges, cuts, range, finder, shared, wide }
+        let (edges, cuts, key) = (edges.into(), cuts.into(), OnceLock::new());
+        NumericGrid { edges, cuts, range, key, shared, has_no_atoms, wide, number }
     }
 }
 
-impl From<NumericGrid> for Stored {
-    fn from(NumericGrid { edges, cuts, range, .. }: NumericGrid) -> Stored {
-        Stored { edges, cuts, range }
+impl From<NumericGrid> for GridParts {
+    fn from(NumericGrid { edges, cuts, range, .. }: NumericGrid) -> GridParts {
+        GridParts { edges: edges.into(), cuts: cuts.into(), range }
     }
 }
 
 impl NumericGrid {
     /// `edges` must be ascending from −∞ to `f64::MAX`, and `cuts` values among them.
     pub fn new(edges: Vec<f64>, cuts: &[f64], range: Option<(f64, f64)>) -> NumericGrid {
+        GridParts::new(edges, cuts, range).into()
+    }
+}
+
+impl GridParts {
+    /// As [`NumericGrid::new`].
+    pub fn new(edges: Vec<f64>, cuts: &[f64], range: Option<(f64, f64)>) -> GridParts {
         assert!(edges.first() == Some(&f64::NEG_INFINITY) && edges.last() == Some(&f64::MAX));
         assert!(edges.is_sorted_by(|a, b| a < b), "edges ascend");
         let index = |cut: &f64| edges.partition_point(|edge| edge < cut) as u32;
         let cuts: Vec<u32> = cuts.iter().map(index).collect();
         assert!(cuts.is_sorted_by(|a, b| a < b), "cuts ascend");
-        Stored { edges, cuts, range }.into()
+        GridParts { edges, cuts, range }
     }
+}
 
+impl NumericGrid {
     /// How many cells there are, the two of the infinities included.
     pub fn n_cells(&self) -> usize {
         self.edges.len() + 1
@@ -101,22 +118,18 @@ impl NumericGrid {
 
     /// The cell of a value that is not NaN.
     pub fn cell(&self, value: f64) -> usize {
-        self.fold_cells(&[value], (value, value), 0, |_, cell, _| cell)
+        self.edges.partition_point(|edge| *edge < value)
     }
 
-    /// Folds each value and its cell. No value is NaN or lies outside `span`.
-    ///
-    /// What is folded stays in a register, where what a closure holds on to would not.
-    #[inline]
-    pub fn fold_cells<A>(
-        &self,
-        values: &[f64],
-        span: (f64, f64),
-        start: A,
-        f: impl FnMut(A, usize, f64) -> A,
-    ) -> A {
-        let finder = self.finder.get_or_init(|| Finder::new(&self.edges, self.range));
-        finder.fold_cells(&self.edges, values, span, start, f)
+    /// What finds the cells of many values; not kept, since it is larger than all else here.
+    pub fn finder(&self) -> Finder {
+        let key = self.key.get_or_init(|| TableKey::choose(&self.edges, self.range));
+        key.map_or(Finder::Search, |key| Finder::table(key, &self.edges))
+    }
+
+    /// What tells it from others.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Lower end, exclusive, and upper end, inclusive, of a finite cell.
@@ -134,8 +147,13 @@ impl NumericGrid {
     }
 
     /// By cell, whether it can hold more than one finite value.
-    pub fn shared(&self) -> &[bool] {
+    pub fn shared(&self) -> &BooleanBuffer {
         &self.shared
+    }
+
+    /// Whether every finite cell can hold more than one value.
+    pub fn has_no_atoms(&self) -> bool {
+        self.has_no_atoms
     }
 
     /// The cells that are too wide for a percentile inside.
@@ -184,18 +202,25 @@ impl NumericGrid {
     }
 
     pub fn hash_into(&self, hash: &mut Xxh3) {
-        for edge in &self.edges {
-            hash.update(&edge.to_bits().to_le_bytes());
-        }
-        for cut in &self.cuts {
-            hash.update(&cut.to_le_bytes());
-        }
+        hash_edges(self.edges.iter().copied(), &self.cuts, hash);
     }
 
     pub(super) fn edges(&self) -> &[f64] {
         &self.edges
     }
 }
+
+/// Hashes what tells one grid from another; all bytes together, since a call for each edge takes
+/// longer than hashing it.
+pub(super) fn hash_edges(edges: impl Iterator<Item = f64>, cuts: &[u32], hash: &mut Xxh3) {
+    let mut bytes = Vec::with_capacity(EDGES_USUAL * size_of::<f64>());
+    edges.for_each(|edge| bytes.extend_from_slice(&edge.to_bits().to_le_bytes()));
+    cuts.iter().for_each(|cut| bytes.extend_from_slice(&cut.to_le_bytes()));
+    hash.update(&bytes);
+}
+
+/// A grid seldom has more edges.
+const EDGES_USUAL: usize = 4_096;
 
 /// How many of some ends are less than each value, in the widest vectors that the machine has.
 struct CountLess<'a> {

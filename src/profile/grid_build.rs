@@ -5,8 +5,8 @@
 //! thousandth of the rows, which bounds the error of `ks` by a thousandth.
 
 use super::extremes::without_negative_zero;
-use super::finder::Finder;
-use super::grid::NumericGrid;
+use super::finder::TableKey;
+use super::grid::{GridParts, NumericGrid};
 use super::wide_cells::WIDE_BITS;
 
 /// Distinct finite values up to which each is an atom.
@@ -81,32 +81,37 @@ impl SortedReference<'_> {
 
     /// The grid of these values, with bins that end where they say.
     pub fn grid(&self) -> NumericGrid {
-        self.grid_with_cuts(&self.cuts())
+        self.grid_with_cuts(&self.cuts()).into()
     }
 
     /// The same with bins that end where a user says; without ends, as above.
-    pub fn grid_with_bins(&self, own_ends: &[f64]) -> NumericGrid {
-        if own_ends.is_empty() { self.grid() } else { self.grid_with_cuts(own_ends) }
+    pub fn grid_with_bins(&self, own_ends: &[f64]) -> GridParts {
+        match own_ends {
+            [] => self.grid_with_cuts(&self.cuts()),
+            ends => self.grid_with_cuts(ends),
+        }
     }
 
-    fn grid_with_cuts(&self, cuts: &[f64]) -> NumericGrid {
+    fn grid_with_cuts(&self, cuts: &[f64]) -> GridParts {
         let present = self.present();
-        let mut edges = cell_edges(self.runs(), present);
-        edges.extend_from_slice(cuts);
+        let mut edges = vec![f64::NEG_INFINITY];
         let range = self.finite.first().copied().zip(self.finite.last().copied());
-        if let Some((min, max)) = range {
-            edges.push(min.next_down());
-            edges.extend(guard_edges(min, max));
-        }
-        edges.extend([f64::NEG_INFINITY, f64::MAX]);
+        let guards = range.map(|(min, max)| guard_edges(min, max)).unwrap_or_default();
+        let (below, above): (Vec<f64>, Vec<f64>) =
+            guards.into_iter().partition(|edge| range.is_some_and(|(min, _)| *edge < min));
+        edges.extend(below.into_iter().rev());
+        edges.extend(range.map(|(min, _)| min.next_down()));
+        edges.extend(cell_edges(self.runs(), present));
+        edges.extend(above);
+        edges.push(f64::MAX);
         edges.retain(|edge| *edge < f64::INFINITY);
-        edges.sort_unstable_by(f64::total_cmp);
+        let mut edges = merged(edges, cuts.to_vec());
         edges.dedup();
         if let Some(range) = range {
-            edges.extend(narrowing_edges(&edges, range));
-            edges.sort_unstable_by(f64::total_cmp);
+            let narrowing = narrowing_edges(&edges, range);
+            edges = merged(edges, narrowing);
         }
-        NumericGrid::new(edges, cuts, range)
+        GridParts::new(edges, cuts, range)
     }
 
     /// The cuts between the bins of `psi`: deciles, and both sides of each heavy value.
@@ -132,6 +137,28 @@ impl SortedReference<'_> {
         cuts.dedup();
         cuts
     }
+}
+
+/// Both, in their order; each mostly ascends already.
+fn merged(mut a: Vec<f64>, mut b: Vec<f64>) -> Vec<f64> {
+    for own in [&mut a, &mut b].into_iter().filter(|own| !own.is_sorted_by(is_before)) {
+        own.sort_unstable_by(f64::total_cmp);
+    }
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let mut rest = &a[..];
+    for edge in b {
+        let before = rest.iter().take_while(|own| is_before(own, &edge)).count();
+        let (less, others) = rest.split_at(before);
+        all.extend_from_slice(less);
+        all.push(edge);
+        rest = others;
+    }
+    all.extend_from_slice(rest);
+    all
+}
+
+fn is_before(a: &f64, b: &f64) -> bool {
+    a.total_cmp(b).is_lt()
 }
 
 /// The edges of atoms and cells between least and greatest value.
@@ -168,8 +195,8 @@ fn cell_edges(runs: impl Iterator<Item = Run> + Clone, present: u64) -> Vec<f64>
 /// percentiles are right whatever a window does; but only where finding a value takes no more
 /// steps for it. A cell that would have to be cut into very many stays wide.
 fn narrowing_edges(edges: &[f64], range: (f64, f64)) -> Vec<f64> {
-    let finder = Finder::new(edges, Some(range));
-    let mut room = finder.room(edges, NARROWING_STEPS);
+    let key = TableKey::choose(edges, Some(range));
+    let mut room = key.map(|key| key.room(edges, NARROWING_STEPS));
     let first = range.0.next_down();
     let inside = edges.windows(2).filter(|pair| first <= pair[0] && pair[1] <= range.1);
     let one_sign = inside.filter(|pair| (pair[0] > 0.0) == (pair[1] > 0.0) && pair[0] != 0.0);
@@ -187,7 +214,7 @@ fn narrowing_edges(edges: &[f64], range: (f64, f64)) -> Vec<f64> {
             f64::from_bits(bits)
         };
         let own: Vec<f64> = (1..parts).map(at).collect();
-        if room.take(&own) {
+        if room.as_mut().is_none_or(|room| room.take(&own)) {
             cut.extend(own);
         }
     }

@@ -108,7 +108,7 @@ mod tests {
     fn counted(grid: &NumericGrid, values: &[f64]) -> Cells {
         let mut cells = Cells::new(grid);
         let span = survey(values).range.unwrap();
-        cells.update(Placed { grid, values, span });
+        cells.update(Placed { grid, finder: &grid.finder(), values, span });
         cells
     }
 

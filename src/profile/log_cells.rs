@@ -6,6 +6,7 @@
 //! value in it. C. Masson, J. E. Rim and H. K. Lee, "DDSketch" (2019), give the bound.
 
 use super::extremes::without_negative_zero;
+use super::small_counts::SmallCounts;
 use super::{Accumulator, Mismatch, sparse};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::HashMap;
@@ -116,8 +117,29 @@ fn middle(cell: usize) -> f64 {
 }
 
 /// Counts of values whose cell in a grid is wide.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LogCells(HashMap<u32, u64, BuildHasherDefault<CellHasher>>);
+#[derive(Debug, Clone)]
+pub struct LogCells(Counts);
+
+type CountMap = HashMap<u32, u64, BuildHasherDefault<CellHasher>>;
+
+#[derive(Debug, Clone)]
+enum Counts {
+    Open(CountMap),
+    /// Those that nothing is added to: filled cells, ascending, and their counts.
+    Small(Box<[u32]>, SmallCounts),
+}
+
+impl Default for LogCells {
+    fn default() -> LogCells {
+        LogCells(Counts::Open(CountMap::default()))
+    }
+}
+
+impl PartialEq for LogCells {
+    fn eq(&self, other: &LogCells) -> bool {
+        self.filled() == other.filled()
+    }
+}
 
 /// Spreads the numbers of cells, which nobody chooses to collide (D. E. Knuth, "The Art of Computer
 /// Programming" 3, 6.4).
@@ -174,34 +196,64 @@ impl LogCells {
 
     /// The counts of the cells that `is_wanted` says of their values.
     pub fn filtered(&self, is_wanted: impl Fn(f64) -> bool) -> LogCells {
-        let own = self.0.iter().filter(|(cell, _)| is_wanted(middle(**cell as usize)));
-        LogCells(own.map(|(cell, rows)| (*cell, *rows)).collect())
+        let own = self.filled().into_iter().filter(|(cell, _)| is_wanted(middle(*cell as usize)));
+        LogCells(Counts::Open(own.collect()))
     }
 
     pub fn total(&self) -> u64 {
-        self.0.values().sum()
+        match &self.0 {
+            Counts::Open(counts) => counts.values().sum(),
+            Counts::Small(_, counts) => counts.to_counts().iter().sum(),
+        }
+    }
+
+    /// Holds its counts in as few bytes as they take; until more is added to them.
+    pub fn rest(&mut self) {
+        let (cells, counts): (Vec<u32>, Vec<u64>) = self.filled().into_iter().unzip();
+        if let Some(counts) = SmallCounts::of(&counts) {
+            self.0 = Counts::Small(cells.into(), counts);
+        }
+    }
+
+    /// The counts, to add to.
+    fn open(&mut self) -> &mut CountMap {
+        if let Counts::Small(..) = &self.0 {
+            self.0 = Counts::Open(self.filled().into_iter().collect());
+        }
+        match &mut self.0 {
+            Counts::Open(counts) => counts,
+            Counts::Small(..) => unreachable!("it was just opened"),
+        }
     }
 
     /// Adds a finite value that so many rows have.
     pub fn add(&mut self, value: f64, rows: u64) {
-        *self.0.entry(cell(value) as u32).or_default() += rows;
+        *self.open().entry(cell(value) as u32).or_default() += rows;
     }
 
     /// Bytes that the counts take in memory.
     pub fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<(u32, u64)>()
+        match &self.0 {
+            Counts::Open(counts) => counts.capacity() * size_of::<(u32, u64)>(),
+            Counts::Small(cells, counts) => size_of_val(&**cells) + counts.bytes(),
+        }
     }
 
     /// Cell and count of those that are filled, in their order.
     fn filled(&self) -> Vec<(u32, u64)> {
-        let mut filled: Vec<_> = self.0.iter().map(|(cell, count)| (*cell, *count)).collect();
-        filled.sort_unstable();
-        filled
+        match &self.0 {
+            Counts::Open(counts) => {
+                let mut filled: Vec<_> = counts.iter().map(|own| (*own.0, *own.1)).collect();
+                filled.sort_unstable();
+                filled
+            }
+            Counts::Small(cells, counts) => cells.iter().copied().zip(counts.to_counts()).collect(),
+        }
     }
 
     /// The values that stand for those of each filled cell, within 1 %, and how many there are.
     pub fn middles(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.0.iter().map(|(cell, rows)| (middle(*cell as usize), *rows))
+        self.filled().into_iter().map(|(cell, rows)| (middle(cell as usize), rows))
     }
 
     /// The value of this rank, counted from 1; within 1 %.
@@ -220,11 +272,21 @@ impl Accumulator for LogCells {
     type Input<'a> = &'a [f64];
 
     fn update(&mut self, values: &[f64]) {
-        values.iter().for_each(|value| self.add(*value, 1));
+        let counts = self.open();
+        values.iter().for_each(|value| *counts.entry(cell(*value) as u32).or_default() += 1);
     }
 
     fn merge(&mut self, other: &LogCells) -> Result<(), Mismatch> {
-        other.0.iter().for_each(|(cell, count)| *self.0.entry(*cell).or_default() += count);
+        let counts = self.open();
+        match &other.0 {
+            Counts::Open(from) => {
+                from.iter().for_each(|(cell, count)| *counts.entry(*cell).or_default() += count);
+            }
+            Counts::Small(..) => {
+                let from = other.filled().into_iter();
+                from.for_each(|(cell, count)| *counts.entry(cell).or_default() += count);
+            }
+        }
         Ok(())
     }
 }
@@ -239,7 +301,7 @@ impl<'de> Deserialize<'de> for LogCells {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LogCells, D::Error> {
         match sparse::deserialize(deserializer)? {
             sparse::Stored::Filled { cells, filled } if cells as usize == CELLS => {
-                Ok(LogCells(filled.into_iter().collect()))
+                Ok(LogCells(Counts::Open(filled.into_iter().collect())))
             }
             _ => Err(serde::de::Error::custom("counts of other cells")),
         }

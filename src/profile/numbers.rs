@@ -52,7 +52,12 @@ pub struct NumbersScratch {
     values: Vec<f64>,
     dictionary: Vec<f64>,
     rows: Vec<u64>,
+    /// By key, the rows that each of some lanes counted.
+    apart: Vec<[u32; LANES]>,
 }
+
+/// Keys next to each other are counted apart.
+const LANES: usize = 4;
 
 impl NumbersScratch {
     /// Reads a block of numbers.
@@ -83,9 +88,7 @@ impl NumbersScratch {
         if self.dictionary.len() != dictionary.len() || found.nans > 0 {
             return None;
         }
-        self.rows.clear();
-        self.rows.resize(dictionary.len(), 0);
-        keys.iter().for_each(|key| self.rows[*key as usize] += 1);
+        self.count(keys, dictionary.len());
         self.values.clear();
         if self.rows.contains(&0) {
             let used: BooleanArray = self.rows.iter().map(|rows| Some(*rows > 0)).collect();
@@ -98,6 +101,20 @@ impl NumbersScratch {
         }
         let span = || found.range.map(|(min, max)| Span { min, max, exact: None });
         Some(written.or_else(span))
+    }
+
+    /// Counts keys; neighbours apart, since a count that was just written is read slowly.
+    fn count(&mut self, keys: &[i32], n: usize) {
+        self.apart.clear();
+        self.apart.resize(n, [0; LANES]);
+        let (groups, rest) = keys.as_chunks::<LANES>();
+        for group in groups {
+            (0..LANES).for_each(|lane| self.apart[group[lane] as usize][lane] += 1);
+        }
+        rest.iter().for_each(|key| self.apart[*key as usize][0] += 1);
+        self.rows.clear();
+        self.rows
+            .extend(self.apart.iter().map(|own| own.iter().copied().map(u64::from).sum::<u64>()));
     }
 
     fn read_each<'a>(&'a mut self, block: &'a Block) -> Numbers<'a> {

@@ -4,10 +4,12 @@ use super::cells::{Cells, Placed};
 use super::distinct::Distinct;
 use super::exponential_histogram::ExponentialHistogram;
 use super::extremes::{Extremes, Span, without_negative_zero};
+use super::finders::Finders;
 use super::grid::NumericGrid;
 use super::half::half_cells;
 use super::log_cells::LogCells;
 use super::moments::Moments;
+use super::narrow_lane::NarrowLane;
 use super::numeric_frame::NumericFrame;
 use super::percentiles::{OrderedCells, PERCENTILES};
 use super::repeated_numbers::RepeatedNumbers;
@@ -89,6 +91,7 @@ pub struct NumericScratch {
     wide: Found,
     /// Values in cells that can hold several.
     shared: Found,
+    finders: Finders,
 }
 
 /// Present values of one width, with the span as it was written.
@@ -119,7 +122,7 @@ impl NumericProfile {
         let width = self.width();
         let (grid, current) = self.cells_as(frame, width);
         let reference = match (width, &frame.narrow) {
-            (Width::F32, Some(lane)) => Cow::Borrowed(&lane.reference),
+            (Width::F32, Some(lane)) => Cow::Borrowed(lane.reference()),
             _ => reference.cells_as(frame, width).1,
         };
         CellPair { grid, reference, current }
@@ -162,7 +165,7 @@ impl NumericProfile {
     ) -> (&'a NumericGrid, Cow<'a, Cells>) {
         match (width, &frame.narrow) {
             (Width::F16, _) => (frame.half(), self.half_cells(frame)),
-            (Width::F32, Some(lane)) => (&lane.grid, self.narrow_cells(frame, &lane.grid)),
+            (Width::F32, Some(lane)) => (lane.grid(), self.narrow_cells(frame, lane.grid())),
             _ => match &self.native {
                 Some(native) => (&frame.native, Cow::Borrowed(native)),
                 None => (&frame.native, Cow::Owned(Cells::new(&frame.native))),
@@ -191,7 +194,7 @@ impl NumericProfile {
         let grid = frame.half();
         let native = self.native.as_ref().map(|cells| half_cells(grid, &frame.native, cells));
         let narrow = self.narrow.as_ref().zip(frame.narrow.as_ref());
-        let narrow = narrow.map(|(cells, lane)| half_cells(grid, &lane.grid, cells));
+        let narrow = narrow.map(|(cells, lane)| half_cells(grid, lane.grid(), cells));
         let rounded = native.into_iter().chain(narrow).map(Cow::Owned);
         sum(grid, self.half.as_ref().map(Cow::Borrowed).into_iter().chain(rounded))
     }
@@ -246,6 +249,16 @@ impl NumericProfile {
         size_of::<NumericProfile>() + lanes + rounded + self.log.bytes()
     }
 
+    /// Makes its counts small; nothing is added to them any more.
+    pub fn rest(&mut self) {
+        let lanes = [&mut self.native, &mut self.narrow, &mut self.half];
+        lanes.into_iter().flatten().for_each(Cells::rest);
+        if let Rounded::Floats(cells) = &mut self.rounded {
+            cells.rest();
+        }
+        self.log.rest();
+    }
+
     /// Rows with a value, infinities included.
     pub fn total(&self) -> u64 {
         self.lanes().map(Cells::total).sum()
@@ -285,8 +298,7 @@ impl NumericProfile {
         let (grid, cells) = self.cells(frame);
         let counts = cells.counts();
         let finite = 1..counts.len() - 1;
-        let cells = counts[finite.clone()].iter().zip(&grid.shared()[finite]);
-        let atoms = cells.filter(|(rows, is_shared)| **rows > 0 && !**is_shared).count();
+        let atoms = finite.filter(|cell| counts[*cell] > 0 && !grid.shared().value(*cell)).count();
         frame.tracks_distinct.then(|| atoms as u64 + self.others.estimate())
     }
 
@@ -298,7 +310,7 @@ impl NumericProfile {
     /// Counts values on the grid of the width that they come in.
     fn update_cells(&mut self, input: NumericInput<'_>, (min, max): (f64, f64)) {
         let NumericInput { frame, width, values, repeats, scratch, .. } = input;
-        let NumericScratch { rounded, wide, shared } = scratch;
+        let NumericScratch { rounded, wide, shared, finders } = scratch;
         // Wider values than the reference's are rounded as those were.
         let round = |value: f64| frame.width.round(value);
         let is_wider = width.narrower(frame.width) != width;
@@ -314,18 +326,19 @@ impl NumericProfile {
         let (grid, cells) = match (width, &frame.narrow) {
             _ if is_wider || width == frame.width => (&frame.native, &mut self.native),
             (Width::F16, _) => (frame.half(), &mut self.half),
-            (_, Some(lane)) => (&lane.grid, &mut self.narrow),
+            (_, Some(lane)) => (lane.grid(), &mut self.narrow),
             (_, None) => (&frame.native, &mut self.native),
         };
         let cells = cells.get_or_insert_with(|| Cells::new(grid));
-        let placed = Placed { grid, values: compared, span };
+        let finder = finders.of(grid, compared.len());
+        let placed = Placed { grid, finder, values: compared, span };
         if let Some(repeats) = &repeats {
             cells.update_repeated(placed, repeats.rows);
             for (cell, value, rows) in repeats.by_cell(placed) {
-                if frame.tracks_distinct && grid.shared()[cell] {
+                if frame.tracks_distinct && grid.shared().value(cell) {
                     self.others.update(without_negative_zero(value).to_bits());
                 }
-                if grid.wide().by_cell()[cell] {
+                if grid.wide().by_cell().value(cell) {
                     self.log.add(value, rows);
                 }
             }
@@ -335,7 +348,7 @@ impl NumericProfile {
             });
         } else {
             if frame.tracks_distinct {
-                self.others.update_numbers(cells.update_and_share(placed, shared));
+                cells.update_and(placed, shared, |own| self.others.update_numbers(own));
             } else {
                 cells.update(placed);
             }
@@ -347,22 +360,30 @@ impl NumericProfile {
             }
         }
         if let (Width::F64, Some(lane)) = (width, &frame.narrow) {
-            let placed = Placed { grid: &lane.grid, values, span: (min, max) };
-            self.update_rounded(placed, repeats.map(|own| own.rows));
+            let rows = repeats.map(|own| own.rows);
+            self.update_rounded(lane, (values, rows), (min, max), finders);
         }
     }
 
     /// Counts doubles as floats, as long as that is what they are.
-    fn update_rounded(&mut self, placed: Placed<'_>, rows: Option<&[u64]>) {
+    fn update_rounded(
+        &mut self,
+        lane: &NarrowLane,
+        (values, rows): (&[f64], Option<&[u64]>),
+        span: (f64, f64),
+        finders: &mut Finders,
+    ) {
         if self.rounded == Rounded::Doubles {
             return;
         }
-        if placed.values.iter().any(|value| Width::F32.round(*value) != *value) {
+        if values.iter().any(|value| Width::F32.round(*value) != *value) {
             self.rounded = Rounded::Doubles;
             return;
         }
+        let grid = lane.grid();
+        let placed = Placed { grid, finder: finders.of(grid, values.len()), values, span };
         if self.rounded == Rounded::Nothing {
-            self.rounded = Rounded::Floats(Cells::new(placed.grid));
+            self.rounded = Rounded::Floats(Cells::new(grid));
         }
         if let Rounded::Floats(cells) = &mut self.rounded {
             match rows {

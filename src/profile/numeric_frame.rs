@@ -7,6 +7,7 @@ use super::grid::NumericGrid;
 use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::half::half_grid;
 use super::moments::MomentsFrame;
+use super::narrow_lane::NarrowLane;
 use super::percentiles::percentile_in_cells;
 use super::row_order::RowOrder;
 use crate::feature::Width;
@@ -61,14 +62,6 @@ impl From<NumericFrame> for FrameParts {
     }
 }
 
-/// The reference as if it had come in single precision: a model trained on doubles and served
-/// floats must not look like drift.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct NarrowLane {
-    pub grid: NumericGrid,
-    pub reference: Cells,
-}
-
 /// How a reference's column came.
 #[derive(Debug, Clone, Copy)]
 pub struct NumericOrigin<'a> {
@@ -88,7 +81,7 @@ impl NumericFrame {
 
     pub fn new(reference: SortedReference<'_>, origin: NumericOrigin<'_>) -> NumericFrame {
         let finite = reference.finite;
-        let native = reference.grid_with_bins(origin.own_ends);
+        let native = reference.grid_with_bins(origin.own_ends).into();
         let n_distinct = finite.chunk_by(|a, b| a == b).take(ATOMS_MAX + 1).count();
         let stored = FrameParts {
             width: origin.width,
@@ -146,7 +139,7 @@ impl NumericFrame {
     pub fn hash_into(&self, hash: &mut Xxh3) {
         self.native.hash_into(hash);
         if let Some(narrow) = &self.narrow {
-            narrow.grid.hash_into(hash);
+            narrow.hash_into(hash);
         }
         hash.update(&self.center.to_bits().to_le_bytes());
         for fence in self.fences.iter().flat_map(|(low, high)| [low, high]) {
@@ -161,26 +154,9 @@ impl NumericFrame {
     }
 }
 
-impl NarrowLane {
-    fn new(reference: SortedReference<'_>, own_ends: &[f64]) -> Option<NarrowLane> {
-        let rounded: Vec<f64> = reference.finite.iter().map(|&v| Width::F32.round(v)).collect();
-        if rounded == reference.finite {
-            return None;
-        }
-        let reference = SortedReference { finite: &rounded, ..reference };
-        // Ends that become one are one.
-        let mut own_ends: Vec<f64> = own_ends.iter().map(|end| Width::F32.round(*end)).collect();
-        own_ends.dedup();
-        let grid = reference.grid_with_bins(&own_ends);
-        let mut cells = Cells::of_sorted(&grid, &rounded);
-        cells.add_infinities(reference.negative_infinities, reference.positive_infinities);
-        Some(NarrowLane { grid, reference: cells })
-    }
-}
-
 /// Q1 − 1.5 IQR and Q3 + 1.5 IQR; J. W. Tukey, "Exploratory Data Analysis" (1977).
 fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
-    let cells = Cells::of_sorted(grid, finite);
+    let cells = Cells::of_sorted(grid.edges(), finite);
     let mut extremes = Extremes::default();
     extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
     let quartile = |percent| percentile_in_cells(grid, &cells.counts(), &extremes, percent);

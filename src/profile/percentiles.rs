@@ -54,18 +54,18 @@ impl<'a> OrderedCells<'a> {
         let place = find(&self.upto, target)?;
         let linear = place.value(grid, counts, extremes)?;
         let wide = grid.wide().by_cell();
-        if !wide[place.cell] {
+        if !wide.value(place.cell) {
             let (lower, upper) = place.bounds(grid, extremes)?;
             return Some(near_both(linear, lower, upper));
         }
-        let rows = |cells: &[u64], wide: &[bool]| -> u64 {
-            cells.iter().zip(wide).filter(|(_, wide)| **wide).map(|(rows, _)| rows).sum()
+        let rows = |cells: &[u64]| -> u64 {
+            cells.iter().zip(wide).filter(|(_, wide)| *wide).map(|(rows, _)| rows).sum()
         };
         // Profiles of before did not count them, and lanes of other grids have other wide cells.
-        if rows(counts, wide) != log.total() {
+        if rows(counts) != log.total() {
             return Some(linear);
         }
-        let below = rows(&counts[..place.cell], &wide[..place.cell]);
+        let below = rows(&counts[..place.cell]);
         let value = log.at(below + place.rank())?;
         let (lower, upper) = place.bounds(grid, extremes)?;
         Some(value.clamp(lower, upper))

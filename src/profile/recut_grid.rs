@@ -11,6 +11,7 @@ use super::extremes::{Extremes, without_negative_zero};
 use super::grid::NumericGrid;
 use super::grid_build::{HEAVY_PARTS, guard_edges};
 use super::log_cells::LogCells;
+use arrow_buffer::BooleanBuffer;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -95,7 +96,7 @@ fn known_edges(grid: &NumericGrid, counts: &[u64], log: &LogCells) -> RowsBelow 
         Some((Edge(*edge), *rows))
     });
     let mut below: RowsBelow = upto.collect();
-    let in_wide: u64 = counts.iter().zip(wide).filter(|(_, wide)| **wide).map(|(n, _)| n).sum();
+    let in_wide: u64 = counts.iter().zip(wide).filter(|(_, wide)| *wide).map(|(n, _)| n).sum();
     // Profiles of before did not count logarithms, and rows of other widths had other wide cells.
     if in_wide != log.total() {
         return below;
@@ -125,10 +126,10 @@ fn known_edges(grid: &NumericGrid, counts: &[u64], log: &LogCells) -> RowsBelow 
 }
 
 /// Finite cells next to each other that are wide.
-fn wide_stretches(wide: &[bool]) -> Vec<Range<usize>> {
+fn wide_stretches(wide: &BooleanBuffer) -> Vec<Range<usize>> {
     let finite = 1..wide.len() - 1;
     let mut stretches: Vec<Range<usize>> = Vec::new();
-    for cell in finite.filter(|cell| wide[*cell]) {
+    for cell in finite.filter(|cell| wide.value(*cell)) {
         match stretches.last_mut() {
             Some(last) if last.end == cell => last.end += 1,
             _ => stretches.push(cell..cell + 1),
@@ -199,7 +200,7 @@ mod tests {
             counts[cell] += 1;
             if value.is_finite() {
                 extremes.update(Span { min: *value, max: *value, exact: None });
-                if grid.wide().by_cell()[cell] {
+                if grid.wide().by_cell().value(cell) {
                     log.update(&[*value]);
                 }
             }

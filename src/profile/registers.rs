@@ -41,7 +41,7 @@ impl Registers {
         own.try_into().ok().map(Registers)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, value: u64) {
         let coupon = number(Coupon::from_value(value));
         let register = &mut self.0[coupon as usize % REGISTERS];
@@ -56,7 +56,7 @@ impl Registers {
     pub fn to_sketch(&self) -> Vec<u8> {
         let sum = |own: &dyn Fn(u8) -> bool| -> f64 {
             let own = self.0.iter().filter(|value| own(**value));
-            own.fold(0.0, |sum, value| sum + (-f64::from(*value)).exp2())
+            own.fold(0.0, |sum, value| sum + power_of_half(*value))
         };
         let empty = self.0.iter().filter(|value| **value == 0).count() as u32;
         let mut bytes = Vec::with_capacity(PREAMBLE_BYTES + REGISTERS);
@@ -70,6 +70,11 @@ impl Registers {
         bytes.extend(self.0);
         bytes
     }
+}
+
+/// 2^−exponent.
+fn power_of_half(exponent: u8) -> f64 {
+    f64::from_bits((1_023 - u64::from(exponent)) << 52)
 }
 
 /// The 32 bits of a coupon, which are what is hashed of it.

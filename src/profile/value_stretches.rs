@@ -25,7 +25,7 @@ pub(super) fn stretches(
 ) -> Vec<ValueStretch> {
     let Some((min, max)) = extremes.min().zip(extremes.max()) else { return Vec::new() };
     let wide = grid.wide().by_cell();
-    let in_wide = counts.iter().zip(wide).filter(|(_, is_wide)| **is_wide);
+    let in_wide = counts.iter().zip(wide).filter(|(_, is_wide)| *is_wide);
     let is_counted = in_wide.map(|(rows, _)| rows).sum::<u64>() == log.total();
     let mut pieces = Pieces { left: log.stretches().into_iter().collect() };
     let mut found = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn stretches(
         // Values of another width than they are compared in may lie a rounding outside.
         let (lower, upper) = grid.bounds(cell);
         let ends = (lower.clamp(min, max), upper.clamp(min, max));
-        match wide[cell] && is_counted {
+        match wide.value(cell) && is_counted {
             true => pieces.take(rows, ends, &mut found),
             false => found.push(ValueStretch { lower: ends.0, upper: ends.1, rows }),
         }

@@ -4,6 +4,7 @@
 //! They lie around zero, beyond the reference's values, and in its tails; a grid is cut so that few
 //! values of the reference are in one.
 
+use arrow_buffer::BooleanBuffer;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ const STRETCHES_MAX: usize = 3;
 /// Which cells of a grid are wide.
 #[derive(Debug, Clone)]
 pub struct WideCells {
-    by_cell: Vec<bool>,
+    by_cell: BooleanBuffer,
     /// Lower end, exclusive, and upper end, inclusive; none when there are many.
     stretches: Option<Vec<(f64, f64)>>,
 }
@@ -43,7 +44,7 @@ impl WideCells {
     }
 
     /// By cell, the two of the infinities included.
-    pub fn by_cell(&self) -> &[bool] {
+    pub fn by_cell(&self) -> &BooleanBuffer {
         &self.by_cell
     }
 
@@ -190,7 +191,7 @@ mod tests {
             let grid =
                 SortedReference { finite, negative_infinities: 0, positive_infinities: 0 }.grid();
             let wide = grid.wide();
-            let is_wide = |value: &f64| wide.by_cell()[grid.cell(*value)];
+            let is_wide = |value: &f64| wide.by_cell().value(grid.cell(*value));
             let mut expected: Vec<f64> = values.iter().copied().filter(is_wide).collect();
             let mut found = Found::default();
             wide.find(&values, (-60.0, 60.0), &mut found);
@@ -212,7 +213,7 @@ mod tests {
                 SortedReference { finite, negative_infinities: 0, positive_infinities: 0 }.grid();
             let wide = grid.wide();
             assert!(wide.have_stretches(), "{number}");
-            let n = values.iter().filter(|value| wide.by_cell()[grid.cell(**value)]).count();
+            let n = values.iter().filter(|value| wide.by_cell().value(grid.cell(**value))).count();
             assert!(n < values.len() / 8, "{n} of shape {number}");
         }
     }

@@ -50,6 +50,12 @@ impl ColumnChanges {
         self.new.is_empty() && self.retyped.is_empty()
     }
 
+    /// Takes what the same files are to other features; new is what is new to all of them.
+    pub fn add_features(&mut self, other: ColumnChanges) {
+        self.new.retain(|name| other.new.contains(name));
+        self.retyped.extend(other.retyped);
+    }
+
     /// Takes those of another file as well.
     pub fn add(&mut self, other: ColumnChanges) {
         self.new.extend(other.new);

@@ -65,6 +65,18 @@ impl fmt::Debug for ColumnsConfig {
 }
 
 impl ColumnsConfig {
+    /// Whether all that is named as a prediction is among the features of a reference.
+    pub fn check_predictions<'a>(&self, features: impl Iterator<Item = &'a str>) -> Result<()> {
+        let features: HashSet<&str> = features.collect();
+        match self.predictions.iter().find(|name| !features.contains(name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(Error::new(format!(
+                "columns.prediction: {name:?} is no feature of the reference; add what the model \
+                 answers for it, or leave the key out"
+            ))),
+        }
+    }
+
     pub fn is_feature(&self, name: &str) -> bool {
         let matches = |patterns: &[NamePattern]| patterns.iter().any(|p| p.matches(name));
         let is_chosen = self.include.as_deref().is_none_or(matches) && !matches(&self.exclude);

@@ -10,6 +10,7 @@ use crate::format::parquet::ParquetTable;
 use crate::format::payload::ValueNames;
 use crate::format::{self, OpenFile};
 use crate::monitor::reference::{Profile, Reference, ReferenceConfig};
+use crate::monitor::reference_columns::ReferenceColumns;
 use crate::monitor::table::Table;
 use crate::schema::columns::ColumnsConfig;
 use crate::settings::is_address;
@@ -95,7 +96,7 @@ fn resolve_address(address: &Path) -> Result<Input> {
     }
 }
 
-fn is_profile(path: &Path) -> bool {
+pub fn is_profile(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == PROFILE)
 }
 
@@ -249,23 +250,58 @@ pub fn reference(
     page_bytes_max: u64,
     step: &(dyn Fn(usize) + Sync),
 ) -> Result<Reference> {
+    let mut found = None;
+    reference_parts(path, config, page_bytes_max, usize::MAX, step, |reference| {
+        found = Some(reference);
+        Ok::<(), Error>(())
+    })?;
+    Ok(found.expect("it has one part"))
+}
+
+/// Loads a reference from any of these in parts of so many features, and hands over one after the
+/// other; one that was profiled before has one part.
+pub fn reference_parts<E: From<Error>>(
+    path: &Path,
+    config: &ReferenceConfig,
+    page_bytes_max: u64,
+    part_features: usize,
+    step: &(dyn Fn(usize) + Sync),
+    mut f: impl FnMut(Reference) -> Result<(), E>,
+) -> Result<(), E> {
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
-    let found = match resolve(path).map_err(context)? {
-        Input::Profile(file) => match read_profile(&file)? {
-            Profile::Reference(reference) => reference.select(config).map_err(context),
-            Profile::Current(_) => Err(context(Error::new(
-                "a profile that was counted on another's grid cannot be the reference; \
-                 name the reference that it was counted with",
-            ))),
-        },
-        Input::Files(files) => {
-            let tables = files.iter().map(|file| open(&file.path, page_bytes_max));
-            let tables = tables.collect::<Result<Vec<_>>>()?;
-            build(&tables, config, step).map_err(context)
+    let predictions = |names: &mut dyn Iterator<Item = &str>| {
+        config.columns.check_predictions(names).map_err(context)
+    };
+    let files = match resolve(path).map_err(context)? {
+        Input::Profile(file) => {
+            let Profile::Reference(found) = read_profile(&file)? else {
+                return Err(context(Error::new(
+                    "a profile that was counted on another's grid cannot be the reference; \
+                     name the reference that it was counted with",
+                ))
+                .into());
+            };
+            let found = found.select(config).map_err(context)?;
+            predictions(&mut found.names())?;
+            return f(found);
         }
-    }?;
-    found.check_predictions(&config.columns).map_err(context)?;
-    Ok(found)
+        Input::Files(files) => files,
+    };
+    let tables = files.iter().map(|file| open(&file.path, page_bytes_max));
+    let tables = tables.collect::<Result<Vec<_>>>()?;
+    let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
+    let columns = ReferenceColumns::of(&tables, config).map_err(context)?;
+    predictions(&mut columns.names())?;
+    let mut start = 0_usize;
+    loop {
+        let end = columns.len().min(start.saturating_add(part_features));
+        let part = columns.build(start..end, &|| step(columns.len())).map_err(context)?;
+        f(part)?;
+        if end == columns.len() {
+            return Ok(());
+        }
+        start = end;
+    }
 }
 
 /// Profiles files as one reference; `step` as in [`reference`](fn@reference).

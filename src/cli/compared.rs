@@ -1,0 +1,156 @@
+//! Comparing inputs with a reference once.
+//!
+//! Where columns can be read one by one, so many features at a time are profiled, counted and
+//! scored: what is left of a feature then is a hundredth of its grids and counts.
+
+use super::counting::{Counting, pane};
+use super::options::CheckOptions;
+use super::progress::bar;
+use crate::format::file_format::FileFormat;
+use crate::monitor::figures::{ReferenceFigures, WindowFigures};
+use crate::monitor::reference::Reference;
+use crate::monitor::score::{WindowLabel, score};
+use crate::schema::column_changes::ColumnChanges;
+use crate::source::inputs::{self, Input, reference_parts};
+use crate::window::pane::Pane;
+use anyhow::{Error, Result, anyhow, bail};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Features that are held at a time: some 400 MB of them.
+const PART_FEATURES: usize = 4_096;
+
+/// What inputs came to against a reference.
+pub struct Compared {
+    pub reference: Arc<ReferenceFigures>,
+    pub windows: Vec<WindowFigures>,
+    pub changes: ColumnChanges,
+    /// Files that are a window each, and could not be read.
+    pub unreadable: Vec<Error>,
+}
+
+/// The same of some features.
+struct Part {
+    reference: ReferenceFigures,
+    /// By window; of one that could not be read, why.
+    windows: Vec<Result<WindowFigures>>,
+    changes: ColumnChanges,
+}
+
+/// The rows of all inputs as one window, unless `each` file is one.
+pub fn compare(
+    reference: &Path,
+    current: &[PathBuf],
+    each: bool,
+    settings: &CheckOptions,
+) -> Result<Compared> {
+    let files = files(current)?;
+    // A rule can be about all features together, and rows that come whole are read once.
+    let in_parts = settings.drift.rules.is_empty() && files.iter().all(|file| is_by_column(file));
+    let part_features = if in_parts { PART_FEATURES } else { usize::MAX };
+    let mut all: Option<Part> = None;
+    let bar = bar("reference", 0);
+    let CheckOptions { reference: config, page_bytes_max, .. } = settings;
+    let step = |columns| {
+        bar.set_length(columns as u64);
+        bar.inc(1);
+    };
+    reference_parts(reference, config, *page_bytes_max, part_features, &step, |own| {
+        if own.rows == 0 || own.features.is_empty() {
+            let (path, rows, features) = (reference.display(), own.rows, own.features.len());
+            bail!(
+                "reference {path}: {rows} rows, {features} features; nothing can be compared with \
+                 it"
+            );
+        }
+        let part = Part::of(&own, &files, each, settings)?;
+        match &mut all {
+            Some(all) => all.add(part),
+            None => all = Some(part),
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    all.expect("a reference has one part at least").finish(each)
+}
+
+impl Part {
+    fn of(
+        reference: &Reference,
+        files: &[PathBuf],
+        each: bool,
+        settings: &CheckOptions,
+    ) -> Result<Part> {
+        reference.check_rules(&settings.drift.rules)?;
+        let figures = ReferenceFigures::of(reference, false);
+        let mut changes = ColumnChanges::default();
+        let counting = Counting::new(reference, settings, files, each)?;
+        let close = |name: &str, pane: &Pane| {
+            let label = WindowLabel { window: name.to_owned(), ..WindowLabel::default() };
+            score(reference, pane, &[], &[], &settings.drift, label)
+                .map(|scored| scored.figures)
+                .map_err(|error| anyhow!("{name}: {error}"))
+        };
+        let mut panes =
+            files.iter().map(|path| (path, pane(reference, path, &counting, &mut changes)));
+        let windows = if each {
+            // One bad file must not hide the others.
+            panes.map(|(path, pane)| close(&path.to_string_lossy(), &pane?)).collect()
+        } else {
+            let mut all = match panes.next() {
+                Some((_, first)) => first?,
+                None => Pane::new(reference.grids()),
+            };
+            for (path, pane) in panes {
+                all.merge(&pane?).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+            }
+            vec![close("check", &all)]
+        };
+        Ok(Part { reference: figures, windows, changes })
+    }
+
+    /// Takes what other features came to.
+    fn add(&mut self, other: Part) {
+        self.reference.add_features(other.reference.features);
+        self.changes.add_features(other.changes);
+        for (own, other) in self.windows.iter_mut().zip(other.windows) {
+            match (&mut *own, other) {
+                (Ok(own), Ok(other)) => own.features.extend(other.features),
+                (Ok(_), Err(error)) => *own = Err(error),
+                (Err(_), _) => {}
+            }
+        }
+    }
+
+    fn finish(self, each: bool) -> Result<Compared> {
+        let Part { reference, windows, changes } = self;
+        let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+        for window in windows {
+            match window {
+                Ok(figures) => {
+                    let (slot, compared) = (read.len() as u64, Some(reference.content));
+                    read.push(WindowFigures { slot, compared, ..figures });
+                }
+                Err(error) if each => unreadable.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Compared { reference: Arc::new(reference), windows: read, changes, unreadable })
+    }
+}
+
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        match inputs::resolve(path)? {
+            Input::Profile(path) => files.push(path),
+            Input::Files(found) => files.extend(found.into_iter().map(|file| file.path)),
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a column of a file is read without the others.
+fn is_by_column(file: &Path) -> bool {
+    FileFormat::of(file) == FileFormat::Parquet && !inputs::is_profile(file)
+}
