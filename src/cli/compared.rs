@@ -6,7 +6,7 @@
 use super::counting::{Counting, pane};
 use super::options::CheckOptions;
 use super::progress::bar;
-use crate::format::file_format::FileFormat;
+use crate::format::file_format::{FileFormat, OpenedTable};
 use crate::monitor::figures::{ReferenceFigures, WindowFigures};
 use crate::monitor::reference::Reference;
 use crate::monitor::score::{WindowLabel, score};
@@ -14,11 +14,13 @@ use crate::schema::column_changes::ColumnChanges;
 use crate::source::inputs::{self, Input, reference_parts};
 use crate::window::pane::Pane;
 use anyhow::{Error, Result, anyhow, bail};
+use rayon::prelude::*;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Features that are held at a time: some 400 MB of them.
-const PART_FEATURES: usize = 4_096;
+const PART_FEATURES: usize = 8_192;
 
 /// What inputs came to against a reference.
 pub struct Compared {
@@ -28,6 +30,19 @@ pub struct Compared {
     /// Files that are a window each, and could not be read.
     pub unreadable: Vec<Error>,
 }
+
+/// The files of the windows.
+struct CountedFiles {
+    paths: Vec<PathBuf>,
+    /// Those that are kept open from one part to the next.
+    opened: Vec<Option<OpenedTable>>,
+    keeps_open: bool,
+    /// Each is a window.
+    each: bool,
+}
+
+/// Files that are kept open, at most.
+const OPEN_MAX: usize = 16;
 
 /// The same of some features.
 struct Part {
@@ -48,6 +63,9 @@ pub fn compare(
     // A rule can be about all features together, and rows that come whole are read once.
     let in_parts = settings.drift.rules.is_empty() && files.iter().all(|file| is_by_column(file));
     let part_features = if in_parts { PART_FEATURES } else { usize::MAX };
+    let keeps_open = in_parts && files.len() <= OPEN_MAX;
+    let opened = files.iter().map(|_| None).collect();
+    let mut files = CountedFiles { paths: files, opened, keeps_open, each };
     let mut all: Option<Part> = None;
     let bar = bar("reference", 0);
     let CheckOptions { reference: config, page_bytes_max, .. } = settings;
@@ -55,7 +73,7 @@ pub fn compare(
         bar.set_length(columns as u64);
         bar.inc(1);
     };
-    reference_parts(reference, config, *page_bytes_max, part_features, &step, |own| {
+    reference_parts(reference, config, *page_bytes_max, part_features, &step, |own, names| {
         if own.rows == 0 || own.features.is_empty() {
             let (path, rows, features) = (reference.display(), own.rows, own.features.len());
             bail!(
@@ -63,7 +81,9 @@ pub fn compare(
                  it"
             );
         }
-        let part = Part::of(&own, &files, each, settings)?;
+        let part = Part::of(&own, &mut files, names, settings)?;
+        // What so many features hold is given back on all cores.
+        own.features.into_par_iter().for_each(drop);
         match &mut all {
             Some(all) => all.add(part),
             None => all = Some(part),
@@ -77,22 +97,30 @@ pub fn compare(
 impl Part {
     fn of(
         reference: &Reference,
-        files: &[PathBuf],
-        each: bool,
+        files: &mut CountedFiles,
+        names: &HashSet<&str>,
         settings: &CheckOptions,
     ) -> Result<Part> {
         reference.check_rules(&settings.drift.rules)?;
         let figures = ReferenceFigures::of(reference, false);
         let mut changes = ColumnChanges::default();
-        let counting = Counting::new(reference, settings, files, each)?;
+        let each = files.each;
+        let is_known = |name: &str| names.contains(name);
+        let counting = Counting::new(reference, settings, &files.paths, each)?.knowing(&is_known);
         let close = |name: &str, pane: &Pane| {
             let label = WindowLabel { window: name.to_owned(), ..WindowLabel::default() };
             score(reference, pane, &[], &[], &settings.drift, label)
                 .map(|scored| scored.figures)
                 .map_err(|error| anyhow!("{name}: {error}"))
         };
-        let mut panes =
-            files.iter().map(|path| (path, pane(reference, path, &counting, &mut changes)));
+        let keeps_open = files.keeps_open;
+        let mut panes = files.paths.iter().zip(&mut files.opened).map(|(path, opened)| {
+            let pane = pane(reference, path, &counting, &mut changes, opened);
+            if !keeps_open {
+                *opened = None;
+            }
+            (path, pane)
+        });
         let windows = if each {
             // One bad file must not hide the others.
             panes.map(|(path, pane)| close(&path.to_string_lossy(), &pane?)).collect()
@@ -112,7 +140,7 @@ impl Part {
     /// Takes what other features came to.
     fn add(&mut self, other: Part) {
         self.reference.add_features(other.reference.features);
-        self.changes.add_features(other.changes);
+        self.changes.add(other.changes);
         for (own, other) in self.windows.iter_mut().zip(other.windows) {
             match (&mut *own, other) {
                 (Ok(own), Ok(other)) => own.features.extend(other.features),

@@ -47,11 +47,18 @@ pub struct Counting<'a> {
     columns: ColumnsConfig,
     /// What rows without types are read for.
     lines: Arc<LineSchema>,
+    /// Whether a column is a feature, of this reference or of another part of it.
+    is_known: Option<&'a dyn Fn(&str) -> bool>,
 }
 
-impl Counting<'_> {
+impl<'a> Counting<'a> {
+    /// The same, which knows the features of other parts of the reference by name.
+    pub fn knowing(self, is_known: &'a dyn Fn(&str) -> bool) -> Counting<'a> {
+        Counting { is_known: Some(is_known), ..self }
+    }
+
     /// Rows that come through a pipe; nobody knows how many.
-    pub fn of_pipe<'a>(reference: &Reference, settings: &'a CheckOptions) -> Result<Counting<'a>> {
+    pub fn of_pipe(reference: &Reference, settings: &'a CheckOptions) -> Result<Counting<'a>> {
         if settings.sampling.as_ref().is_some_and(|config| config.rows_max.is_some()) {
             bail!("model.sampling.rows_max needs files: nobody knows how many rows a pipe brings");
         }
@@ -59,7 +66,7 @@ impl Counting<'_> {
     }
 
     /// The rows of all `files` are one window, unless `each` is one.
-    pub fn new<'a>(
+    pub fn new(
         reference: &Reference,
         settings: &'a CheckOptions,
         files: &[PathBuf],
@@ -82,7 +89,15 @@ impl Counting<'_> {
         }
         let cluster = settings.reference.columns.cluster.as_deref();
         let columns = settings.reference.columns_of_logs(sampling);
-        Ok(Counting { sampling, window_rows, page_bytes_max, cluster, columns, lines })
+        Ok(Counting {
+            sampling,
+            window_rows,
+            page_bytes_max,
+            cluster,
+            columns,
+            lines,
+            is_known: None,
+        })
     }
 }
 
@@ -92,6 +107,7 @@ pub fn pane(
     path: &Path,
     counting: &Counting<'_>,
     changes: &mut ColumnChanges,
+    opened: &mut Option<OpenedTable>,
 ) -> Result<Pane> {
     if let Input::Profile(path) = inputs::resolve(path)? {
         return match inputs::read_profile(&path)? {
@@ -106,8 +122,14 @@ pub fn pane(
             )),
         };
     }
-    let opened = inputs::open_rows(path, counting.page_bytes_max, &counting.lines)?;
-    tell_rejected(path, &opened);
+    let opened = match opened {
+        Some(opened) => opened,
+        None => {
+            let own = inputs::open_rows(path, counting.page_bytes_max, &counting.lines)?;
+            tell_rejected(path, &own);
+            opened.insert(own)
+        }
+    };
     Ok(pane_of_table(reference, &*opened.table, counting, changes)
         .map_err(|fault| fault.context(path.display()))?)
 }
@@ -121,7 +143,10 @@ pub fn pane_of_table(
 ) -> Result<Pane, Fault> {
     let table = RenamedTable::new(table, &counting.columns.renaming, reference);
     let wanted: Vec<_> = reference.grids().map(FeatureGrid::wanted).collect();
-    changes.add(ColumnChanges::of(table.schema(), &wanted, &counting.columns));
+    changes.add(match counting.is_known {
+        Some(own) => ColumnChanges::of_some(table.schema(), &wanted, &counting.columns, own),
+        None => ColumnChanges::of(table.schema(), &wanted, &counting.columns),
+    });
     let bar = bar("current", table.row_groups().len() * reference.features.len());
     let on_read = || {
         bar.inc(1);

@@ -77,7 +77,7 @@ fn current(grid: &Path, files: &[PathBuf], settings: &CheckOptions) -> Result<Pr
     let counting = Counting::new(&reference, settings, files, false)?;
     let (mut all, mut changes) = (Pane::new(reference.grids()), ColumnChanges::default());
     for file in files {
-        all.merge(&pane(&reference, file, &counting, &mut changes)?)
+        all.merge(&pane(&reference, file, &counting, &mut changes, &mut None)?)
             .map_err(|error| anyhow!("{}: {error}", file.display()))?;
     }
     if !changes.is_empty() {

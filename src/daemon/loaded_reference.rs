@@ -129,7 +129,7 @@ impl ReferenceLoader<'_> {
         if reference.features.is_empty() {
             return Err(Error::new("no column of the reference is a feature; see model.columns"));
         }
-        model.reference.columns.check_predictions(reference.names())?;
+        model.reference.columns.check_predictions(&reference.names().collect())?;
         reference.check_rules(&model.model.drift.rules)?;
         Ok(Some(loaded))
     }

@@ -2,7 +2,7 @@
 
 use super::cell_rows::CellRows;
 use super::figures::{ReferenceFigures, WindowFigures};
-use super::merge::merged;
+use super::merge::{merged, sum_up};
 use super::model::Monitor;
 use super::reference::CurrentProfile;
 use super::score::{Baseline, ScoredWindow, WindowLabel, score};
@@ -113,6 +113,7 @@ impl Monitor {
             });
             let ends = ends.collect::<BTreeSet<_>>();
             for &end in ends.iter().take(WINDOWS_AT_ONCE) {
+                self.sum_up(period, end);
                 let scored = self.period_window(window, period, end, now, counts)?;
                 self.note_closed(window, scored, closing);
             }
@@ -224,6 +225,24 @@ impl Monitor {
         })
     }
 
+    /// Adds up the panes that the windows after this one have as well.
+    fn sum_up(&mut self, period: Period, end: Timestamp) {
+        if period.slide >= period.size {
+            return;
+        }
+        let baselines = self.config.baselines.iter();
+        let times = baselines.flat_map(|baseline| baseline.kind.ranges(&period, end));
+        let times = times.chain([period.start(end)..end]);
+        let ranges: Vec<PaneRange> = times.map(|time| self.stretch(time)).collect();
+        sum_up(&mut self.open, &ranges);
+    }
+
+    /// The panes of a stretch of event time.
+    fn stretch(&self, time: Range<Timestamp>) -> PaneRange {
+        let numbers = self.layout.bucket(time.start)..self.layout.bucket(time.end);
+        PaneRange { axis: Axis::Bucket, numbers }
+    }
+
     fn period_window(
         &self,
         window: usize,
@@ -232,10 +251,7 @@ impl Monitor {
         now: Timestamp,
         counts: &mut dyn PaneCounts,
     ) -> Result<ScoredWindow, StateError> {
-        let range = |time: Range<Timestamp>| PaneRange {
-            axis: Axis::Bucket,
-            numbers: self.layout.bucket(time.start)..self.layout.bucket(time.end),
-        };
+        let range = |time: Range<Timestamp>| self.stretch(time);
         let start = period.start(end);
         let label = WindowLabel {
             start: Some(start),

@@ -3,7 +3,8 @@
 use crate::error::{Result, StateError};
 use crate::profile::Accumulator;
 use crate::window::open::{OpenPanes, PaneCounts};
-use crate::window::pane::{Pane, PaneRange};
+use crate::window::pane::{Axis, Pane, PaneRange};
+use crate::window::pane_sums::PaneSums;
 use rayon::prelude::*;
 
 /// Features that one task merges: each takes about a microsecond.
@@ -40,6 +41,20 @@ pub fn merged(
         },
     );
     sum.try_reduce(|| None, |a, b| Ok(add_both(a, b)))
+}
+
+/// Adds up the panes of each block of time in some ranges that others will ask for again, where
+/// memory has all of them.
+pub fn sum_up(open: &mut OpenPanes, ranges: &[PaneRange]) {
+    for block in open.unsummed(ranges) {
+        let own = PaneRange { axis: Axis::Bucket, numbers: PaneSums::buckets(block) };
+        let panes = open.counts(&[own]);
+        let sum = panes
+            .and_then(|panes| panes.into_par_iter().fold(|| None, add).reduce(|| None, add_both));
+        if let Some(sum) = sum {
+            open.keep_sum(block, sum);
+        }
+    }
 }
 
 fn add(sum: Option<Pane>, pane: &Pane) -> Option<Pane> {

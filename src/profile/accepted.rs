@@ -18,7 +18,7 @@ use super::narrow_lane::FloatGrid;
 use super::new_values::NewValues;
 use super::numeric::{NumericProfile, Rounded};
 use super::numeric_frame::{FrameParts, NumericFrame};
-use super::percentiles::percentile_in_cells;
+use super::percentiles::percentiles_in_cells;
 use super::recut_grid::RecutGrid;
 use crate::feature::Width;
 use crate::stats::sum::Sum;
@@ -70,9 +70,10 @@ fn numeric(
             RecutGrid::new(lane.grid(), &cells.counts(), (&log, &extremes), are_own_bins);
         FloatGrid { grid, reference: Cells::of_counts(counts.into_iter()) }.into()
     });
-    let percentile = |percent| percentile_in_cells(&native, &counts, extremes, percent);
-    let fences = percentile(25).zip(percentile(75)).filter(|(low, high)| low < high);
-    let fences = fences.map(|quartiles| Fences::new(&native, &counts, quartiles));
+    let quartiles = percentiles_in_cells(&native, &counts, extremes, [25, 50, 75]);
+    let center = quartiles.map_or(0.0, |[_, median, _]| median);
+    let fences = quartiles.filter(|[low, _, high]| low < high);
+    let fences = fences.map(|[low, _, high]| Fences::new(&native, &counts, (low, high)));
     let profile = NumericProfile {
         native: Some(Cells::of_counts(counts.iter().copied())),
         narrow: None,
@@ -89,7 +90,7 @@ fn numeric(
     let parts = FrameParts {
         width,
         narrow,
-        center: percentile(50).unwrap_or(0.0),
+        center,
         fences: fences.map(|own| own.ends),
         tracks_distinct: frame.tracks_distinct,
         native,

@@ -4,7 +4,7 @@ use super::finder::Finder;
 use super::grid::NumericGrid;
 
 /// Values that are worth a table of their own; fewer are searched for.
-const VALUES_MIN: usize = 512;
+const VALUES_MIN: usize = 2_048;
 
 /// Grids that are counted on in turn: that of a feature, and the one of it as floats.
 const KEPT: usize = 2;

@@ -67,8 +67,10 @@ impl From<GridParts> for NumericGrid {
     fn from(GridParts { edges, cuts, range }: GridParts) -> NumericGrid {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let pairs = edges.windows(2).map(|pair| pair[0].next_up() < pair[1]);
-        let shared: BooleanBuffer = std::iter::once(false).chain(pairs).chain([false]).collect();
+        let is_shared = |cell: usize| {
+            (1..edges.len()).contains(&cell) && edges[cell - 1].next_up() < edges[cell]
+        };
+        let shared = BooleanBuffer::collect_bool(edges.len() + 1, is_shared);
         let has_no_atoms = shared.count_set_bits() + 1 == edges.len();
         let wide = WideCells::of(&edges);
         let (edges, cuts, key) = (edges.into(), cuts.into(), OnceLock::new());

@@ -22,6 +22,9 @@ const NARROWING_EDGES_MAX: usize = 3_000;
 /// Steps that finding a value may take for it.
 const NARROWING_STEPS: usize = 2;
 
+/// A grid seldom has more edges before wide cells are cut.
+const EDGES_USUAL: usize = 2 * ATOMS_MAX + 256;
+
 /// Guard edges on either side; w·2^64 reaches far beyond anything but an error of units.
 const GUARDS: i32 = 64;
 
@@ -94,14 +97,15 @@ impl SortedReference<'_> {
 
     fn grid_with_cuts(&self, cuts: &[f64]) -> GridParts {
         let present = self.present();
-        let mut edges = vec![f64::NEG_INFINITY];
+        let mut edges = Vec::with_capacity(EDGES_USUAL);
+        edges.push(f64::NEG_INFINITY);
         let range = self.finite.first().copied().zip(self.finite.last().copied());
         let guards = range.map(|(min, max)| guard_edges(min, max)).unwrap_or_default();
         let (below, above): (Vec<f64>, Vec<f64>) =
             guards.into_iter().partition(|edge| range.is_some_and(|(min, _)| *edge < min));
         edges.extend(below.into_iter().rev());
         edges.extend(range.map(|(min, _)| min.next_down()));
-        edges.extend(cell_edges(self.runs(), present));
+        add_cell_edges(&mut edges, self.runs(), present);
         edges.extend(above);
         edges.push(f64::MAX);
         edges.retain(|edge| *edge < f64::INFINITY);
@@ -161,13 +165,12 @@ fn is_before(a: &f64, b: &f64) -> bool {
     a.total_cmp(b).is_lt()
 }
 
-/// The edges of atoms and cells between least and greatest value.
-fn cell_edges(runs: impl Iterator<Item = Run> + Clone, present: u64) -> Vec<f64> {
-    let mut edges = Vec::new();
+/// Adds the edges of atoms and cells between least and greatest value.
+fn add_cell_edges(edges: &mut Vec<f64>, runs: impl Iterator<Item = Run> + Clone, present: u64) {
     let atom = |edges: &mut Vec<f64>, value: f64| edges.extend([value.next_down(), value]);
     if runs.clone().take(ATOMS_MAX + 1).count() <= ATOMS_MAX {
-        runs.for_each(|run| atom(&mut edges, run.value));
-        return edges;
+        runs.for_each(|run| atom(edges, run.value));
+        return;
     }
     let rows_max = (present / CELLS_PER_REFERENCE).max(1);
     let mut rows_open = 0;
@@ -179,7 +182,7 @@ fn cell_edges(runs: impl Iterator<Item = Run> + Clone, present: u64) -> Vec<f64>
             rows_open = 0;
         }
         if is_atom {
-            atom(&mut edges, run.value);
+            atom(edges, run.value);
         } else {
             rows_open += run.rows;
         }
@@ -188,7 +191,6 @@ fn cell_edges(runs: impl Iterator<Item = Run> + Clone, present: u64) -> Vec<f64>
     if rows_open > 0 {
         edges.push(last);
     }
-    edges
 }
 
 /// Edges that cut wide cells between least and greatest value into narrow ones, so that their

@@ -8,7 +8,7 @@ use super::cells::Cells;
 use super::grid::{GridParts, NumericGrid, hash_edges};
 use super::grid_build::SortedReference;
 use crate::feature::Width;
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::Xxh3;
@@ -108,16 +108,25 @@ struct FloatEdges {
 impl FloatEdges {
     fn of(edges: &[f64]) -> FloatEdges {
         let is_float = |value: f64| f64::from(value as f32).to_bits() == value.to_bits();
-        let is_below = |edge: f64| !is_float(edge) && is_float(edge.next_up());
-        let is_double = |edge: f64| !is_float(edge) && !is_float(edge.next_up());
-        let bits = |of: &dyn Fn(f64) -> bool| edges.iter().map(|edge| of(*edge)).collect();
-        let float = |edge: f64| if is_below(edge) { edge.next_up() as f32 } else { edge as f32 };
-        let floats = edges.iter().filter(|edge| !is_double(**edge)).map(|edge| float(*edge));
+        let (mut floats, mut doubles) = (Vec::with_capacity(edges.len()), Vec::new());
+        let (mut are_doubles, mut are_below) =
+            (BooleanBufferBuilder::new(edges.len()), BooleanBufferBuilder::new(edges.len()));
+        for &edge in edges {
+            let above = edge.next_up();
+            let (is_own, is_below) = (is_float(edge), is_float(above));
+            are_doubles.append(!is_own && !is_below);
+            are_below.append(!is_own && is_below);
+            match (is_own, is_below) {
+                (true, _) => floats.push(edge as f32),
+                (false, true) => floats.push(above as f32),
+                (false, false) => doubles.push(edge),
+            }
+        }
         FloatEdges {
-            are_doubles: bits(&is_double),
-            are_below: bits(&is_below),
-            floats: floats.collect(),
-            doubles: edges.iter().copied().filter(|edge| is_double(*edge)).collect(),
+            are_doubles: are_doubles.build(),
+            are_below: are_below.build(),
+            floats: floats.into(),
+            doubles: doubles.into(),
         }
     }
 

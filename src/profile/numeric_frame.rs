@@ -8,7 +8,7 @@ use super::grid_build::{ATOMS_MAX, SortedReference};
 use super::half::half_grid;
 use super::moments::MomentsFrame;
 use super::narrow_lane::NarrowLane;
-use super::percentiles::percentile_in_cells;
+use super::percentiles::percentiles_in_cells;
 use super::row_order::RowOrder;
 use crate::feature::Width;
 use serde::{Deserialize, Serialize};
@@ -159,8 +159,7 @@ fn fences(grid: &NumericGrid, finite: &[f64]) -> Option<(f64, f64)> {
     let cells = Cells::of_sorted(grid.edges(), finite);
     let mut extremes = Extremes::default();
     extremes.update(Span { min: *finite.first()?, max: *finite.last()?, exact: None });
-    let quartile = |percent| percentile_in_cells(grid, &cells.counts(), &extremes, percent);
-    let (low, high) = quartile(25).zip(quartile(75))?;
+    let [low, high] = percentiles_in_cells(grid, &cells.counts(), &extremes, [25, 75])?;
     let reach = 1.5 * (high - low);
     (reach > 0.0).then_some((low - reach, high + reach))
 }

@@ -79,16 +79,18 @@ fn near_both(value: f64, lower: f64, upper: f64) -> f64 {
     if from > to { value } else { value.abs().clamp(from, to).copysign(value) }
 }
 
-/// The same from the cells alone.
-pub fn percentile_in_cells(
+/// Percentiles from the cells alone; absent without finite values.
+pub fn percentiles_in_cells<const N: usize>(
     grid: &NumericGrid,
     counts: &[u64],
     extremes: &Extremes,
-    percent: u8,
-) -> Option<f64> {
+    percents: [u8; N],
+) -> Option<[f64; N]> {
     let upto: Vec<u64> = running_rows(counts).collect();
-    let target = u128::from(*upto.last()?) * u128::from(percent);
-    find(&upto, target)?.value(grid, counts, extremes)
+    let rows = u128::from(*upto.last()?);
+    let value = |percent| find(&upto, rows * u128::from(percent))?.value(grid, counts, extremes);
+    let found = percents.map(value);
+    found.iter().all(Option::is_some).then(|| found.map(Option::unwrap_or_default))
 }
 
 /// Finite rows up to the end of each finite cell.
@@ -152,7 +154,7 @@ mod tests {
         let mut extremes = Extremes::default();
         extremes.update(Span { min: 0.0, max: 30.0, exact: None });
         let counts = [5, 0, 50, 50, 9];
-        let at = |percent| percentile_in_cells(&grid, &counts, &extremes, percent);
-        assert_eq!([at(25), at(50), at(75)], [5.0, 10.0, 20.0].map(Some));
+        let found = percentiles_in_cells(&grid, &counts, &extremes, [25, 50, 75]);
+        assert_eq!(found, Some([5.0, 10.0, 20.0]));
     }
 }

@@ -37,7 +37,9 @@ impl WideCells {
         };
         let mut cells: Vec<bool> = edges.windows(2).map(is_wide).collect();
         let stretches = join(&mut cells, edges);
-        let by_cell = [false].into_iter().chain(cells).chain([false]).collect();
+        let by_cell = BooleanBuffer::collect_bool(edges.len() + 1, |cell| {
+            (1..edges.len()).contains(&cell) && cells[cell - 1]
+        });
         let ends = |stretch: Range<usize>| (edges[stretch.start], edges[stretch.end]);
         let stretches = stretches.map(|own| own.into_iter().map(ends).collect());
         WideCells { by_cell, stretches }
@@ -154,7 +156,7 @@ fn join(wide: &mut [bool], edges: &[f64]) -> Option<Vec<Range<usize>>> {
         start = end;
     }
     let is_atom = |cell: usize| edges[cell].next_up() == edges[cell + 1];
-    gaps.sort_by_key(|gap| (gap.clone().any(is_atom), gap.len()));
+    gaps.sort_by_cached_key(|gap| (gap.clone().any(is_atom), gap.len()));
     let n_joined = (gaps.len() + 1).saturating_sub(STRETCHES_MAX);
     let joined = &gaps[..n_joined];
     if joined.last().is_some_and(|gap| gap.clone().any(is_atom)) {

@@ -30,9 +30,19 @@ impl ColumnChanges {
     /// neither are those of folders' names.
     pub fn of(schema: &Schema, wanted: &[Wanted<'_>], columns: &ColumnsConfig) -> ColumnChanges {
         let known: HashSet<&str> = wanted.iter().map(|own| own.name).collect();
+        ColumnChanges::of_some(schema, wanted, columns, &|name| known.contains(name))
+    }
+
+    /// The same where `wanted` are some of the features, and others are known by name.
+    pub fn of_some(
+        schema: &Schema,
+        wanted: &[Wanted<'_>],
+        columns: &ColumnsConfig,
+        is_known: &dyn Fn(&str) -> bool,
+    ) -> ColumnChanges {
         let fields: HashMap<&str, &FieldRef> = column_names(schema).zip(schema.fields()).collect();
         let is_new = |(name, field): &(&&str, &&FieldRef)| {
-            !known.contains(**name) && columns.is_feature(name) && !is_partition(field)
+            !is_known(name) && columns.is_feature(name) && !is_partition(field)
         };
         let new = fields.iter().filter(is_new).map(|(name, _)| (*name).to_owned()).collect();
         // A file with a column twice cannot be read, which is said elsewhere.
@@ -48,12 +58,6 @@ impl ColumnChanges {
 
     pub fn is_empty(&self) -> bool {
         self.new.is_empty() && self.retyped.is_empty()
-    }
-
-    /// Takes what the same files are to other features; new is what is new to all of them.
-    pub fn add_features(&mut self, other: ColumnChanges) {
-        self.new.retain(|name| other.new.contains(name));
-        self.retyped.extend(other.retyped);
     }
 
     /// Takes those of another file as well.

@@ -66,8 +66,7 @@ impl fmt::Debug for ColumnsConfig {
 
 impl ColumnsConfig {
     /// Whether all that is named as a prediction is among the features of a reference.
-    pub fn check_predictions<'a>(&self, features: impl Iterator<Item = &'a str>) -> Result<()> {
-        let features: HashSet<&str> = features.collect();
+    pub fn check_predictions(&self, features: &HashSet<&str>) -> Result<()> {
         match self.predictions.iter().find(|name| !features.contains(name.as_str())) {
             None => Ok(()),
             Some(name) => Err(Error::new(format!(

@@ -15,6 +15,7 @@ use crate::monitor::table::Table;
 use crate::schema::columns::ColumnsConfig;
 use crate::settings::is_address;
 use arrow_schema::Schema;
+use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -251,7 +252,7 @@ pub fn reference(
     step: &(dyn Fn(usize) + Sync),
 ) -> Result<Reference> {
     let mut found = None;
-    reference_parts(path, config, page_bytes_max, usize::MAX, step, |reference| {
+    reference_parts(path, config, page_bytes_max, usize::MAX, step, |reference, _| {
         found = Some(reference);
         Ok::<(), Error>(())
     })?;
@@ -259,19 +260,16 @@ pub fn reference(
 }
 
 /// Loads a reference from any of these in parts of so many features, and hands over one after the
-/// other; one that was profiled before has one part.
+/// other, with the names of all; one that was profiled before has one part.
 pub fn reference_parts<E: From<Error>>(
     path: &Path,
     config: &ReferenceConfig,
     page_bytes_max: u64,
     part_features: usize,
     step: &(dyn Fn(usize) + Sync),
-    mut f: impl FnMut(Reference) -> Result<(), E>,
+    mut f: impl FnMut(Reference, &HashSet<&str>) -> Result<(), E>,
 ) -> Result<(), E> {
     let context = |error: Error| error.context(format_args!("reference {}", path.display()));
-    let predictions = |names: &mut dyn Iterator<Item = &str>| {
-        config.columns.check_predictions(names).map_err(context)
-    };
     let files = match resolve(path).map_err(context)? {
         Input::Profile(file) => {
             let Profile::Reference(found) = read_profile(&file)? else {
@@ -282,8 +280,10 @@ pub fn reference_parts<E: From<Error>>(
                 .into());
             };
             let found = found.select(config).map_err(context)?;
-            predictions(&mut found.names())?;
-            return f(found);
+            let names: HashSet<String> = found.names().map(str::to_owned).collect();
+            let names = names.iter().map(String::as_str).collect();
+            config.columns.check_predictions(&names).map_err(context)?;
+            return f(found, &names);
         }
         Input::Files(files) => files,
     };
@@ -291,12 +291,13 @@ pub fn reference_parts<E: From<Error>>(
     let tables = tables.collect::<Result<Vec<_>>>()?;
     let tables: Vec<&dyn Table> = tables.iter().map(|table| table as &dyn Table).collect();
     let columns = ReferenceColumns::of(&tables, config).map_err(context)?;
-    predictions(&mut columns.names())?;
+    let names: HashSet<&str> = columns.names().collect();
+    config.columns.check_predictions(&names).map_err(context)?;
     let mut start = 0_usize;
     loop {
         let end = columns.len().min(start.saturating_add(part_features));
         let part = columns.build(start..end, &|| step(columns.len())).map_err(context)?;
-        f(part)?;
+        f(part, &names)?;
         if end == columns.len() {
             return Ok(());
         }

@@ -11,6 +11,7 @@ pub mod baseline;
 pub mod cursor;
 pub mod open;
 pub mod pane;
+pub mod pane_sums;
 pub mod period;
 pub mod plan;
 pub mod sampling;

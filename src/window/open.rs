@@ -8,6 +8,7 @@
 //! many files there were; which panes those are follows from their names and the horizons alone.
 
 use super::pane::{Horizons, Pane, PaneKey, PaneRange, Panes};
+use super::pane_sums::PaneSums;
 use crate::error::{Result, StateError};
 use std::collections::BTreeMap;
 
@@ -45,12 +46,13 @@ struct PaneGroup {
 pub struct OpenPanes {
     horizons: Horizons,
     groups: BTreeMap<PaneKey, PaneGroup>,
+    sums: PaneSums,
 }
 
 impl OpenPanes {
     /// Panes whose counts are in the state, with their rows.
     pub fn restored(horizons: Horizons, panes: impl Iterator<Item = (PaneKey, u64)>) -> OpenPanes {
-        let mut open = OpenPanes { horizons, groups: BTreeMap::new() };
+        let mut open = OpenPanes { horizons, ..OpenPanes::default() };
         for (key, rows) in panes {
             if let Some(name) = open.horizons.group(&key) {
                 open.put(name, PaneGroup { rows, counts: None });
@@ -63,6 +65,7 @@ impl OpenPanes {
     pub fn add(&mut self, delta: Panes, merge: impl Fn(&mut Pane, Pane)) {
         for (key, pane) in delta.0 {
             let Some(name) = self.horizons.group(&key) else { continue };
+            self.sums.forget(name.bucket);
             match self.groups.get_mut(&name) {
                 None => {
                     let (rows, bytes) = (pane.rows, pane.bytes());
@@ -82,6 +85,7 @@ impl OpenPanes {
     /// Adds rows whose counts are in the journal only.
     pub fn add_stored(&mut self, key: &PaneKey, rows: u64) {
         if let Some(name) = self.horizons.group(key) {
+            self.sums.forget(name.bucket);
             self.put(name, PaneGroup { rows, counts: None });
         }
     }
@@ -89,6 +93,7 @@ impl OpenPanes {
     /// Takes rows out again, because their file was replaced. What they leave is in the journal.
     pub fn remove(&mut self, key: &PaneKey, rows: u64) {
         let Some(name) = self.horizons.group(key) else { return };
+        self.sums.forget(name.bucket);
         let Some(group) = self.groups.get_mut(&name) else { return };
         group.rows = group.rows.saturating_sub(rows);
         group.counts = None;
@@ -102,11 +107,32 @@ impl OpenPanes {
         self.groups.iter().map(|(key, group)| (key, group.rows))
     }
 
-    /// The counts of all panes of some ranges; none when memory does not have all of them.
+    /// The counts of all panes of some ranges, some of them added up; none when memory does not
+    /// have all of them.
     pub fn counts(&self, ranges: &[PaneRange]) -> Option<Vec<&Pane>> {
+        let summed = self.sums.inside(ranges);
         let is_inside = |key: &PaneKey| ranges.iter().any(|range| range.holds(key));
-        let groups = self.groups.iter().filter(|(key, _)| is_inside(key));
-        groups.map(|(_, group)| group.counts.as_ref().map(|(counts, _)| counts)).collect()
+        let is_summed = |key: &PaneKey| summed.contains(&PaneSums::block(key.bucket));
+        let groups = self.groups.iter().filter(|(key, _)| is_inside(key) && !is_summed(key));
+        let sums = summed.iter().map(|block| self.sums.get(*block));
+        let own = groups.map(|(_, group)| group.counts.as_ref().map(|(counts, _)| counts));
+        sums.chain(own).collect()
+    }
+
+    /// The blocks of time in some ranges that have several panes and no sum.
+    pub fn unsummed(&self, ranges: &[PaneRange]) -> Vec<u64> {
+        let blocks = self.groups.keys().map(|key| PaneSums::block(key.bucket));
+        let mut panes: BTreeMap<u64, usize> = BTreeMap::new();
+        blocks.for_each(|block| *panes.entry(block).or_default() += 1);
+        let is_wanted =
+            |block: u64| self.sums.get(block).is_none() && PaneSums::is_inside(block, ranges);
+        panes.retain(|block, panes| *panes > 1 && is_wanted(*block));
+        panes.into_keys().collect()
+    }
+
+    /// Keeps the sum of all panes of a block, until one of them changes.
+    pub fn keep_sum(&mut self, block: u64, sum: Pane) {
+        self.sums.insert(block, sum);
     }
 
     /// Forgets what lies below the horizons, and puts together what they no longer tell apart.
@@ -119,7 +145,12 @@ impl OpenPanes {
         let changed: Vec<PaneKey> = self.groups.keys().filter(|k| is_changed(k)).cloned().collect();
         for key in changed {
             let group = self.groups.remove(&key).expect("the key was just listed");
-            if let Some(name) = self.horizons.group(&key) {
+            let name = self.horizons.group(&key);
+            // Under another name of the same time, its rows are still in the sum.
+            if name.as_ref().is_none_or(|name| name.bucket != key.bucket) {
+                self.sums.forget(key.bucket);
+            }
+            if let Some(name) = name {
                 self.put(name, group);
             }
         }
@@ -148,6 +179,9 @@ impl OpenPanes {
     pub fn shrink(&mut self, bytes_max: usize) {
         let sizes = self.groups.values().filter_map(|group| group.counts.as_ref());
         let mut bytes: usize = sizes.map(|(_, bytes)| bytes).sum();
+        if bytes + self.sums.bytes() > bytes_max {
+            self.sums.clear();
+        }
         let mut groups = self.groups.values_mut();
         while bytes > bytes_max {
             let Some(group) = groups.next() else { return };
@@ -160,6 +194,7 @@ impl OpenPanes {
 mod tests {
     use super::super::pane::{Axis, CLOSED};
     use super::*;
+    use proptest::prelude::*;
 
     fn merge(into: &mut Pane, from: Pane) {
         into.merge(&from).unwrap();
@@ -195,6 +230,47 @@ mod tests {
         assert_eq!(panes.iter().collect::<Vec<_>>(), [(&key(CLOSED, 7), 990)]);
         panes.advance(horizons(100, 8));
         assert_eq!(panes.iter().count(), 0);
+    }
+
+    fn rows_of(open: &OpenPanes, ranges: &[PaneRange]) -> Option<u64> {
+        open.counts(ranges).map(|panes| panes.iter().map(|pane| pane.rows).sum())
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
+        /// Whatever is added, taken out, closed and let go of: no row is in a window twice, or
+        /// missing from it.
+        #[test]
+        fn sums_are_those_of_the_panes(
+            steps in prop::collection::vec((0..6u8, 0..4u64, 0..80u64, 1..9u64), 1..80),
+        ) {
+            let (mut summed, mut plain) = (OpenPanes::default(), OpenPanes::default());
+            let mut horizon = (0, 0);
+            summed.advance(horizons(0, 0));
+            plain.advance(horizons(0, 0));
+            for (step, slot, bucket, rows) in steps {
+                let own = key(slot, bucket);
+                for open in [&mut summed, &mut plain] {
+                    match step {
+                        0..=2 => open.add(Panes([(own.clone(), pane(rows))].into()), merge),
+                        3 => open.remove(&own, rows),
+                        4 => open.advance(horizons(horizon.0.max(slot), horizon.1.max(bucket / 8))),
+                        _ => open.add_stored(&own, rows),
+                    }
+                }
+                if step == 4 {
+                    horizon = (horizon.0.max(slot), horizon.1.max(bucket / 8));
+                }
+                let ranges = [PaneRange { axis: Axis::Bucket, numbers: bucket / 2..bucket + 33 }];
+                for block in summed.unsummed(&ranges) {
+                    let own = PaneRange { axis: Axis::Bucket, numbers: PaneSums::buckets(block) };
+                    let rows = rows_of(&summed, &[own]);
+                    rows.into_iter().for_each(|rows| summed.keep_sum(block, pane(rows)));
+                }
+                prop_assert_eq!(rows_of(&summed, &ranges), rows_of(&plain, &ranges));
+            }
+        }
     }
 
     #[test]
