@@ -59,10 +59,20 @@ pub fn compare(
     each: bool,
     settings: &CheckOptions,
 ) -> Result<Compared> {
+    compare_in_parts(reference, current, each, settings, PART_FEATURES)
+}
+
+fn compare_in_parts(
+    reference: &Path,
+    current: &[PathBuf],
+    each: bool,
+    settings: &CheckOptions,
+    part_features: usize,
+) -> Result<Compared> {
     let files = files(current)?;
     // A rule can be about all features together, and rows that come whole are read once.
     let in_parts = settings.drift.rules.is_empty() && files.iter().all(|file| is_by_column(file));
-    let part_features = if in_parts { PART_FEATURES } else { usize::MAX };
+    let part_features = if in_parts { part_features } else { usize::MAX };
     let keeps_open = in_parts && files.len() <= OPEN_MAX;
     let opened = files.iter().map(|_| None).collect();
     let mut files = CountedFiles { paths: files, opened, keeps_open, each };
@@ -181,4 +191,45 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 /// Whether a column of a file is read without the others.
 fn is_by_column(file: &Path) -> bool {
     FileFormat::of(file) == FileFormat::Parquet && !inputs::is_profile(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::options::ConfigChoice;
+
+    fn fixture(path: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/employment").join(path)
+    }
+
+    /// Whatever is held at a time: the same figures, of the same reference.
+    #[test]
+    fn parts_come_to_what_the_whole_does() {
+        let choice = ConfigChoice::default();
+        let settings = choice.settings().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let broken = folder.path().join("broken.parquet");
+        std::fs::write(&broken, b"PAR1 nothing PAR1").unwrap();
+        let current = [fixture("logs/year=2018"), broken];
+        let (read, reference) = (&current[..1], fixture("reference.parquet"));
+        let compare = |current: &[PathBuf], each, part| {
+            compare_in_parts(&reference, current, each, &settings, part)
+        };
+        for (current, each) in [(read, false), (read, true), (&current[..], true)] {
+            let whole = compare(current, each, usize::MAX).unwrap();
+            assert!(whole.windows[0].features.len() > 10);
+            for part in [1, 7, 1_000] {
+                let parts = compare(current, each, part).unwrap();
+                assert_eq!(parts.windows, whole.windows, "{part}");
+                assert_eq!(parts.reference.content, whole.reference.content);
+                assert_eq!(parts.reference.features, whole.reference.features);
+                assert_eq!(parts.changes, whole.changes);
+                let told = |all: &Compared| {
+                    all.unreadable.iter().map(|e| format!("{e:#}")).collect::<Vec<_>>()
+                };
+                assert_eq!(told(&parts), told(&whole));
+            }
+        }
+        assert!(compare(&current, false, 7).is_err());
+    }
 }

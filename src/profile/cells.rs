@@ -9,12 +9,10 @@ use super::small_counts::SmallCounts;
 use super::wide_cells::Found;
 use super::{Accumulator, Mismatch, merge_counts, sparse};
 use crate::feature::Width;
+use arrow_buffer::BooleanBuffer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::cmp::Ordering;
-
-/// Values that are placed again when any of them may not be the only one of its cell.
-const SHARED_CHUNK: usize = 512;
 
 /// Ascending values that are passed one by one on the way from an edge to the next; where there are
 /// more, they are searched.
@@ -165,40 +163,36 @@ impl Cells {
         }
     }
 
-    /// Counts values, and hands over those whose cell can hold others as well.
-    pub fn update_and(
+    /// Counts values, and finds those of some cells.
+    pub fn update_and_find(
         &mut self,
         placed: Placed<'_>,
+        cells: &BooleanBuffer,
         found: &mut Found,
-        mut shared: impl FnMut(&[f64]),
     ) {
-        let is_shared = placed.grid.shared();
-        let is_finite = placed.span.0.is_finite() && placed.span.1.is_finite();
-        if is_finite && placed.grid.has_no_atoms() {
-            self.update(placed);
-            return shared(placed.values);
-        }
-        for values in placed.values.chunks(SHARED_CHUNK) {
-            let placed = Placed { values, ..placed };
-            if self.place(placed, |any, cell, _| any | is_shared.value(cell)) {
-                let room = found.room(values.len());
-                // Written over by the next unless it stays, as in `wide_cells.rs`.
-                let n = placed.fold(0, |n, cell, value| {
-                    room[n] = value;
-                    n + usize::from(is_shared.value(cell))
-                });
-                shared(&room[..n]);
-            }
-        }
+        let room = found.room(placed.values.len());
+        // Written over by the next unless it stays, as in `wide_cells.rs`.
+        let n = self.place(placed, |n: usize, cell, value| {
+            room[n] = value;
+            n + usize::from(cells.value(cell))
+        });
+        found.keep(n);
     }
 
-    /// Counts values that stand in several rows each.
-    pub fn update_repeated(&mut self, placed: Placed<'_>, rows: &[u64]) {
+    /// Counts values that stand in several rows each, and hands each over with its cell and rows.
+    pub fn update_repeated(
+        &mut self,
+        placed: Placed<'_>,
+        rows: &[u64],
+        mut f: impl FnMut(usize, f64, u64),
+    ) {
         assert_eq!(self.n_cells(), placed.grid.n_cells(), "cells belong to their grid");
         let mut rows = rows.iter();
         let counts = self.dense();
-        placed.fold((), |(), cell, _| {
-            counts[cell] += rows.next().expect("every value has its rows");
+        placed.fold((), |(), cell, value| {
+            let rows = *rows.next().expect("every value has its rows");
+            counts[cell] += rows;
+            f(cell, value, rows);
         });
     }
 

@@ -49,7 +49,6 @@ pub struct NumericGrid {
     key: OnceLock<Option<TableKey>>,
     /// By cell, whether it can hold more than one finite value.
     shared: BooleanBuffer,
-    has_no_atoms: bool,
     wide: WideCells,
     /// No other grid but copies of this one have it.
     number: u64,
@@ -71,10 +70,9 @@ impl From<GridParts> for NumericGrid {
             (1..edges.len()).contains(&cell) && edges[cell - 1].next_up() < edges[cell]
         };
         let shared = BooleanBuffer::collect_bool(edges.len() + 1, is_shared);
-        let has_no_atoms = shared.count_set_bits() + 1 == edges.len();
         let wide = WideCells::of(&edges);
         let (edges, cuts, key) = (edges.into(), cuts.into(), OnceLock::new());
-        NumericGrid { edges, cuts, range, key, shared, has_no_atoms, wide, number }
+        NumericGrid { edges, cuts, range, key, shared, wide, number }
     }
 }
 
@@ -151,11 +149,6 @@ impl NumericGrid {
     /// By cell, whether it can hold more than one finite value.
     pub fn shared(&self) -> &BooleanBuffer {
         &self.shared
-    }
-
-    /// Whether every finite cell can hold more than one value.
-    pub fn has_no_atoms(&self) -> bool {
-        self.has_no_atoms
     }
 
     /// The cells that are too wide for a percentile inside.

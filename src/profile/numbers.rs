@@ -56,8 +56,10 @@ pub struct NumbersScratch {
     apart: Vec<[u32; LANES]>,
 }
 
-/// Keys next to each other are counted apart.
+/// Keys next to each other are counted apart, where few values make them the same …
 const LANES: usize = 4;
+/// … and their counts stay in the first cache.
+const APART_MAX: usize = 1_024;
 
 impl NumbersScratch {
     /// Reads a block of numbers.
@@ -105,6 +107,12 @@ impl NumbersScratch {
 
     /// Counts keys; neighbours apart, since a count that was just written is read slowly.
     fn count(&mut self, keys: &[i32], n: usize) {
+        self.rows.clear();
+        if n > APART_MAX {
+            self.rows.resize(n, 0);
+            keys.iter().for_each(|key| self.rows[*key as usize] += 1);
+            return;
+        }
         self.apart.clear();
         self.apart.resize(n, [0; LANES]);
         let (groups, rest) = keys.as_chunks::<LANES>();
@@ -112,7 +120,6 @@ impl NumbersScratch {
             (0..LANES).for_each(|lane| self.apart[group[lane] as usize][lane] += 1);
         }
         rest.iter().for_each(|key| self.apart[*key as usize][0] += 1);
-        self.rows.clear();
         self.rows
             .extend(self.apart.iter().map(|own| own.iter().copied().map(u64::from).sum::<u64>()));
     }

@@ -333,27 +333,28 @@ impl NumericProfile {
         let finder = finders.of(grid, compared.len());
         let placed = Placed { grid, finder, values: compared, span };
         if let Some(repeats) = &repeats {
-            cells.update_repeated(placed, repeats.rows);
-            for (cell, value, rows) in repeats.by_cell(placed) {
+            cells.update_repeated(placed, repeats.rows, |cell, value, rows| {
                 if frame.tracks_distinct && grid.shared().value(cell) {
                     self.others.update(without_negative_zero(value).to_bits());
                 }
                 if grid.wide().by_cell().value(cell) {
                     self.log.add(value, rows);
                 }
-            }
-            repeats.update_order(&mut self.order, grid, |value| match is_wider {
-                true => round(value),
-                false => value,
             });
+            let seen = |value: f64| if is_wider { round(value) } else { value };
+            repeats.update_order(&mut self.order, grid, seen);
         } else {
-            if frame.tracks_distinct {
-                cells.update_and(placed, shared, |own| self.others.update_numbers(own));
-            } else {
-                cells.update(placed);
-            }
             wide.clear();
-            placed.find_wide(wide);
+            if frame.tracks_distinct {
+                cells.update_and_find(placed, grid.shared(), shared);
+                self.others.update_numbers(shared.values());
+                placed.find_wide(wide);
+            } else if grid.wide().have_stretches() {
+                cells.update(placed);
+                placed.find_wide(wide);
+            } else {
+                cells.update_and_find(placed, grid.wide().by_cell(), wide);
+            }
             self.log.update(wide.values());
             for stretch in self.order.stretches(compared.len()) {
                 self.order.update_numbers(&grid.bins_of(&compared[stretch]));
@@ -387,7 +388,7 @@ impl NumericProfile {
         }
         if let Rounded::Floats(cells) = &mut self.rounded {
             match rows {
-                Some(rows) => cells.update_repeated(placed, rows),
+                Some(rows) => cells.update_repeated(placed, rows, |_, _, _| ()),
                 None => cells.update(placed),
             }
         }
@@ -425,7 +426,10 @@ impl Accumulator for NumericProfile {
         }
         if let Some(repeats) = &repeats {
             let finite = || repeats.each(values).filter(|(value, _)| value.is_finite());
-            let range = survey(&finite().map(|(value, _)| value).collect::<Vec<f64>>()).range;
+            let range = match min.is_finite() && max.is_finite() {
+                true => Some((min, max)),
+                false => survey(&finite().map(|(value, _)| value).collect::<Vec<f64>>()).range,
+            };
             if let Some((min, max)) = range {
                 self.moments.update_repeated(&frame.moments, finite(), (min, max));
                 self.extremes.update(Span { min, max, ..span });

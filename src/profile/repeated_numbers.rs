@@ -1,6 +1,5 @@
 //! Numbers that stand in several rows each: what is done for a value is done once.
 
-use super::cells::Placed;
 use super::grid::NumericGrid;
 use super::row_order::RowOrder;
 
@@ -21,14 +20,6 @@ impl RepeatedNumbers<'_> {
         values.iter().copied().zip(self.rows.iter().copied())
     }
 
-    /// The same after the cell of each.
-    pub fn by_cell<'v>(
-        &self,
-        placed: Placed<'v>,
-    ) -> impl Iterator<Item = (usize, f64, u64)> + use<'_, 'v> {
-        self.each(placed.values).map(move |(value, rows)| (placed.grid.cell(value), value, rows))
-    }
-
     /// Rows whose value is 0, and rows whose value lies outside of `low` to `high`.
     pub fn zeros_and_outside(&self, values: &[f64], (low, high): (f64, f64)) -> (u64, u64) {
         let sum = |is_counted: &dyn Fn(f64) -> bool| {
@@ -44,12 +35,9 @@ impl RepeatedNumbers<'_> {
         grid: &NumericGrid,
         round: impl Fn(f64) -> f64,
     ) {
-        let rounded: Vec<f64> = self.dictionary.iter().map(|value| round(*value)).collect();
-        let bins = grid.bins_of(&rounded);
         for stretch in order.stretches(self.keys.len()) {
-            let own = self.keys[stretch].iter();
-            let own: Vec<u8> = own.map(|key| bins[*key as usize]).collect();
-            order.update_numbers(&own);
+            let own = self.keys[stretch].iter().map(|key| round(self.dictionary[*key as usize]));
+            order.update_numbers(&grid.bins_of(&own.collect::<Vec<f64>>()));
         }
     }
 }

@@ -94,6 +94,11 @@ impl Found {
         &mut self.values[..n]
     }
 
+    /// Takes so many of the values in the room as found.
+    pub fn keep(&mut self, n: usize) {
+        self.n = n;
+    }
+
     fn make_room(&mut self, more: usize) {
         if self.values.len() < self.n + more {
             self.values.resize(self.n + more, 0.0);

@@ -18,11 +18,11 @@ use arrow_array::ArrayRef;
 use std::sync::Arc;
 
 /// Rows for each value of a dictionary, from which its keys are read.
-pub const REPEATS_MIN: u64 = 8;
+pub const REPEATS_MIN: u64 = 4;
 
 /// Rows read at a time: many for each value, which is looked at once, within bounds.
 const BATCH_REPEATS: usize = 16;
-const BATCH_ROWS_MIN: usize = 16_384;
+const BATCH_ROWS_MIN: usize = 32_768;
 const BATCH_ROWS_MAX: usize = 1 << 18;
 
 /// The pages of a chunk, with every value of the dictionary in place of itself.
