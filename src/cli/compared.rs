@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// Features that are held at a time: some 400 MB of them.
 const PART_FEATURES: usize = 8_192;
 
+/// Files that are kept open meanwhile, at most.
+const OPEN_MAX: usize = 16;
+
 /// What inputs came to against a reference.
 pub struct Compared {
     pub reference: Arc<ReferenceFigures>,
@@ -41,10 +44,7 @@ struct CountedFiles {
     each: bool,
 }
 
-/// Files that are kept open, at most.
-const OPEN_MAX: usize = 16;
-
-/// The same of some features.
+/// What they came to by some features.
 struct Part {
     reference: ReferenceFigures,
     /// By window; of one that could not be read, why.
@@ -70,12 +70,15 @@ fn compare_in_parts(
     part_features: usize,
 ) -> Result<Compared> {
     let files = files(current)?;
-    // A rule can be about all features together, and rows that come whole are read once.
-    let in_parts = settings.drift.rules.is_empty() && files.iter().all(|file| is_by_column(file));
+    // A rule can be about all features together, a column can be renamed to one of another part,
+    // and rows that come whole are read once. Files stay open, so that all parts see the same.
+    let in_parts = settings.drift.rules.is_empty()
+        && settings.reference.columns.renaming.is_empty()
+        && files.len() <= OPEN_MAX
+        && files.iter().all(|file| is_by_column(file));
     let part_features = if in_parts { part_features } else { usize::MAX };
-    let keeps_open = in_parts && files.len() <= OPEN_MAX;
     let opened = files.iter().map(|_| None).collect();
-    let mut files = CountedFiles { paths: files, opened, keeps_open, each };
+    let mut files = CountedFiles { paths: files, opened, keeps_open: in_parts, each };
     let mut all: Option<Part> = None;
     let bar = bar("reference", 0);
     let CheckOptions { reference: config, page_bytes_max, .. } = settings;
@@ -133,7 +136,11 @@ impl Part {
         });
         let windows = if each {
             // One bad file must not hide the others.
-            panes.map(|(path, pane)| close(&path.to_string_lossy(), &pane?)).collect()
+            let windows = panes.map(|(path, pane)| match pane {
+                Ok(pane) => close(&path.to_string_lossy(), &pane).map(Ok),
+                Err(error) => Ok(Err(error)),
+            });
+            windows.collect::<Result<_>>()?
         } else {
             let mut all = match panes.next() {
                 Some((_, first)) => first?,

@@ -44,9 +44,12 @@ pub fn merged(
 }
 
 /// Adds up the panes of each block of time in some ranges that others will ask for again, where
-/// memory has all of them.
+/// memory has all of them and room for more.
 pub fn sum_up(open: &mut OpenPanes, ranges: &[PaneRange]) {
     for block in open.unsummed(ranges) {
+        if !open.has_room() {
+            return;
+        }
         let own = PaneRange { axis: Axis::Bucket, numbers: PaneSums::buckets(block) };
         let panes = open.counts(&[own]);
         let sum = panes

@@ -85,7 +85,7 @@ impl Block {
         if self.keys.is_some() { None } else { doubles(&*self.values) }
     }
 
-    /// The same as keys and what they stand for, where they came like that.
+    /// All values as keys and what they stand for, where they came like that.
     pub fn by_key(&self) -> Option<(&[i32], &dyn Array)> {
         Some((self.keys.as_deref()?, &*self.values))
     }

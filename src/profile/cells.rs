@@ -188,9 +188,19 @@ impl Cells {
     ) {
         assert_eq!(self.n_cells(), placed.grid.n_cells(), "cells belong to their grid");
         let mut rows = rows.iter();
+        let mut next = || *rows.next().expect("every value has its rows");
+        if let Counts::Sparse { cells, filled } = &mut self.0
+            && (filled.len() + placed.values.len()) * SPARSE_PARTS <= *cells as usize
+        {
+            return placed.fold((), |(), cell, value| {
+                let rows = next();
+                add(filled, cell as u32, rows);
+                f(cell, value, rows);
+            });
+        }
         let counts = self.dense();
         placed.fold((), |(), cell, value| {
-            let rows = *rows.next().expect("every value has its rows");
+            let rows = next();
             counts[cell] += rows;
             f(cell, value, rows);
         });

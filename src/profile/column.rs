@@ -21,6 +21,15 @@ pub fn doubles(array: &dyn Array) -> Option<&[f64]> {
     (array.null_count() == 0).then(|| &array.values()[..])
 }
 
+/// Whether there is a value that is no number, though its type is.
+pub fn has_nans(array: &dyn Array) -> bool {
+    let mut values = Vec::new();
+    array.data_type().is_floating() && {
+        numbers(array, &mut values);
+        values.iter().any(|value| value.is_nan())
+    }
+}
+
 /// Appends the values that are not null, as doubles, and tells their span where the type is
 /// written with more digits than a double has. Types that hold no numbers append nothing.
 pub fn numbers(array: &dyn Array, out: &mut Vec<f64>) -> Option<Span> {

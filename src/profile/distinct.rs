@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Values after which it is looked whether there are too many for a list.
 const LOOK_AFTER: usize = 1_024;
 
-/// A list that is said to have more has become registers.
-const LIST_MAX: f64 = 380.0;
+/// A list that has about so many values, or more, may have become registers.
+const LIST_MAX: f64 = 370.0;
 
 /// A set that only knows its size.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +59,8 @@ impl Distinct {
             let Some(next) = values.chunks(LOOK_AFTER).next() else { return };
             let recent = recent.get_or_insert_with(Recent::empty);
             let list = self.list();
-            let new = next.iter().map(bits).filter(|hash| recent.insert(*hash));
-            new.for_each(|hash| list.update_value(hash));
+            let new = next.iter().map(bits).filter(|bits| recent.insert(*bits));
+            new.for_each(|bits| list.update_value(bits));
             self.look();
             values = &values[next.len()..];
         }
@@ -139,13 +139,16 @@ impl Recent {
 }
 
 impl Accumulator for Distinct {
-    /// The hash of a value.
+    /// The bits of a value.
     type Input<'a> = u64;
 
-    fn update(&mut self, hash: u64) {
+    fn update(&mut self, bits: u64) {
         match &mut self.0 {
-            Sketch::Registers(registers) => registers.insert(hash),
-            Sketch::Empty | Sketch::List(_) => self.list().update_value(hash),
+            Sketch::Registers(registers) => registers.insert(bits),
+            Sketch::Empty | Sketch::List(_) => {
+                self.list().update_value(bits);
+                self.look();
+            }
         }
     }
 

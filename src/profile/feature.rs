@@ -327,7 +327,9 @@ pub fn read_texts(
     let mut tally = Tally::of_block(block);
     let present = tally.present();
     let mut written = 0;
-    texts(&*block.values(), order, |text, rows| {
+    // Numbers as they would come without a dictionary, which nobody chose.
+    let values = if block.by_key().is_some() { block.by_row() } else { block.values() };
+    texts(&*values, order, |text, rows| {
         written += rows;
         match (kind, boolean(text)) {
             (Kind::Boolean, None) => {

@@ -47,6 +47,8 @@ pub struct OpenPanes {
     horizons: Horizons,
     groups: BTreeMap<PaneKey, PaneGroup>,
     sums: PaneSums,
+    /// Bytes that counts may take, as it was said last; none before.
+    bytes_max: Option<usize>,
 }
 
 impl OpenPanes {
@@ -130,6 +132,17 @@ impl OpenPanes {
         panes.into_keys().collect()
     }
 
+    /// Whether memory has room for another sum.
+    pub fn has_room(&self) -> bool {
+        self.bytes_max.is_none_or(|most| self.bytes() + self.sums.bytes() < most)
+    }
+
+    /// Bytes that the counts of panes take in memory.
+    fn bytes(&self) -> usize {
+        let sizes = self.groups.values().filter_map(|group| group.counts.as_ref());
+        sizes.map(|(_, bytes)| bytes).sum()
+    }
+
     /// Keeps the sum of all panes of a block, until one of them changes.
     pub fn keep_sum(&mut self, block: u64, sum: Pane) {
         self.sums.insert(block, sum);
@@ -177,11 +190,9 @@ impl OpenPanes {
 
     /// Lets go of counts, oldest first, until the rest takes no more than so many bytes.
     pub fn shrink(&mut self, bytes_max: usize) {
-        let sizes = self.groups.values().filter_map(|group| group.counts.as_ref());
-        let mut bytes: usize = sizes.map(|(_, bytes)| bytes).sum();
-        if bytes + self.sums.bytes() > bytes_max {
-            self.sums.clear();
-        }
+        self.bytes_max = Some(bytes_max);
+        let mut bytes = self.bytes();
+        while bytes + self.sums.bytes() > bytes_max && self.sums.forget_oldest() {}
         let mut groups = self.groups.values_mut();
         while bytes > bytes_max {
             let Some(group) = groups.next() else { return };

@@ -56,8 +56,9 @@ impl PaneSums {
         self.0.remove(&PaneSums::block(bucket));
     }
 
-    pub fn clear(&mut self) {
-        self.0.clear();
+    /// Forgets the sum of the oldest block; false when there is none.
+    pub fn forget_oldest(&mut self) -> bool {
+        self.0.pop_first().is_some()
     }
 
     /// Bytes that they take in memory.

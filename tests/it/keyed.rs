@@ -145,3 +145,17 @@ fn what_has_no_keys_is_read_as_it_is() {
         }
     }
 }
+
+/// What is no number is missing, however its column is stored.
+#[test]
+fn a_dictionary_with_nan_is_read_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let of = |code: i8| if code == 0 { f64::NAN } else { f64::from(code) };
+    let column = array::<Float64Type>(&codes(true), of);
+    write(&path, std::slice::from_ref(&column), true, WriterProperties::builder().build());
+    let table = open(&path, PAGE_BYTES_MAX).unwrap();
+    let (rows, by_keys) = read(&table, 0);
+    let expected = (0..ROWS).map(|row| format!("{:?}", column.slice(row, 1)));
+    assert!(rows.into_iter().eq(expected) && !by_keys);
+}

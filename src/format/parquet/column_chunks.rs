@@ -9,7 +9,7 @@ use super::chunk::ChunkBytes;
 use super::column_schema::single;
 use super::dictionary_values::DictionaryValues;
 use super::footer::decode_error;
-use super::keyed;
+use super::keyed_blocks::{self, keyed_blocks};
 use super::one_chunk::OneChunk;
 use super::packed::{LeafPages, packed_blocks};
 use super::page_headers::{PageLimits, PageSizes, check_pages};
@@ -17,10 +17,11 @@ use super::presence;
 use crate::error::{Fault, Result};
 use crate::monitor::table::Blocks;
 use crate::profile::block::Block;
+use crate::profile::column::has_nans;
 use crate::schema::kinds::is_counted_as_number;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use ::parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use ::parquet::basic::Type as PhysicalType;
+use ::parquet::basic::{Encoding, Type as PhysicalType};
 use ::parquet::column::page::{Page, PageIterator, PageReader};
 use ::parquet::errors::Result as ParquetResult;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -132,8 +133,7 @@ impl ColumnChunks<'_> {
         column: &TypePtr,
         sizes: &PageSizes,
     ) -> Result<Option<Blocks<'static>>, Fault> {
-        let repeats = self.num_rows() as u64 / sizes.dictionary_values.max(1);
-        let are_few = sizes.dictionary_values > 0 && repeats >= keyed::REPEATS_MIN;
+        let are_few = keyed_blocks::are_few(sizes.dictionary_values, self.num_rows());
         let leaf = self.metadata.file_metadata().schema_descr().column(self.leaves.start);
         let is_flat = leaf.max_rep_level() == 0 && leaf.path().parts().len() == 1;
         if !are_few || !is_flat || !is_counted_as_number(field.data_type()) {
@@ -141,18 +141,27 @@ impl ColumnChunks<'_> {
         }
         let read = || -> ParquetResult<Option<Blocks<'static>>> {
             let first = self.pages(self.leaves.start)?.get_next_page()?;
-            let Some(Page::DictionaryPage { buf, num_values, .. }) = first else { return Ok(None) };
+            let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = first else {
+                return Ok(None);
+            };
+            let is_plain = matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY);
+            if !is_plain || !keyed_blocks::are_few(num_values.into(), self.num_rows()) {
+                return Ok(None);
+            }
             let (group, rows) = (self.group(), num_values);
             let is_optional = column.is_optional();
             let metadata = self.metadata;
             let values = DictionaryValues { metadata, group, values: buf, rows, is_optional };
             let dictionary = values.decode(field, column)?;
+            if has_nans(&*dictionary) {
+                return Ok(None);
+            }
             let keys = Type::primitive_type_builder(column.name(), PhysicalType::INT32)
                 .with_repetition(column.get_basic_info().repetition())
                 .build()?;
             let keys = single(&Arc::new(keys))?.column(0);
             let pages = self.pages(self.leaves.start)?;
-            Ok(Some(keyed::keyed_blocks(keys, pages, self.num_rows(), dictionary)))
+            Ok(Some(keyed_blocks(keys, pages, self.num_rows(), dictionary)))
         };
         read().map_err(|error| decode_error(&error))
     }

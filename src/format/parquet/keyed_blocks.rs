@@ -17,24 +17,38 @@ use ::parquet::schema::types::ColumnDescPtr;
 use arrow_array::ArrayRef;
 use std::sync::Arc;
 
-/// Rows for each value of a dictionary, from which its keys are read.
-pub const REPEATS_MIN: u64 = 4;
+/// Rows of a chunk for each value of its dictionary, from which keys are read.
+const CHUNK_REPEATS_MIN: u64 = 4;
 
 /// Rows read at a time: many for each value, which is looked at once, within bounds.
 const BATCH_REPEATS: usize = 16;
 const BATCH_ROWS_MIN: usize = 32_768;
 const BATCH_ROWS_MAX: usize = 1 << 18;
 
+/// Whether so few values stand in the rows of a chunk, and of each batch of it, that keys are worth
+/// reading.
+pub fn are_few(values: u64, rows: usize) -> bool {
+    let rows = rows.min(BATCH_ROWS_MAX) as u64;
+    (1..=rows / CHUNK_REPEATS_MIN).contains(&values)
+}
+
 /// The pages of a chunk, with every value of the dictionary in place of itself.
 pub struct KeyPages<P> {
     pub pages: P,
+}
+
+/// A dictionary of so many values, each of which is its own key.
+fn own_keys(values: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(values as usize * size_of::<u32>());
+    (0..values).for_each(|key| bytes.extend_from_slice(&key.to_le_bytes()));
+    bytes
 }
 
 impl<P: PageReader> PageReader for KeyPages<P> {
     fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
         Ok(self.pages.get_next_page()?.map(|page| match page {
             Page::DictionaryPage { num_values, is_sorted, .. } => Page::DictionaryPage {
-                buf: (0..num_values).flat_map(u32::to_le_bytes).collect::<Vec<u8>>().into(),
+                buf: own_keys(num_values).into(),
                 num_values,
                 encoding: Encoding::PLAIN,
                 is_sorted,
