@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Features that are held at a time: some 400 MB of them.
+/// Features that are held at a time: some 700 MB of them at 1,000 rows.
 const PART_FEATURES: usize = 8_192;
 
 /// Files that are kept open meanwhile, at most.
@@ -222,20 +222,18 @@ mod tests {
         let compare = |current: &[PathBuf], each, part| {
             compare_in_parts(&reference, current, each, &settings, part)
         };
-        for (current, each) in [(read, false), (read, true), (&current[..], true)] {
+        for (current, each) in [(read, false), (&current[..], true)] {
             let whole = compare(current, each, usize::MAX).unwrap();
+            let parts = compare(current, each, 7).unwrap();
             assert!(whole.windows[0].features.len() > 10);
-            for part in [1, 7, 1_000] {
-                let parts = compare(current, each, part).unwrap();
-                assert_eq!(parts.windows, whole.windows, "{part}");
-                assert_eq!(parts.reference.content, whole.reference.content);
-                assert_eq!(parts.reference.features, whole.reference.features);
-                assert_eq!(parts.changes, whole.changes);
-                let told = |all: &Compared| {
-                    all.unreadable.iter().map(|e| format!("{e:#}")).collect::<Vec<_>>()
-                };
-                assert_eq!(told(&parts), told(&whole));
-            }
+            assert_eq!(parts.windows, whole.windows);
+            assert_eq!(parts.reference.content, whole.reference.content);
+            assert_eq!(parts.reference.features, whole.reference.features);
+            assert_eq!(parts.changes, whole.changes);
+            let told = |all: &Compared| {
+                all.unreadable.iter().map(|error| format!("{error:#}")).collect::<Vec<_>>()
+            };
+            assert_eq!(told(&parts), told(&whole));
         }
         assert!(compare(&current, false, 7).is_err());
     }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::testing::cases(256))]
+        #![proptest_config(crate::testing::cases(96))]
 
         /// By key or one by one, in whatever blocks: the same counts and sums, and the same order.
         #[test]

@@ -248,7 +248,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::testing::cases(256))]
+        #![proptest_config(crate::testing::cases(128))]
 
         /// Whatever is added, taken out, closed and let go of: no row is in a window twice, or
         /// missing from it.
