@@ -37,13 +37,6 @@ impl Numbers<'_> {
             None => self.values[row],
         }
     }
-
-    /// Each value and its rows.
-    pub fn each(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
-        let rows = self.repeats.map(|repeats| repeats.rows);
-        let rows_of = move |at: usize| rows.map_or(1, |rows| rows[at]);
-        self.values.iter().enumerate().map(move |(at, value)| (*value, rows_of(at)))
-    }
 }
 
 /// Room for numbers that have to be moved; kept by whoever reads many blocks.

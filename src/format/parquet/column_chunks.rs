@@ -9,7 +9,7 @@ use super::chunk::ChunkBytes;
 use super::column_schema::single;
 use super::dictionary_values::DictionaryValues;
 use super::footer::decode_error;
-use super::keyed_blocks::{self, keyed_blocks};
+use super::key_pages::{self, keyed_blocks};
 use super::one_chunk::OneChunk;
 use super::packed::{LeafPages, packed_blocks};
 use super::page_headers::{PageLimits, PageSizes, check_pages};
@@ -133,7 +133,7 @@ impl ColumnChunks<'_> {
         column: &TypePtr,
         sizes: &PageSizes,
     ) -> Result<Option<Blocks<'static>>, Fault> {
-        let are_few = keyed_blocks::are_few(sizes.dictionary_values, self.num_rows());
+        let are_few = key_pages::are_few(sizes.dictionary_values, self.num_rows());
         let leaf = self.metadata.file_metadata().schema_descr().column(self.leaves.start);
         let is_flat = leaf.max_rep_level() == 0 && leaf.path().parts().len() == 1;
         if !are_few || !is_flat || !is_counted_as_number(field.data_type()) {
@@ -145,7 +145,7 @@ impl ColumnChunks<'_> {
                 return Ok(None);
             };
             let is_plain = matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY);
-            if !is_plain || !keyed_blocks::are_few(num_values.into(), self.num_rows()) {
+            if !is_plain || !key_pages::are_few(num_values.into(), self.num_rows()) {
                 return Ok(None);
             }
             let (group, rows) = (self.group(), num_values);

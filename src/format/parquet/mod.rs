@@ -6,7 +6,7 @@ mod column_chunks;
 mod column_schema;
 mod dictionary_values;
 mod footer;
-mod keyed_blocks;
+mod key_pages;
 mod one_chunk;
 mod packed;
 pub mod page_headers;

@@ -15,7 +15,6 @@ use ::parquet::schema::types::ColumnDescPtr;
 use arrow_array::PrimitiveArray;
 use arrow_array::types::{self, ArrowPrimitiveType};
 use arrow_schema::DataType as ArrowType;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// Rows decoded at a time: 32 KB of doubles, which stay in the first cache while they are counted.
@@ -45,24 +44,31 @@ pub fn packed_blocks(pages: LeafPages, becomes: &ArrowType) -> Option<Blocks<'st
 }
 
 fn blocks<P: DataType<T = A::Native>, A: ArrowPrimitiveType>(pages: LeafPages) -> Blocks<'static> {
-    Box::new(PackedBlocks::<P, A> {
-        values: ColumnReaderImpl::new(pages.leaf, pages.pages),
-        batch_rows: pages.rows.min(BATCH_ROWS),
-        levels: Vec::new(),
-        array: PhantomData,
-    })
+    let array = |values: Vec<P::T>| PrimitiveArray::<A>::new(values.into(), None);
+    read_blocks::<P>(pages, BATCH_ROWS, move |values| Block::new(Arc::new(array(values))))
 }
 
-/// Stored as `P`, an array of `A` for Arrow.
-struct PackedBlocks<P: DataType, A> {
+/// Reads so many rows at a time; `block` makes a block of the values of those that have one.
+pub fn read_blocks<P: DataType>(
+    LeafPages { leaf, pages, rows }: LeafPages,
+    batch_rows: usize,
+    block: impl Fn(Vec<P::T>) -> Block + 'static,
+) -> Blocks<'static> {
+    let values = ColumnReaderImpl::<P>::new(leaf, pages);
+    let batch_rows = batch_rows.min(rows);
+    Box::new(PackedBlocks { values, batch_rows, levels: Vec::new(), block })
+}
+
+/// Stored as `P`.
+struct PackedBlocks<P: DataType, F> {
     values: ColumnReaderImpl<P>,
     batch_rows: usize,
     /// By row, 1 where it has a value; kept until a block needs it.
     levels: Vec<i16>,
-    array: PhantomData<A>,
+    block: F,
 }
 
-impl<P: DataType<T = A::Native>, A: ArrowPrimitiveType> Iterator for PackedBlocks<P, A> {
+impl<P: DataType, F: Fn(Vec<P::T>) -> Block> Iterator for PackedBlocks<P, F> {
     type Item = Result<Block, Fault>;
 
     fn next(&mut self) -> Option<Result<Block, Fault>> {
@@ -75,11 +81,10 @@ impl<P: DataType<T = A::Native>, A: ArrowPrimitiveType> Iterator for PackedBlock
             Ok((rows, n_values, _)) => (rows, n_values),
             Err(error) => return Some(Err(decode_error(&error))),
         };
-        let array = PrimitiveArray::<A>::new(values.into(), None);
+        let block = (self.block)(values);
         if n_values == rows {
-            return Some(Ok(Block::new(Arc::new(array))));
+            return Some(Ok(block));
         }
-        let levels = std::mem::take(levels);
-        Some(Ok(Block::new(Arc::new(array)).packed(levels.into())))
+        Some(Ok(block.packed(std::mem::take(levels).into())))
     }
 }

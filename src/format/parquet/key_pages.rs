@@ -4,13 +4,11 @@
 //! for. The decoder gives no keys of numbers, but values by key; so it is handed a dictionary in
 //! which every value is its own key.
 
-use super::footer::decode_error;
-use crate::error::{Fault, Result};
+use super::packed::{LeafPages, read_blocks};
 use crate::monitor::table::Blocks;
 use crate::profile::block::Block;
 use ::parquet::basic::Encoding;
 use ::parquet::column::page::{Page, PageMetadata, PageReader};
-use ::parquet::column::reader::ColumnReaderImpl;
 use ::parquet::data_type::Int32Type;
 use ::parquet::errors::Result as ParquetResult;
 use ::parquet::schema::types::ColumnDescPtr;
@@ -87,36 +85,9 @@ pub fn keyed_blocks(
     dictionary: ArrayRef,
 ) -> Blocks<'static> {
     let batch_rows = dictionary.len().saturating_mul(BATCH_REPEATS);
-    let batch_rows = batch_rows.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX).min(rows);
-    let keys = ColumnReaderImpl::new(leaf, Box::new(KeyPages { pages }) as Box<dyn PageReader>);
-    Box::new(KeyedBlocks { keys, batch_rows, dictionary, levels: Vec::new() })
-}
-
-struct KeyedBlocks {
-    keys: ColumnReaderImpl<Int32Type>,
-    batch_rows: usize,
-    dictionary: ArrayRef,
-    /// By row, 1 where it has a value; kept until a block needs it.
-    levels: Vec<i16>,
-}
-
-impl Iterator for KeyedBlocks {
-    type Item = Result<Block, Fault>;
-
-    fn next(&mut self) -> Option<Result<Block, Fault>> {
-        self.levels.clear();
-        let mut keys = Vec::with_capacity(self.batch_rows);
-        let levels = &mut self.levels;
-        let read = self.keys.read_records(self.batch_rows, Some(levels), None, &mut keys);
-        let (rows, n_values) = match read {
-            Ok((0, ..)) => return None,
-            Ok((rows, n_values, _)) => (rows, n_values),
-            Err(error) => return Some(Err(decode_error(&error))),
-        };
-        let block = Block::keyed(Arc::clone(&self.dictionary), keys.into());
-        if n_values == rows {
-            return Some(Ok(block));
-        }
-        Some(Ok(block.packed(std::mem::take(levels).into())))
-    }
+    let batch_rows = batch_rows.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX);
+    let pages = LeafPages { leaf, pages: Box::new(KeyPages { pages }), rows };
+    read_blocks::<Int32Type>(pages, batch_rows, move |keys| {
+        Block::keyed(Arc::clone(&dictionary), keys.into())
+    })
 }
